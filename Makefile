@@ -1,0 +1,50 @@
+# make setup | demo | test | check        (see README.md)
+SHELL := /bin/bash
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# Two cores serve several workers: threads beyond one per worker only fight each other.
+export OMP_NUM_THREADS ?= 1
+export PYTHONUNBUFFERED ?= 1
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+PACKAGES := analysis reports dicom_node
+
+.PHONY: setup demo test test-all check format constraints clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing. Type: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "A C compiler is missing (pyradiomics is compiled). Type: sudo apt-get install gcc python3.11-dev" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e . --group dev
+	@touch $(STAMP)
+
+demo: setup
+	$(BIN)/dicom-node demo --out demo_output
+
+test: setup
+	$(BIN)/pytest
+
+test-all: setup
+	$(BIN)/pytest -m ""
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Pins every dependency without host names or local paths.
+constraints: setup
+	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 pyproject.toml --group dev --no-annotate --no-header -o constraints.txt
+
+clean:
+	rm -rf $(VENV) demo_output

@@ -1,0 +1,1 @@
+"""The DICOM node: receives studies, has them analysed, delivers the results, remembers every step."""

@@ -1,0 +1,92 @@
+"""The command line: ``dicom-node COMMAND``.
+
+Each command is a module of `dicom_node.commands` with ``add_arguments(parser)`` and ``run(arguments) -> int``,
+imported only when it is called: ``dicom-node --help`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "serve": "run the node: receive, analyse, deliver",
+    "analyze": "analyse DICOM files without network or database",
+    "status": "show what the running node is doing: queues, destinations, oldest waiting item",
+    "studies": "list received studies with their state and reason",
+    "send": "send DICOM files to a peer",
+    "echo": "verify the connection to a peer or to every configured destination",
+    "reprocess": "analyse received studies again",
+    "doctor": "check configuration, disk, ports, peers and models, and say what to do",
+    "simulate": "write simulated forearm DXA studies with their truth",
+    "train": "train the risk model on a simulated cohort",
+    "demo": "push the sample studies through a node and an embedded PACS, show what comes back",
+}
+"""Command name -> one-line summary, in the order ``--help`` shows them."""
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        0 when everything asked for was done, 1 when something failed, 2 for wrong usage or configuration.
+    """
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _build_parser(argv)
+    options = parser.parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+    return _run_command(options)
+
+
+def _run_command(options: argparse.Namespace) -> int:
+    from dicom_node.errors import ConfigurationError, NodeError
+
+    command = importlib.import_module(f"dicom_node.commands.{options.command}")
+    try:
+        return int(command.run(options))
+    except ConfigurationError as error:
+        print(f"dicom-node {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
+    except NodeError as error:
+        print(f"dicom-node {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+    except BrokenPipeError:
+        # the reader (e.g. `head`) has gone; keep Python from complaining when it flushes standard output
+        sys.stdout = None  # type: ignore[assignment]
+        return EXIT_OK
+
+
+def _build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    from analysis import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="dicom-node",
+        description="The radius DXA node: analyses forearm DXA studies and answers with a Structured Report "
+        "and heat maps. Research use only: the shipped risk model is trained on simulated data.",
+    )
+    parser.add_argument("--version", action="version", version=f"dicom-node {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every step to standard error")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        if name in argv:  # import only the command that was asked for
+            importlib.import_module(f"dicom_node.commands.{name}").add_arguments(subparser)
+    return parser

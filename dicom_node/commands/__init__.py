@@ -1,0 +1,1 @@
+"""One module per command of ``dicom-node``; see `dicom_node.cli`."""

@@ -1,0 +1,1 @@
+"""The writer: turns a StudyAnalysis into DICOM result objects."""
