@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PACKAGES := analysis reports dicom_node
 
-.PHONY: setup demo test test-all check format constraints clean
+.PHONY: setup demo test test-slow check format constraints clean
 
 setup: $(STAMP)
 
@@ -29,8 +29,8 @@ demo: setup
 test: setup
 	$(BIN)/pytest
 
-test-all: setup
-	$(BIN)/pytest -m ""
+test-slow: setup
+	$(BIN)/pytest -m slow
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """The command line: ``dicom-node COMMAND``.
 
-Each command is a module of `dicom_node.commands` with ``add_arguments(parser)`` and ``run(arguments) -> int``,
+Each command is a module of `dicom_node.commands` with ``add_arguments(parser)`` and ``run(options) -> int``,
 imported only when it is called: ``dicom-node --help`` must answer at once.
 """
 

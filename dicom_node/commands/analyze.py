@@ -1,0 +1,151 @@
+"""``dicom-node analyze PATH...``: the engine on files, without network or database."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.config import AnalysisConfig, ClinicalContext
+    from analysis.results import PriorMeasurement, StudyAnalysis
+    from dicom_node.dicom_files import StudyOnDisk, UnreadableFile
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="DICOM files or folders of them")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write STUDYUID/radius_mask.png and the result objects here"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object (schema 1) instead of a table"
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="node.toml whose [analysis] settings to use; default: shipped",
+    )
+    parser.add_argument(
+        "--forearm-length",
+        type=float,
+        metavar="MM",
+        help="measured ulnar length in mm, olecranon to ulnar styloid (site entry; wins over all else)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    from analysis.config import ClinicalContext
+    from dicom_node.config import load_analysis_config
+    from dicom_node.dicom_files import read_studies
+
+    config = load_analysis_config(options.config)
+    clinical = ClinicalContext(forearm_length_mm=options.forearm_length)
+    studies, unreadable = read_studies(options.paths)
+    for file in unreadable:
+        logger.error("%s: %s", file.path, file.reason)
+    documents, failures = _analyze_all(studies, clinical, config, options.out)
+    _show(documents, unreadable, as_json=options.json)
+    return 1 if failures or unreadable or not studies else 0
+
+
+def _analyze_all(
+    studies: list[StudyOnDisk], clinical: ClinicalContext, config: AnalysisConfig, out: Path | None
+) -> tuple[list[dict[str, Any]], int]:
+    """Analyse study by study in order of date; earlier studies of a patient are the history of later ones."""
+    from analysis.engine import analyze
+
+    from analysis.serialization import prior_measurement, to_json_object
+
+    history: dict[str, list[PriorMeasurement]] = {}
+    documents: list[dict[str, Any]] = []
+    failures = 0
+    for study in studies:
+        priors = history.get(study.patient_id, []) if study.patient_id else []
+        try:
+            analysis = analyze(study.datasets, history=priors, clinical=clinical, config=config)
+            results = _write_results(analysis, study, out) if out else []
+        except Exception as error:  # one study's failure must not hide the others' results
+            logger.exception("study %s: the engine failed", study.study_instance_uid)
+            failures += 1
+            documents.append(_failed(study, error))
+            continue
+        document = to_json_object(analysis, results)
+        documents.append(document)
+        if analysis.status == "analyzed" and study.study_date is not None:
+            prior = prior_measurement(document, study.study_date)
+            history.setdefault(study.patient_id, []).append(prior)
+    return documents, failures
+
+
+def _failed(study: StudyOnDisk, error: Exception) -> dict[str, Any]:
+    from analysis import __version__
+    from analysis.results import Status, StudyAnalysis
+    from analysis.serialization import to_json_object
+
+    return to_json_object(
+        StudyAnalysis(
+            study_instance_uid=study.study_instance_uid,
+            status=Status.REJECTED,
+            reason=f"the engine failed: {type(error).__name__}: {error}",
+            identity="",
+            engine_version=__version__,
+        )
+    )
+
+
+def _write_results(analysis: StudyAnalysis, study: StudyOnDisk, out: Path) -> list[dict[str, str]]:
+    """Write mask and result objects below ``out/STUDYUID``; return what was written."""
+    from reports import compose
+
+    if analysis.evidence is None:
+        return []
+    from PIL import Image
+
+    folder = out / analysis.study_instance_uid
+    folder.mkdir(parents=True, exist_ok=True)
+    mask = analysis.evidence.radius_mask.astype("uint8") * 255
+    Image.fromarray(mask).save(folder / "radius_mask.png")
+    written = []
+    for dataset in compose(analysis, study.datasets):
+        path = folder / f"{dataset.SeriesNumber}_{dataset.Modality}_{dataset.SOPInstanceUID}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        written.append(
+            {
+                "sop_class_uid": str(dataset.SOPClassUID),
+                "sop_instance_uid": str(dataset.SOPInstanceUID),
+                "path": str(path),
+            }
+        )
+    return written
+
+
+def _show(documents: list[dict[str, Any]], unreadable: list[UnreadableFile], *, as_json: bool) -> None:
+    if as_json:
+        from analysis.serialization import to_document
+
+        document = to_document(documents)
+        document["unreadable"] = [{"path": str(file.path), "reason": file.reason} for file in unreadable]
+        json.dump(document, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        print()
+        return
+    from dicom_node.tables import analyses_table, print_table
+
+    if documents:
+        print_table(analyses_table(documents))
+    for document in documents:
+        _print_details(document)
+
+
+def _print_details(document: Mapping[str, Any]) -> None:
+    print(f"\n{document['study_instance_uid']}: {document['status']}  {document['reason']}".rstrip())
+    for item in document["recommendations"]:
+        print(f"  {item['kind']}: {item['text']}  [{item['source']}]")
+    for finding in document["quality"]:
+        print(f"  {finding['severity']} {finding['code']}: {finding['message']}")

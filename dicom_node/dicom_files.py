@@ -1,0 +1,111 @@
+"""DICOM files on disk, grouped into studies: what ``analyze`` and ``demo`` are pointed at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from dicom_node.errors import ConfigurationError
+
+SIDECAR_SUFFIXES = {".json", ".md", ".png", ".txt", ".csv", ".toml"}
+"""Files that lie beside DICOM files in a folder and are not meant as input."""
+
+
+@dataclass
+class StudyOnDisk:
+    """All readable objects of one study, in the order of their paths."""
+
+    study_instance_uid: str
+    paths: list[Path] = field(default_factory=list)
+    datasets: list[Dataset] = field(default_factory=list)
+
+    def first(self, keyword: str) -> Any:
+        """First non-empty value of an attribute among the study's objects, else None."""
+        values = (dataset.get(keyword) for dataset in self.datasets)
+        return next((value for value in values if value not in (None, "")), None)
+
+    @property
+    def patient_id(self) -> str:
+        return str(self.first("PatientID") or "")
+
+    @property
+    def study_date(self) -> date | None:
+        return parse_date(self.first("StudyDate"))
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file that is not a usable DICOM object, and why."""
+
+    path: Path
+    reason: str
+
+
+def read_studies(paths: Sequence[Path]) -> tuple[list[StudyOnDisk], list[UnreadableFile]]:
+    """Read files and folders.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, or folders searched through all their levels. A file named outright must be DICOM;
+        in a folder, files with a side-car suffix (``truth.json``, pictures, notes) are passed over.
+
+    Returns
+    -------
+    studies : list of StudyOnDisk
+        Ordered by Study Date, then by Study Instance UID, so that a prior comes before its follow-up.
+    unreadable : list of UnreadableFile
+
+    Raises
+    ------
+    ConfigurationError
+        A path does not exist.
+    """
+    studies: dict[str, StudyOnDisk] = {}
+    unreadable: list[UnreadableFile] = []
+    for path in _files(paths):
+        try:
+            dataset = dcmread(path)
+            uid = str(dataset.get("StudyInstanceUID") or "")
+        except Exception as error:  # pydicom raises many kinds on hostile bytes; each is one bad file
+            unreadable.append(UnreadableFile(path, f"not a readable DICOM file: {_one_line(error)}"))
+            continue
+        if not uid or not dataset.get("SOPInstanceUID"):
+            missing = "Study Instance UID (0020,000D)" if not uid else "SOP Instance UID (0008,0018)"
+            unreadable.append(UnreadableFile(path, f"{missing} is missing; export the object again"))
+            continue
+        study = studies.setdefault(uid, StudyOnDisk(uid))
+        study.paths.append(path)
+        study.datasets.append(dataset)
+    ordered = sorted(studies.values(), key=lambda s: (s.study_date or date.max, s.study_instance_uid))
+    return ordered, unreadable
+
+
+def parse_date(value: object) -> date | None:
+    """Read a DICOM DA value; None where it is absent or not a date."""
+    try:
+        return datetime.strptime(str(value), "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            inside = (p for p in sorted(path.rglob("*")) if p.is_file())
+            yield from (p for p in inside if p.suffix.lower() not in SIDECAR_SUFFIXES)
+        elif path.exists():
+            yield path
+        else:
+            raise ConfigurationError(f"PATH = {str(path)!r}: no such file or folder; check the spelling")
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."

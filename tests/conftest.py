@@ -1,0 +1,56 @@
+"""Shared by every test: which real peers are installed, and what their absence means.
+
+A test marked ``orthanc``, ``dcmtk``, ``dciodvfy`` or ``pixelmed`` talks to that Debian program. Without it
+the test is skipped and says what to install; where RADIUS_REQUIRE_PEERS=1 (continuous integration) it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PEERS = {
+    "orthanc": ("Orthanc", "orthanc orthanc-dicomweb"),
+    "dcmtk": ("storescu", "dcmtk"),
+    "dciodvfy": ("dciodvfy", "dicom3tools"),
+    "pixelmed": ("DicomSRValidator", "pixelmed-apps libpixelmed-java"),
+}
+"""Marker -> (program, Debian packages)."""
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program, also in /usr/sbin, where Debian puts Orthanc but an ordinary PATH does not look."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, (program, packages) in PEERS.items():
+        if item.get_closest_marker(marker) is None or find_program(program) is not None:
+            continue
+        message = f"needs {program}: apt-get install {packages}"
+        if os.environ.get("RADIUS_REQUIRE_PEERS") == "1":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A function that gives a loopback port nobody listens on."""
+
+    def pick() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return pick
+
+
+@pytest.fixture(scope="session")
+def sample_studies() -> Path:
+    """The folder of the seven sample studies in the repository."""
+    return Path(__file__).parent.parent / "sample_studies"
