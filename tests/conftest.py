@@ -7,12 +7,11 @@ the test is skipped and says what to install; where RADIUS_REQUIRE_PEERS=1 (cont
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from real_peers import OrthancServer, find_program, pick_free_port, running_orthanc
 
 PEERS = {
     "orthanc": ("Orthanc", "orthanc orthanc-dicomweb"),
@@ -21,11 +20,6 @@ PEERS = {
     "pixelmed": ("DicomSRValidator", "pixelmed-apps libpixelmed-java"),
 }
 """Marker -> (program, Debian packages)."""
-
-
-def find_program(name: str) -> str | None:
-    """Path of a program, also in /usr/sbin, where Debian puts Orthanc but an ordinary PATH does not look."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -41,13 +35,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A function that gives a loopback port nobody listens on."""
+    return pick_free_port
 
-    def pick() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
 
-    return pick
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[OrthancServer]:
+    """A running Orthanc of the test's own; mark the test with ``orthanc``."""
+    with running_orthanc(tmp_path / "orthanc") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
