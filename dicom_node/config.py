@@ -1,0 +1,239 @@
+"""The node's configuration: one commented TOML file, checked at start.
+
+Unknown keys are errors; every error names key, value and remedy. Relative paths start from the TOML file's
+own directory. The file `conf/node.toml` documents every key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.config import AnalysisConfig, ForearmPosition
+from dicom_node.errors import ConfigurationError
+from dicom_node.settings import (
+    ae_title,
+    between,
+    each,
+    existing_path,
+    must,
+    not_blank,
+    read_table,
+    reject_unknown_keys,
+)
+
+__all__ = [
+    "CompletionSettings",
+    "DeliverySettings",
+    "Destination",
+    "ExecutionSettings",
+    "NodeConfig",
+    "NodeSettings",
+    "ReceiverSettings",
+    "default_conf_directory",
+    "default_config_path",
+    "load_analysis_config",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """``[node]``: who the node is and where it keeps its data."""
+
+    ae_title: str = field(default="RADIUSDXA", metadata=must(ae_title))
+    host: str = field(default="0.0.0.0", metadata=must(not_blank))  # noqa: S104 - scanners connect from other machines
+    port: int = field(default=11112, metadata=must(between(0, 65535)))
+    data_dir: Path = Path("../node_data")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverSettings:
+    """``[receiver]``: whom the node listens to, and the limits it keeps."""
+
+    calling_ae_titles: tuple[str, ...] = field(default=(), metadata=must(each(ae_title)))
+    maximum_associations: int = field(default=50, metadata=must(between(1, 500)))
+    maximum_pdu_size: int = field(default=131_072, metadata=must(between(4096, 1_048_576)))
+    association_timeout_seconds: float = field(default=10.0, metadata=must(between(1, 300)))
+    dimse_timeout_seconds: float = field(default=30.0, metadata=must(between(1, 3600)))
+    idle_timeout_seconds: float = field(default=30.0, metadata=must(between(1, 3600)))
+    min_free_bytes: int = field(default=2_000_000_000, metadata=must(between(0)))
+    max_quarantine_bytes: int = field(default=1_000_000_000, metadata=must(between(0)))
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionSettings:
+    """``[completion]``: when a study counts as complete."""
+
+    quiet_seconds: float = field(default=10.0, metadata=must(between(0, 86_400)))
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSettings:
+    """``[execution]``: how analyses are run."""
+
+    workers: int = field(default=1, metadata=must(between(1, 64)))
+    timeout_seconds: float = field(default=120.0, metadata=must(between(1, 86_400)))
+    max_attempts: int = field(default=3, metadata=must(between(1, 100)))
+    retry_seconds: float = field(default=5.0, metadata=must(between(0, 86_400)))
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """``[delivery]``: how results are sent, to every destination."""
+
+    connect_timeout_seconds: float = field(default=10.0, metadata=must(between(1, 300)))
+    response_timeout_seconds: float = field(default=60.0, metadata=must(between(1, 3600)))
+    first_retry_seconds: float = field(default=5.0, metadata=must(between(0, 86_400)))
+    max_retry_seconds: float = field(default=600.0, metadata=must(between(0, 604_800)))
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """``[[destination]]``: one peer that receives every result."""
+
+    name: str = field(metadata=must(not_blank))
+    ae_title: str = field(metadata=must(ae_title))
+    host: str = field(metadata=must(not_blank))
+    port: int = field(metadata=must(between(1, 65535)))
+
+
+@dataclass(frozen=True, slots=True)
+class _AnalysisTable:
+    """``[analysis]`` as TOML spells it; becomes `analysis.config.AnalysisConfig`."""
+
+    reference: Path = field(metadata=must(existing_path))
+    guideline: Path = field(metadata=must(existing_path))
+    models: Path = field(metadata=must(existing_path))
+    forearm_position: ForearmPosition = "palm_down"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Everything a site may set; `load` is the only way in."""
+
+    path: Path
+    node: NodeSettings
+    receiver: ReceiverSettings
+    completion: CompletionSettings
+    analysis: AnalysisConfig
+    execution: ExecutionSettings
+    delivery: DeliverySettings
+    destinations: tuple[Destination, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> NodeConfig:
+        """Read and check a configuration file.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file cannot be read, is not TOML, or holds an unknown, missing or illegal key.
+        """
+        document = _read_toml(path)
+        base = path.resolve().parent
+        try:
+            return cls._from_document(document, path.resolve(), base)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}") from None
+
+    @classmethod
+    def _from_document(cls, document: Mapping[str, Any], path: Path, base: Path) -> NodeConfig:
+        reject_unknown_keys(document, [*_TABLES, "analysis", "destination"], "top level")
+        tables = {
+            name: read_table(schema, _table(document, name), name=f"[{name}]", base=base)
+            for name, schema in _TABLES.items()
+        }
+        analysis = read_table(_AnalysisTable, _table(document, "analysis"), name="[analysis]", base=base)
+        return cls(
+            path=path,
+            analysis=AnalysisConfig(
+                reference=analysis.reference.resolve(),
+                guideline=analysis.guideline.resolve(),
+                models=analysis.models.resolve(),
+                forearm_position=analysis.forearm_position,
+            ),
+            destinations=_destinations(document, base),
+            **_with_absolute_data_dir(tables, base),
+        )
+
+    def destination(self, name: str) -> Destination:
+        """Return the destination called `name`; raises `ConfigurationError` naming those there are."""
+        for destination in self.destinations:
+            if destination.name == name:
+                return destination
+        names = ", ".join(item.name for item in self.destinations) or "none is configured"
+        raise ConfigurationError(f"{self.path}: no [[destination]] is called {name!r}; there are: {names}")
+
+
+def default_conf_directory() -> Path:
+    """Return the shipped ``conf`` directory: the wheel's copy, else the checkout's own."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "default_conf"
+    return packaged if packaged.is_dir() else package.parent / "conf"
+
+
+def default_config_path() -> Path:
+    """Return ``conf/node.toml`` under the working directory if it is there, else the shipped one."""
+    local = Path("conf/node.toml")
+    return local if local.is_file() else default_conf_directory() / "node.toml"
+
+
+def load_analysis_config(path: Path | None = None) -> AnalysisConfig:
+    """Return the ``[analysis]`` settings of a configuration file; without one, of the shipped file.
+
+    Raises
+    ------
+    ConfigurationError
+        As `NodeConfig.load`.
+    """
+    return NodeConfig.load(path or default_conf_directory() / "node.toml").analysis
+
+
+_TABLES: dict[str, type[Any]] = {
+    "node": NodeSettings,
+    "receiver": ReceiverSettings,
+    "completion": CompletionSettings,
+    "execution": ExecutionSettings,
+    "delivery": DeliverySettings,
+}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: no such file; pass --config FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error}); check path and permissions") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: is not TOML: {error}; mend that line") from None
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{name} = {table!r}: must be a table; write [{name}] on its own line")
+    return table
+
+
+def _with_absolute_data_dir(tables: dict[str, Any], base: Path) -> dict[str, Any]:
+    node: NodeSettings = tables["node"]
+    return {**tables, "node": replace(node, data_dir=(base / node.data_dir).resolve())}
+
+
+def _destinations(document: Mapping[str, Any], base: Path) -> tuple[Destination, ...]:
+    entries = document.get("destination", [])
+    if not isinstance(entries, list):
+        raise ConfigurationError("destination: must be a list of tables; write [[destination]] for each")
+    found: list[Destination] = []
+    for number, entry in enumerate(entries, start=1):
+        destination = read_table(Destination, entry, name=f"[[destination]] {number}", base=base)
+        if destination.name in {other.name for other in found}:
+            raise ConfigurationError(
+                f"[[destination]] {number} name = {destination.name!r}: used twice; give each its own name"
+            )
+        found.append(destination)
+    return tuple(found)
