@@ -15,9 +15,14 @@ PACKAGES := analysis reports dicom_node
 
 setup: $(STAMP)
 
+PYTHON_PACKAGES := python3.11 python3.11-venv python3.11-dev
+HAS_HEADERS := import ensurepip, pathlib, sysconfig; assert pathlib.Path(sysconfig.get_path("include"), "Python.h").exists()
+
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing. Type: sudo apt-get install python3.11 python3.11-venv" >&2; exit 1; }
-	@command -v cc >/dev/null || { echo "A C compiler is missing (pyradiomics is compiled). Type: sudo apt-get install gcc python3.11-dev" >&2; exit 1; }
+	@$(PYTHON) --version >/dev/null 2>&1 && $(PYTHON) -c '$(HAS_HEADERS)' 2>/dev/null || \
+	  { echo "Python 3.11 with venv and headers is missing. Type: sudo apt-get install $(PYTHON_PACKAGES)" >&2; exit 1; }
+	@command -v cc >/dev/null || \
+	  { echo "A C compiler is missing (pyradiomics is compiled here). Type: sudo apt-get install gcc" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e . --group dev
