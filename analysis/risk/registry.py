@@ -1,0 +1,135 @@
+"""The registry of risk models: checked before it is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import ConfigurationError
+from analysis.results import QualityFinding, Severity
+from analysis.risk.inputs import RiskInputs
+from analysis.risk.model import SCHEMA, RiskModel, parse_model
+from analysis.risk.prediction import RiskPrediction
+
+REGISTRY_FILE = "registry.json"
+
+
+def load_models(directory: Path) -> RiskModels:
+    """Load the models that ``registry.json`` of `directory` names, most preferred first.
+
+    The SHA-256 of each file is compared with the registry over the raw bytes, before anything is parsed.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file is missing, differs from its registered SHA-256, or is no model of this engine.
+    """
+    path = directory / REGISTRY_FILE
+    raw = _read(path)
+    registry = _json_object(raw, path.name)
+    entries = registry.get("models")
+    if registry.get("schema") != SCHEMA or not isinstance(entries, list) or not entries:
+        raise ConfigurationError(
+            f'risk model registry {path.name}: needs "schema": "{SCHEMA}" and a non-empty list "models"; '
+            "write it with 'dicom-node train' or restore the shipped directory"
+        )
+    models = tuple(_load_one(directory, entry) for entry in entries)
+    return RiskModels(models, hashlib.sha256(raw).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class RiskModels:
+    """All models of a registry, most preferred first.
+
+    `sha256` is that of the registry's bytes; it stands for the whole set, since the registry names the
+    SHA-256 of every file.
+    """
+
+    models: tuple[RiskModel, ...]
+    sha256: str
+
+    def predict(self, inputs: RiskInputs) -> tuple[RiskPrediction | None, tuple[QualityFinding, ...]]:
+        """Predict with the first model whose every feature is available.
+
+        Returns
+        -------
+        prediction : RiskPrediction or None
+            None when no model can be used; the findings then hold ``risk_not_computed`` with the reason.
+        findings : tuple of QualityFinding
+            ``risk_model_choice`` names the model and why a preferred one was passed over; ``extrapolation``
+            names every input outside the training range. Nothing is clamped.
+        """
+        passed_over: list[str] = []
+        for model in self.models:
+            missing = model.missing(inputs)
+            if not missing:
+                return model.predict(inputs), _remarks(model, inputs, passed_over)
+            passed_over.append(f"{model.identity.name} needs {', '.join(missing)}")
+        return None, (
+            QualityFinding(
+                "risk_not_computed",
+                Severity.ERROR,
+                f"No fracture risk: {'; '.join(passed_over)}. Supply what is missing.",
+            ),
+        )
+
+
+def _remarks(model: RiskModel, inputs: RiskInputs, passed_over: list[str]) -> tuple[QualityFinding, ...]:
+    why = f" because {'; '.join(passed_over)}" if passed_over else ": every input it needs was measured"
+    findings = [
+        QualityFinding("risk_model_choice", Severity.INFO, f"Risk by model {model.identity.name}{why}.")
+    ]
+    outside = model.out_of_range(inputs)
+    if outside:
+        findings.append(
+            QualityFinding(
+                "extrapolation",
+                Severity.WARNING,
+                f"Risk extrapolated beyond the training cohort: {'; '.join(outside)}.",
+            )
+        )
+    return tuple(findings)
+
+
+def _load_one(directory: Path, entry: object) -> RiskModel:
+    if not isinstance(entry, dict) or not {"file", "sha256"} <= entry.keys():
+        raise ConfigurationError(
+            f'risk model registry {REGISTRY_FILE}: every model needs "file" and "sha256"'
+        )
+    file, expected = str(entry["file"]), str(entry["sha256"])
+    if Path(file).name != file:
+        raise ConfigurationError(
+            f"risk model registry {REGISTRY_FILE}: file {file!r} must be a plain name in the same directory"
+        )
+    raw = _read(directory / file)
+    actual = hashlib.sha256(raw).hexdigest()
+    if actual != expected:
+        raise ConfigurationError(
+            f"risk model {file}: its SHA-256 is {actual[:12]}…, {REGISTRY_FILE} says {expected[:12]}…; "
+            "the file was changed: restore it, or train again with 'dicom-node train'"
+        )
+    return parse_model(_json_object(raw, file), file=file, sha256=actual)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"risk model file {path} cannot be read ({error.strerror}); set 'models' to a directory "
+            "written by 'dicom-node train'"
+        ) from error
+
+
+def _json_object(raw: bytes, file: str) -> Mapping[str, Any]:
+    try:
+        content = json.loads(raw)
+    except ValueError as error:
+        raise ConfigurationError(f"risk model file {file} is not JSON ({error}); restore it") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"risk model file {file} must hold one JSON object; restore it")
+    return content
