@@ -1,0 +1,288 @@
+"""Analyses: queued when a study is complete, claimed by lease, finished in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from dicom_node.storage.connection import timestamp
+from dicom_node.storage.records import (
+    AnalysisJob,
+    AnalysisOutcome,
+    Severity,
+    StoredInstance,
+    Study,
+    StudyState,
+)
+from dicom_node.storage.studies import StudyTables
+
+__all__ = ["AnalysisTables"]
+
+
+class AnalysisTables(StudyTables):
+    """The journal's tables ``analyses`` and ``results``, and the outbox rows that results give rise to."""
+
+    def complete_study(self, study: Study, reason: str) -> bool:
+        """Close a study that `reason` shows to be complete, and queue its analysis.
+
+        Returns
+        -------
+        bool
+            False, with nothing changed, if the study received something since `study` was read.
+        """
+        with self._transaction():
+            changed = self._execute(
+                "UPDATE studies SET state = 'complete', completed_reason = ?"
+                " WHERE study_instance_uid = ? AND state = 'receiving' AND last_received_at = ?",
+                (reason, study.study_instance_uid, study.last_received_at),
+            )
+            if not changed:
+                return False
+            self._queue_analysis(study.study_instance_uid, self._trigger(study.study_instance_uid))
+            self.note_event(
+                Severity.INFO, "study_complete", reason, study_instance_uid=study.study_instance_uid
+            )
+            return True
+
+    def requeue_study(self, study_instance_uid: str, trigger: str = "reprocess") -> bool:
+        """Queue another analysis of a study; False if it is unknown, still arriving or already queued."""
+        with self._transaction():
+            study = self.study(study_instance_uid)
+            if study is None or study.state is StudyState.RECEIVING:
+                return False
+            if not self._queue_analysis(study_instance_uid, trigger):
+                return False
+            self._execute(
+                "UPDATE studies SET state = 'complete' WHERE study_instance_uid = ? AND state <> 'analyzing'",
+                (study_instance_uid,),
+            )
+            return True
+
+    def claim_analysis(self, owner: str, lease_seconds: float) -> AnalysisJob | None:
+        """Claim the analysis that has waited longest, or None.
+
+        An expired lease counts as waiting. A study's analyses never run side by side, and those that were
+        interrupted by the node's own death come last: an input that kills the node cannot starve the others.
+        """
+        with self._transaction():
+            now = self._now()
+            row = self._row(
+                """
+                SELECT id, study_instance_uid, "trigger", attempts FROM analyses AS candidate
+                WHERE ((state = 'queued' AND next_attempt_at <= :now)
+                       OR (state = 'running' AND lease_expires_at <= :now))
+                  AND NOT EXISTS (SELECT 1 FROM analyses AS other
+                                  WHERE other.study_instance_uid = candidate.study_instance_uid
+                                    AND other.id <> candidate.id
+                                    AND other.state = 'running' AND other.lease_expires_at > :now)
+                ORDER BY interruptions, id LIMIT 1
+                """,
+                {"now": now},
+            )
+            if row is None:
+                return None
+            return self._lease_analysis(row["id"], row["study_instance_uid"], owner, lease_seconds)
+
+    def finish_analysis(
+        self, job: AnalysisJob, outcome: AnalysisOutcome, destinations: Iterable[str]
+    ) -> bool:
+        """Journal outcome, results and outbox rows in one transaction.
+
+        Results that are there already, because the same work was done before, are not added or sent again.
+
+        Returns
+        -------
+        bool
+            False, with nothing changed, if the lease was lost: somebody else does this work now.
+        """
+        with self._transaction():
+            changed = self._execute(
+                """
+                UPDATE analyses SET state = 'done', status = ?, reason = ?, identity = ?, engine_version = ?,
+                    model_version = ?, result_json = ?, finished_at = ?,
+                    lease_owner = '', lease_expires_at = ''
+                WHERE id = ? AND state = 'running' AND lease_owner = ? AND attempts = ?
+                """,
+                (
+                    outcome.status,
+                    outcome.reason,
+                    outcome.identity,
+                    outcome.engine_version,
+                    outcome.model_version,
+                    outcome.result_json,
+                    self._now(),
+                    job.id,
+                    job.lease_owner,
+                    job.attempts,
+                ),
+            )
+            if not changed:
+                return False
+            self._insert_results(job, outcome, tuple(destinations))
+            self._end_study(job.study_instance_uid, StudyState(outcome.status), outcome.reason)
+            return True
+
+    def fail_analysis(self, job: AnalysisJob, reason: str, *, retry_at: datetime | None) -> bool:
+        """Put a failed analysis back until `retry_at`, or give it up when that is None.
+
+        Returns
+        -------
+        bool
+            False, with nothing changed, if the lease was lost.
+        """
+        with self._transaction():
+            held = "id = ? AND state = 'running' AND lease_owner = ? AND attempts = ?"
+            key = (job.id, job.lease_owner, job.attempts)
+            waiting = self._row(
+                "SELECT 1 FROM analyses WHERE study_instance_uid = ? AND state = 'queued'",
+                (job.study_instance_uid,),
+            )
+            if retry_at is None or waiting:  # a newer analysis of the study takes this one's place
+                values: tuple[Any, ...] = ("failed", reason, self._now(), "")
+            else:
+                values = ("queued", reason, "", timestamp(retry_at))
+            changed = self._execute(
+                "UPDATE analyses SET state = ?, reason = ?, finished_at = ?, next_attempt_at = ?,"  # noqa: S608
+                f" lease_owner = '', lease_expires_at = '' WHERE {held}",
+                (*values, *key),
+            )
+            if not changed:
+                return False
+            if waiting:
+                return True
+            if retry_at is None:
+                self._end_study(job.study_instance_uid, StudyState.FAILED, reason)
+            else:
+                self._execute(
+                    "UPDATE studies SET state = 'complete' WHERE study_instance_uid = ?"
+                    " AND state = 'analyzing'",
+                    (job.study_instance_uid,),
+                )
+            return True
+
+    def is_own_result(self, sop_instance_uid: str) -> bool:
+        """Tell whether this SOP Instance UID is one of our results (law 4)."""
+        return bool(self._rows("SELECT 1 FROM results WHERE sop_instance_uid = ?", (sop_instance_uid,)))
+
+    def priors(self, patient_key: str, *, before: str, excluding: str) -> list[str]:
+        """Return the newest result (JSON) of each earlier analysed study of a patient, oldest first.
+
+        Parameters
+        ----------
+        before : str
+            Study Date (YYYYMMDD) that priors must precede.
+        excluding : str
+            Study Instance UID that is not a prior of itself.
+        """
+        if not patient_key or not before:
+            return []
+        rows = self._rows(
+            """
+            SELECT result_json, max(analyses.id) FROM analyses JOIN studies USING (study_instance_uid)
+            WHERE patient_key = ? AND study_date <> '' AND study_date < ? AND study_instance_uid <> ?
+              AND analyses.state = 'done' AND status = 'analyzed'
+            GROUP BY study_instance_uid ORDER BY study_date, study_instance_uid
+            """,
+            (patient_key, before, excluding),
+        )
+        return [row["result_json"] for row in rows]
+
+    def _trigger(self, study_instance_uid: str) -> str:
+        earlier = self._rows("SELECT 1 FROM analyses WHERE study_instance_uid = ?", (study_instance_uid,))
+        return "late_instance" if earlier else "received"
+
+    def _queue_analysis(self, study_instance_uid: str, trigger: str) -> bool:
+        now = self._now()
+        return bool(
+            self._execute(
+                """
+                INSERT INTO analyses (study_instance_uid, "trigger", input_digest, identity, engine_version,
+                    model_version, state, attempts, interruptions, next_attempt_at, lease_owner,
+                    lease_expires_at, reason, status, result_json, queued_at, started_at, finished_at)
+                VALUES (?, ?, '', '', '', '', 'queued', 0, 0, ?, '', '', '', '', '', ?, '', '')
+                ON CONFLICT DO NOTHING
+                """,
+                (study_instance_uid, trigger, now, now),
+            )
+        )
+
+    def _lease_analysis(self, id_: int, study_uid: str, owner: str, lease_seconds: float) -> AnalysisJob:
+        instances = self.instances(study_uid)
+        digest = _input_digest(instances)
+        self._execute(
+            "UPDATE analyses SET state = 'running', attempts = attempts + 1, input_digest = ?,"
+            " lease_owner = ?, lease_expires_at = ?, started_at = ? WHERE id = ?",
+            (digest, owner, self._after(lease_seconds), self._now(), id_),
+        )
+        self._execute(
+            "UPDATE studies SET state = 'analyzing' WHERE study_instance_uid = ? AND state <> 'receiving'",
+            (study_uid,),
+        )
+        rows = self._rows(
+            'SELECT "trigger", attempts, patient_key, study_date'
+            " FROM analyses JOIN studies USING (study_instance_uid) WHERE id = ?",
+            (id_,),
+        )
+        return AnalysisJob(
+            id=id_,
+            study_instance_uid=study_uid,
+            input_digest=digest,
+            instances=instances,
+            lease_owner=owner,
+            **rows[0],
+        )
+
+    def _insert_results(
+        self, job: AnalysisJob, outcome: AnalysisOutcome, destinations: Sequence[str]
+    ) -> None:
+        now = self._now()
+        for result in outcome.results:
+            self._execute(
+                "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    result.sop_instance_uid,
+                    job.id,
+                    job.study_instance_uid,
+                    result.sop_class_uid,
+                    result.kind,
+                    result.path,
+                    result.sha256,
+                    now,
+                ),
+            )
+            for destination in destinations:
+                self._execute(
+                    """
+                    INSERT INTO deliveries (sop_instance_uid, study_instance_uid, destination, state,
+                        attempts, next_attempt_at, lease_owner, lease_expires_at, reason, last_status,
+                        delivered_at)
+                    VALUES (?, ?, ?, 'pending', 0, ?, '', '', '', NULL, '') ON CONFLICT DO NOTHING
+                    """,
+                    (result.sop_instance_uid, job.study_instance_uid, destination, now),
+                )
+
+    def _end_study(self, study_instance_uid: str, state: StudyState, reason: str) -> None:
+        """Close the study, unless more of it has arrived meanwhile."""
+        self._execute(
+            "UPDATE studies SET state = ?, reason = ? WHERE study_instance_uid = ? AND state = 'analyzing'",
+            (state, reason, study_instance_uid),
+        )
+        severities = {
+            StudyState.ANALYZED: Severity.INFO,
+            StudyState.NOT_APPLICABLE: Severity.INFO,
+            StudyState.FAILED: Severity.ERROR,
+        }
+        self.note_event(
+            severities.get(state, Severity.WARNING),
+            f"study_{state}",
+            reason or "analysed",
+            study_instance_uid=study_instance_uid,
+        )
+
+
+def _input_digest(instances: Sequence[StoredInstance]) -> str:
+    """Return the SHA-256 over the instance set: UIDs and bytes, in order of UID."""
+    lines = "".join(f"{instance.sop_instance_uid} {instance.sha256}\n" for instance in instances)
+    return hashlib.sha256(lines.encode()).hexdigest()

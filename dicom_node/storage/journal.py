@@ -1,0 +1,89 @@
+"""The journal: the truth about every study, analysis, result and delivery (law 2 of the house).
+
+Nothing lives only in memory: work is claimed by a lease, and a lease that expired, or whose owner died, is
+picked up again. The methods live with their tables:
+
+- `dicom_node.storage.events`: what an administrator reads;
+- `dicom_node.storage.studies`: instances and studies;
+- `dicom_node.storage.analyses`: analyses and results;
+- `dicom_node.storage.outbox`: deliveries.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+from dicom_node.storage.outbox import Outbox
+from dicom_node.storage.records import Severity
+
+__all__ = ["Journal", "lease_owner"]
+
+
+class Journal(Outbox):
+    """Every table of the journal behind one connection.
+
+    The node's threads share one instance; a command line beside the node opens its own. Worker processes
+    never open it.
+    """
+
+    def recover(self, owner: str) -> int:
+        """Take back what a dead node left claimed; called once at start, under the data directory's lock.
+
+        The node's death is not the work's fault, so the attempt is given back; an analysis remembers the
+        interruption and queues up behind those that were never interrupted.
+
+        Returns
+        -------
+        int
+            How many analyses and deliveries were taken back.
+        """
+        with self._transaction():
+            # a running analysis whose study has a newer one waiting would collide with it: the newer one does
+            self._execute(
+                """
+                UPDATE analyses SET state = 'failed', reason = 'interrupted; a newer analysis is queued',
+                    finished_at = :now, lease_owner = '', lease_expires_at = ''
+                WHERE state = 'running' AND lease_owner <> :owner AND study_instance_uid IN
+                    (SELECT study_instance_uid FROM analyses WHERE state = 'queued')
+                """,
+                {"owner": owner, "now": self._now()},
+            )
+            analyses = self._execute(
+                "UPDATE analyses SET state = 'queued', attempts = attempts - 1,"
+                " interruptions = interruptions + 1, next_attempt_at = :now,"
+                " lease_owner = '', lease_expires_at = '' WHERE state = 'running' AND lease_owner <> :owner",
+                {"owner": owner, "now": self._now()},
+            )
+            self._execute(
+                "UPDATE studies SET state = 'complete' WHERE state = 'analyzing' AND study_instance_uid IN"
+                " (SELECT study_instance_uid FROM analyses WHERE state = 'queued')"
+            )
+            deliveries = self._execute(
+                "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, next_attempt_at = :now,"
+                " lease_owner = '', lease_expires_at = '' WHERE state = 'sending' AND lease_owner <> :owner",
+                {"owner": owner, "now": self._now()},
+            )
+            if analyses + deliveries:
+                self.note_event(
+                    Severity.WARNING,
+                    "node_recovered",
+                    f"the node had stopped in the middle of {analyses} analyses and {deliveries} deliveries; "
+                    "they are queued again",
+                )
+            return analyses + deliveries
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        """Return how many rows are in each state, by table (``studies``, ``analyses``, ``deliveries``)."""
+        return {
+            table: {
+                row["state"]: row["rows"]
+                for row in self._rows(f"SELECT state, count(*) AS rows FROM {table} GROUP BY state")  # noqa: S608
+            }
+            for table in ("studies", "analyses", "deliveries")
+        }
+
+
+def lease_owner() -> str:
+    """Return a name for this process that no other process, before or after, has."""
+    return f"{os.getpid()}-{uuid.uuid4().hex}"

@@ -1,0 +1,197 @@
+"""What the journal takes and gives: one frozen dataclass per row that another module handles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+__all__ = [
+    "AnalysisJob",
+    "AnalysisOutcome",
+    "Delivery",
+    "Event",
+    "InstanceKind",
+    "ReceivedInstance",
+    "Recorded",
+    "ResultRecord",
+    "Severity",
+    "StoredInstance",
+    "Study",
+    "StudyState",
+]
+
+
+class InstanceKind(StrEnum):
+    """What a received object is to the node."""
+
+    INPUT = "input"
+    OWN_RESULT = "own_result"
+    QUARANTINED = "quarantined"
+
+
+class Recorded(StrEnum):
+    """What recording an instance amounted to."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    """The same SOP Instance UID with the same bytes: nothing was added."""
+    NEW_VERSION = "new_version"
+    """The same SOP Instance UID with other bytes: both are kept."""
+
+
+class StudyState(StrEnum):
+    """Where a study stands; the last four are ends that a late instance can reopen."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    ANALYZING = "analyzing"
+    ANALYZED = "analyzed"
+    NOT_APPLICABLE = "not_applicable"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class Severity(StrEnum):
+    """How soon an administrator should look at an event."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedInstance:
+    """One object whose bytes are already durable in the archive.
+
+    Attributes
+    ----------
+    sha256 : str
+        Hexadecimal digest of the data set exactly as received.
+    path : str
+        Relative to the data directory; empty if the bytes could not be kept (full quarantine).
+    size : int
+        Bytes of the data set.
+    reason_code, reason : str
+        Why the object is quarantined, as code and as sentence; empty otherwise.
+    association_id : str
+        Names the association among all the node ever accepted.
+    patient_key : str
+        Digest of Issuer of Patient ID and Patient ID; empty without a Patient ID.
+    study_date : str
+        Study Date (0008,0020) as received, YYYYMMDD or empty.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    path: str
+    size: int
+    kind: InstanceKind
+    reason_code: str = ""
+    reason: str = ""
+    calling_ae: str = ""
+    called_ae: str = ""
+    peer_address: str = ""
+    association_id: str = ""
+    patient_key: str = ""
+    study_date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One object of a study, as an analysis reads it."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    sha256: str
+    path: PurePosixPath
+    """Relative to the data directory."""
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One row of ``studies``."""
+
+    study_instance_uid: str
+    state: StudyState
+    reason: str
+    completed_reason: str
+    calling_ae: str
+    patient_key: str
+    study_date: str
+    first_received_at: str
+    last_received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisJob:
+    """A claimed analysis: what to read, and the lease that entitles to finish it."""
+
+    id: int
+    study_instance_uid: str
+    trigger: str
+    attempts: int
+    """Counts this one, so it is at least 1."""
+    input_digest: str
+    instances: tuple[StoredInstance, ...]
+    patient_key: str
+    study_date: str
+    lease_owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRecord:
+    """One result object whose file is already durable under ``path`` (relative to the data directory)."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    kind: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisOutcome:
+    """What an analysis came to; ``results`` is empty unless ``status`` is ``analyzed``."""
+
+    status: str
+    reason: str
+    identity: str
+    engine_version: str
+    model_version: str
+    result_json: str
+    results: tuple[ResultRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed delivery of one result to one destination."""
+
+    id: int
+    destination: str
+    study_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    path: PurePosixPath
+    """Relative to the data directory."""
+    attempts: int
+    """Counts this one, so it is at least 1."""
+    lease_owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of what an administrator reads."""
+
+    at: str
+    severity: Severity
+    code: str
+    study_instance_uid: str
+    sop_instance_uid: str
+    message: str

@@ -1,0 +1,165 @@
+"""Instances and the studies they make up."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from dicom_node.storage.connection import Row
+from dicom_node.storage.events import EventLog
+from dicom_node.storage.records import (
+    InstanceKind,
+    ReceivedInstance,
+    Recorded,
+    Severity,
+    StoredInstance,
+    Study,
+    StudyState,
+)
+
+__all__ = ["StudyTables"]
+
+
+class StudyTables(EventLog):
+    """The journal's tables ``instances`` and ``studies``."""
+
+    def record_instance(self, instance: ReceivedInstance) -> Recorded:
+        """Journal an object whose bytes are durable; an input opens or reopens its study.
+
+        The same SOP Instance UID with the same bytes adds nothing; with other bytes both are kept and an
+        analysis reads the newest.
+        """
+        with self._transaction():
+            if self.has_instance(instance.sop_instance_uid, instance.sha256, instance.kind):
+                self._note_instance(
+                    instance, Severity.INFO, "duplicate_instance", "received again; kept once"
+                )
+                return Recorded.DUPLICATE
+            version = self._next_version(instance)
+            self._insert_instance(instance, version)
+            if instance.kind is InstanceKind.QUARANTINED:
+                self._note_instance(instance, Severity.WARNING, instance.reason_code, instance.reason)
+            elif instance.kind is InstanceKind.OWN_RESULT:
+                self._note_instance(instance, Severity.INFO, "own_result", "one of our results; not analysed")
+            else:
+                self._reopen_study(instance)
+            if version == 1 or instance.kind is not InstanceKind.INPUT:
+                return Recorded.NEW
+            self._note_instance(
+                instance,
+                Severity.WARNING,
+                "other_bytes",
+                f"SOP Instance UID received with other bytes (version {version}); all versions are kept "
+                "and the newest is analysed; ask the sender why one UID names two objects",
+            )
+            return Recorded.NEW_VERSION
+
+    def has_instance(self, sop_instance_uid: str, sha256: str, kind: InstanceKind) -> bool:
+        """Tell whether these very bytes are already journalled under this UID as `kind`."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM instances WHERE sop_instance_uid = ? AND sha256 = ? AND kind = ?",
+                (sop_instance_uid, sha256, kind),
+            )
+        )
+
+    def instances(self, study_instance_uid: str) -> tuple[StoredInstance, ...]:
+        """Return the newest version of every input of a study, in order of SOP Instance UID."""
+        rows = self._rows(
+            """
+            SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, sha256, path, max(version) AS version
+            FROM instances WHERE study_instance_uid = ? AND kind = 'input'
+            GROUP BY sop_instance_uid ORDER BY sop_instance_uid
+            """,  # SQLite takes the bare columns from the row that holds the maximum
+            (study_instance_uid,),
+        )
+        return tuple(StoredInstance(**{**row, "path": PurePosixPath(row["path"])}) for row in rows)
+
+    def study(self, study_instance_uid: str) -> Study | None:
+        """Return one study, or None if nothing of it was received."""
+        row = self._row("SELECT * FROM studies WHERE study_instance_uid = ?", (study_instance_uid,))
+        return _study(row) if row else None
+
+    def studies_in_state(self, *states: StudyState) -> list[Study]:
+        """Return the studies in any of `states`, longest waiting first."""
+        marks = ", ".join("?" * len(states))
+        rows = self._rows(
+            f"SELECT * FROM studies WHERE state IN ({marks}) ORDER BY last_received_at",  # noqa: S608
+            states,
+        )
+        return [_study(row) for row in rows]
+
+    def quarantined_bytes(self) -> int:
+        """Return how many bytes the quarantine holds."""
+        row = self._row("SELECT total(size) AS size FROM instances WHERE kind = 'quarantined' AND path <> ''")
+        return int(row["size"]) if row else 0
+
+    def _next_version(self, instance: ReceivedInstance) -> int:
+        row = self._row(
+            "SELECT coalesce(max(version), 0) + 1 AS version FROM instances"
+            " WHERE sop_instance_uid = ? AND kind = ?",
+            (instance.sop_instance_uid, instance.kind),
+        )
+        return int(row["version"]) if row else 1
+
+    def _insert_instance(self, instance: ReceivedInstance, version: int) -> None:
+        self._execute(
+            """
+            INSERT INTO instances (sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid,
+                transfer_syntax_uid, sha256, path, size, kind, reason, version,
+                calling_ae, called_ae, peer_address, association_id, received_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            (
+                instance.sop_instance_uid,
+                instance.sop_class_uid,
+                instance.study_instance_uid,
+                instance.series_instance_uid,
+                instance.transfer_syntax_uid,
+                instance.sha256,
+                instance.path,
+                instance.size,
+                instance.kind,
+                instance.reason,
+                version,
+                instance.calling_ae,
+                instance.called_ae,
+                instance.peer_address,
+                instance.association_id,
+                self._now(),
+            ),
+        )
+
+    def _reopen_study(self, instance: ReceivedInstance) -> None:
+        now = self._now()
+        self._execute(
+            """
+            INSERT INTO studies (study_instance_uid, state, reason, completed_reason, calling_ae,
+                patient_key, study_date, first_received_at, last_received_at)
+            VALUES (?, 'receiving', '', '', ?, ?, ?, ?, ?)
+            ON CONFLICT (study_instance_uid) DO UPDATE SET
+                state = 'receiving', completed_reason = '', last_received_at = excluded.last_received_at,
+                calling_ae = excluded.calling_ae, patient_key = excluded.patient_key,
+                study_date = excluded.study_date
+            """,
+            (
+                instance.study_instance_uid,
+                instance.calling_ae,
+                instance.patient_key,
+                instance.study_date,
+                now,
+                now,
+            ),
+        )
+
+    def _note_instance(self, instance: ReceivedInstance, severity: Severity, code: str, message: str) -> None:
+        self.note_event(
+            severity,
+            code,
+            message,
+            study_instance_uid=instance.study_instance_uid,
+            sop_instance_uid=instance.sop_instance_uid,
+        )
+
+
+def _study(row: Row) -> Study:
+    return Study(**{**row, "state": StudyState(row["state"])})
