@@ -1,0 +1,211 @@
+"""Every instance's own status counts, and each failure of a peer is classed as passing or permanent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.uid import (
+    BasicTextSRStorage,
+    DigitalXRayImageStorageForPresentation,
+    JPEG2000Lossless,
+)
+from pynetdicom import AllStoragePresentationContexts
+from scripted_scp import mute_server, scripted_scp, write_object
+
+from dicom_node.errors import (
+    ConfigurationError,
+    DeliveryError,
+    PermanentDeliveryError,
+    RejectedInput,
+    TransientDeliveryError,
+)
+from dicom_node.network.sender import Peer, StoreOutcome, Timeouts, echo, read_sendable, store
+
+QUICK = Timeouts(connect=2, response=1)
+
+
+def send(paths: list[Path], peer: Peer) -> list[StoreOutcome]:
+    files = [read_sendable(path) for path in paths]
+    return list(store(files, peer, calling_ae_title="SENDER", timeouts=QUICK))
+
+
+@pytest.fixture
+def two_files(tmp_path: Path) -> list[Path]:
+    return [
+        write_object(tmp_path / "sc.dcm"),
+        write_object(tmp_path / "sr.dcm", sop_class=BasicTextSRStorage),
+    ]
+
+
+def test_files_arrive_in_order_and_byte_for_byte(two_files: list[Path]) -> None:
+    with scripted_scp() as pacs:
+        outcomes = send(two_files, pacs.peer)
+    assert [outcome.status for outcome in outcomes] == [0, 0]
+    assert pacs.sop_instance_uids == [outcome.file.sop_instance_uid for outcome in outcomes]
+    assert pacs.calling_ae_titles == ["SENDER", "SENDER"]
+    for path, encoded in zip(two_files, pacs.encoded, strict=True):
+        assert path.read_bytes().endswith(encoded)
+
+
+def test_a_peer_that_takes_only_the_default_transfer_syntax_gets_it(two_files: list[Path]) -> None:
+    with scripted_scp(transfer_syntaxes=["1.2.840.10008.1.2"]) as pacs:
+        assert [outcome.error for outcome in send(two_files, pacs.peer)] == [None, None]
+    assert str(pacs.datasets[0].PatientName) == str(dcmread(two_files[0]).PatientName)
+
+
+@pytest.mark.parametrize(
+    ("status", "policy"),
+    [
+        (0xA700, TransientDeliveryError),
+        (0x0110, TransientDeliveryError),
+        (0xA900, PermanentDeliveryError),
+        (0xC000, PermanentDeliveryError),
+        (0x0124, PermanentDeliveryError),
+        (0xB000, type(None)),
+        (0x0111, type(None)),
+    ],
+)
+def test_a_status_decides_whether_an_instance_is_tried_again(
+    two_files: list[Path], status: int, policy: type
+) -> None:
+    with scripted_scp(status=lambda _event, count: status if count == 0 else 0) as pacs:
+        first, second = send(two_files, pacs.peer)
+    assert type(first.error) is policy
+    assert first.status == status
+    assert second.error is None, "one refused instance must not stop the next"
+
+
+def test_a_refused_sop_class_concerns_only_its_own_instances(two_files: list[Path]) -> None:
+    with scripted_scp(sop_classes=(BasicTextSRStorage,)) as pacs:
+        image, report = send(two_files, pacs.peer)
+    assert isinstance(image.error, PermanentDeliveryError)
+    assert "Secondary Capture" in str(image.error)
+    assert report.error is None
+
+
+def test_a_peer_that_refuses_every_sop_class_is_a_permanent_failure(two_files: list[Path]) -> None:
+    with (
+        scripted_scp(sop_classes=(DigitalXRayImageStorageForPresentation,)) as pacs,
+        pytest.raises(PermanentDeliveryError, match="accepts none of the SOP classes"),
+    ):
+        send(two_files, pacs.peer)
+
+
+def test_an_unknown_calling_ae_title_is_a_permanent_failure(two_files: list[Path]) -> None:
+    with (
+        scripted_scp(only_calling=["SOMEONE"]) as pacs,
+        pytest.raises(PermanentDeliveryError, match="Calling AE title not recognised"),
+    ):
+        send(two_files, pacs.peer)
+
+
+def test_a_wrong_called_ae_title_is_a_permanent_failure(two_files: list[Path]) -> None:
+    with (
+        scripted_scp() as pacs,
+        pytest.raises(PermanentDeliveryError, match="Called AE title not recognised"),
+    ):
+        send(two_files, Peer("WRONG", pacs.peer.host, pacs.peer.port))
+
+
+def test_a_peer_that_is_not_running_is_tried_again(
+    two_files: list[Path], free_port: Callable[[], int]
+) -> None:
+    with pytest.raises(TransientDeliveryError, match="does not take the association; is it running"):
+        send(two_files, Peer("GONE", "127.0.0.1", free_port()))
+
+
+def test_an_unknown_host_name_is_tried_again(two_files: list[Path]) -> None:
+    with pytest.raises(TransientDeliveryError, match="host"):
+        send(two_files, Peer("NOWHERE", "no-such-host.invalid", 104))
+
+
+def test_a_silent_peer_costs_no_more_than_the_time_limit(two_files: list[Path]) -> None:
+    started = time.monotonic()
+    with mute_server() as peer, pytest.raises(TransientDeliveryError):
+        send(two_files, peer)
+    assert time.monotonic() - started < 5
+
+
+def test_a_peer_that_never_answers_a_store_is_left_and_not_used_again(two_files: list[Path]) -> None:
+    def stall(_event: object, _count: int) -> int:
+        time.sleep(2)
+        return 0
+
+    outcomes: list[StoreOutcome] = []
+    with scripted_scp(status=stall) as pacs, pytest.raises(TransientDeliveryError, match="did not answer"):
+        for outcome in store(
+            [read_sendable(path) for path in two_files],
+            pacs.peer,
+            calling_ae_title="SENDER",
+            timeouts=QUICK,
+        ):
+            outcomes.append(outcome)
+    assert outcomes == []
+    assert len(pacs.sop_instance_uids) <= 1
+
+
+def test_a_peer_that_aborts_in_the_middle_is_tried_again(two_files: list[Path]) -> None:
+    def abort(event: object, count: int) -> int:
+        if count == 1:
+            event.assoc.abort()  # type: ignore[attr-defined]
+        return 0
+
+    outcomes: list[StoreOutcome] = []
+    with scripted_scp(status=abort) as pacs, pytest.raises(TransientDeliveryError):
+        for outcome in store(
+            [read_sendable(path) for path in two_files],
+            pacs.peer,
+            calling_ae_title="SENDER",
+            timeouts=QUICK,
+        ):
+            outcomes.append(outcome)
+    assert [outcome.error for outcome in outcomes] == [None], "the first instance had been acknowledged"
+
+
+def test_more_kinds_of_objects_than_one_association_carries_are_all_sent(tmp_path: Path) -> None:
+    classes = [cx.abstract_syntax for cx in AllStoragePresentationContexts[:70]]  # two contexts each: 140
+    paths = [write_object(tmp_path / f"{number}.dcm", sop_class=uid) for number, uid in enumerate(classes)]
+    with scripted_scp(sop_classes=tuple(classes)) as pacs:
+        outcomes = send(paths, pacs.peer)
+    assert [outcome.error for outcome in outcomes] == [None] * 70
+    assert len(pacs.sop_instance_uids) == 70
+
+
+def test_a_compressed_object_is_never_offered_in_another_syntax(tmp_path: Path) -> None:
+    path = write_object(tmp_path / "j2k.dcm", syntax=JPEG2000Lossless)
+    with scripted_scp() as pacs, pytest.raises(PermanentDeliveryError):
+        send([path], pacs.peer)
+    assert pacs.sop_instance_uids == []
+
+
+def test_a_result_file_that_has_vanished_goes_to_the_dead_letters(two_files: list[Path]) -> None:
+    files = [read_sendable(path) for path in two_files]
+    two_files[0].unlink()
+    with scripted_scp() as pacs:
+        first, second = store(files, pacs.peer, calling_ae_title="SENDER", timeouts=QUICK)
+    assert isinstance(first.error, PermanentDeliveryError)
+    assert second.error is None
+
+
+@pytest.mark.parametrize("content", [b"", b"just some text", b"\0" * 200])
+def test_a_file_that_is_not_dicom_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "note.txt"
+    path.write_bytes(content)
+    with pytest.raises(RejectedInput, match=r"note\.txt"):
+        read_sendable(path)
+
+
+def test_an_impossible_ae_title_is_refused_before_any_connection() -> None:
+    with pytest.raises(ConfigurationError, match="1 to 16"):
+        Peer("FAR_TOO_LONG_AE_TITLE", "127.0.0.1", 104)
+
+
+def test_echo_answers_or_says_why_not(free_port: Callable[[], int]) -> None:
+    with scripted_scp() as pacs:
+        echo(pacs.peer, calling_ae_title="SENDER", timeouts=QUICK)
+    with pytest.raises(DeliveryError):
+        echo(Peer("GONE", "127.0.0.1", free_port()), calling_ae_title="SENDER", timeouts=QUICK)
