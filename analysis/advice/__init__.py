@@ -1,0 +1,5 @@
+"""Recommendations from a site's rule table, each with the guideline it comes from."""
+
+from analysis.advice.recommend import recommend
+
+__all__ = ["recommend"]
