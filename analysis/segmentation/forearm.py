@@ -1,0 +1,241 @@
+"""Find radius and ulna in a forearm image, whatever its scale of greys and whichever way it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import RejectedInput
+from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, ForearmFrame
+from analysis.segmentation.landmarks import (
+    DistalEnd,
+    articular_surface,
+    distal_end,
+    soft_tissue_level,
+    ulnar_styloid,
+)
+from analysis.segmentation.normalise import normalised
+from analysis.segmentation.orientation import Lie, likely_lies
+from analysis.segmentation.outline import as_polygon, clip_to_image, rasterise
+from analysis.segmentation.plausibility import judge
+from analysis.segmentation.refinement import refine
+from analysis.segmentation.straighten import StraightImage, centred_frame, straighten
+from analysis.segmentation.tracking import BoneTrack, edge_paths
+
+STEP_MM = 0.3
+SHAFT_MM = (30.0, 75.0)
+"""Part of the bones, proximal to the radius's end plate, whose direction is the forearm's axis."""
+NOMINAL_SPACING_MM = 0.45
+NOMINAL_SHAFT_WIDTH_MM = 12.5
+"""Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004, derived)."""
+LEAST_CONFIDENCE = 0.2
+
+
+def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | None) -> ForearmAnatomy:
+    """Segment radius and ulna and locate their landmarks.
+
+    Only order and contrast of the pixel values are used, so areal density and any monotone display grey serve
+    alike. The arm may lie at any tilt within 20 degrees, either way up, and be of either side.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, (rows, columns)
+        Dense bone bright.
+    spacing_mm : (row, column) spacing in mm, or None
+        Where it is unknown the scale is judged from the radius shaft's width; lengths in
+        `ForearmAnatomy.frame` are then nominal and no measure in mm may be taken from them.
+
+    Raises
+    ------
+    RejectedInput
+        ``radius_not_found`` or ``distal_end_not_found``, with the cure.
+    """
+    image = normalised(pixels)
+    if spacing_mm is None:
+        spacing_mm = _judged_spacing(image)
+    fits: list[ForearmAnatomy] = []
+    refusals: list[RejectedInput] = []
+    for lie in likely_lies(image, spacing_mm):
+        try:
+            fits.append(_anatomy(image, spacing_mm, lie))
+        except RejectedInput as refusal:
+            refusals.append(refusal)
+            continue
+        if fits[-1].confidence >= 0.5:
+            break
+    best = max(fits, key=lambda fit: fit.confidence, default=None)
+    if best is None:
+        raise refusals[0]
+    if best.confidence < LEAST_CONFIDENCE:
+        reasons = "; ".join(finding.message for finding in best.findings) or "edges are too faint"
+        raise RejectedInput(
+            "radius_not_found",
+            f"No plausible radius was found ({reasons}). Send a forearm scan that shows both bones and the wrist, "
+            "upright within 20 degrees.",
+        )
+    return best
+
+
+def _judged_spacing(image: FloatArray) -> tuple[float, float]:
+    """Isotropic spacing at which the radius shaft is as wide as usual."""
+    spacing = NOMINAL_SPACING_MM
+    for _ in range(2):
+        bones = _bones(image, (spacing, spacing), likely_lies(image, (spacing, spacing))[0])
+        rows = bones.radius.width.size
+        shaft = float(np.median(bones.radius.width[rows - round(40 / STEP_MM) :])) * STEP_MM
+        spacing *= NOMINAL_SHAFT_WIDTH_MM / shaft
+    return spacing, spacing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bones:
+    """Both bones of one straightened image with their distal ends."""
+
+    image: StraightImage
+    soft: FloatArray
+    radius: BoneTrack
+    ulna: BoneTrack
+    radius_end: DistalEnd
+    ulna_end: DistalEnd
+    radius_is_right: bool
+
+
+def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bones:
+    """Track both bones and tell them apart: the radius is the one that ends broad."""
+    frame = centred_frame((image.shape[0], image.shape[1]), spacing_mm, lie.angle)
+    straight = straighten(image, frame, STEP_MM)
+    paths = edge_paths(straight)
+    rough = paths.track(0), paths.track(1)
+    soft = soft_tissue_level(straight, *rough)
+    proximal = straight.values.shape[0] - round(35.0 / STEP_MM)
+    ends = tuple(distal_end(straight, bone, soft, proximal) for bone in rough)
+    left, right = (
+        paths.track(side, _end_rows(bone, end)) for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
+    )
+    radius_is_right = _distal_width(right, ends[1]) > _distal_width(left, ends[0])
+    if radius_is_right:
+        return Bones(straight, soft, right, left, ends[1], ends[0], True)
+    return Bones(straight, soft, left, right, ends[0], ends[1], False)
+
+
+def _end_rows(bone: BoneTrack, end: DistalEnd) -> tuple[int, int]:
+    """Rows where the distal line meets the bone's left and right edge."""
+    row, last = int(end.row), bone.left.size - 1
+    left, right = end.at(float(bone.left[row])), end.at(float(bone.right[row]))
+    return int(np.clip(left, 0, last)), int(np.clip(right, 0, last))
+
+
+def _distal_width(bone: BoneTrack, end: DistalEnd) -> float:
+    """Width (columns) of the bone between 4 and 10 mm from its end."""
+    row = int(end.row)
+    return float(np.median(bone.width[row + round(4.0 / STEP_MM) : row + round(10.0 / STEP_MM)]))
+
+
+def _anatomy(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> ForearmAnatomy:
+    bones = _bones(image, spacing_mm, lie)
+    straight = bones.image
+    radius = refine(straight, bones.radius, min(_end_rows(bones.radius, bones.radius_end)))
+    ulna = refine(straight, bones.ulna, min(_end_rows(bones.ulna, bones.ulna_end)))
+    surface = articular_surface(straight, radius, bones.radius_end)
+    head = articular_surface(straight, ulna, bones.ulna_end)
+    tip = ulnar_styloid(straight, ulna, bones.ulna_end, bones.soft, bones.radius_is_right)
+    shape = (image.shape[0], image.shape[1])
+    radius_points = clip_to_image(_to_image(straight, *_bone_outline(radius, surface)), shape)
+    ulna_points = clip_to_image(_to_image(straight, *_bone_outline(ulna, head)), shape)
+    frame, slope = _forearm_frame(bones, radius, ulna, tip)
+    ends = _surface_ends(straight, surface, frame, bones.radius_is_right)
+    end_plate = _to_image(straight, *_surface_middle(surface))[0]
+    confidence, findings = judge(
+        radius_width=radius.width * STEP_MM,
+        ulna_width=ulna.width * STEP_MM,
+        end_row=int(bones.radius_end.row),
+        step=STEP_MM,
+        strength=min(radius.strength, ulna.strength),
+        drop=min(bones.radius_end.drop, bones.ulna_end.drop),
+        end_plate_to_styloid_mm=(float(np.mean(surface[1])) - tip[1]) * STEP_MM,
+        tilt_degrees=float(np.rad2deg(np.arctan(frame.direction[0] / frame.direction[1]))),
+    )
+    return ForearmAnatomy(
+        radius_mask=rasterise(radius_points, shape),
+        ulna_mask=rasterise(ulna_points, shape),
+        radius_outline=as_polygon(radius_points),
+        ulna_outline=as_polygon(ulna_points),
+        hand_up=frame.direction[1] > 0,
+        axis_origin=frame.origin,
+        axis_direction=frame.direction,
+        end_plate=(float(end_plate[0]), float(end_plate[1])),
+        ulnar_styloid=frame.origin,
+        radius_is_right_of_ulna=bones.radius_is_right,
+        radius_axis_slope=slope,
+        frame=frame,
+        radial_styloid_mm=ends[0],
+        end_plate_medial_mm=ends[1],
+        confidence=confidence,
+        findings=findings,
+    )
+
+
+def _bone_outline(bone: BoneTrack, surface: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Closed outline (columns, rows): up the left edge, along the distal surface, down the right edge."""
+    columns, rows = surface
+    last = bone.left.size
+    left = np.arange(last - 1, int(np.ceil(rows[0])), -1)
+    right = np.arange(int(np.ceil(rows[-1])) + 1, last)
+    outline_columns = np.concatenate([bone.left[left], columns, bone.right[right]])
+    return outline_columns, np.concatenate([left.astype(float), rows, right.astype(float)])
+
+
+def _to_image(straight: StraightImage, columns: FloatArray, rows: FloatArray) -> FloatArray:
+    """Straightened indices to image points ``(column, row)``, shape (points, 2)."""
+    column, row = straight.frame.to_image(straight.across(columns), straight.along(rows))
+    return np.stack([column, row], axis=1)
+
+
+def _surface_middle(surface: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    columns, rows = surface
+    middle = (columns[0] + columns[-1]) / 2
+    return np.array([middle]), np.array([np.interp(middle, columns, rows)])
+
+
+def _forearm_frame(
+    bones: Bones, radius: BoneTrack, ulna: BoneTrack, tip: tuple[float, float]
+) -> tuple[ForearmFrame, float]:
+    """Frame along the mean direction of both shafts with its zero at the ulnar styloid tip.
+
+    Returns the frame and the radius shaft's own slope within it.
+    """
+    straight = bones.image
+    first = int(bones.radius_end.row) + round(SHAFT_MM[0] / STEP_MM)
+    last = min(first + round((SHAFT_MM[1] - SHAFT_MM[0]) / STEP_MM), radius.left.size)
+    rows = np.arange(first, last)
+    if rows.size < round(10.0 / STEP_MM):
+        raise RejectedInput(
+            "radius_not_found",
+            "Less than 40 mm of the radius is in the image, too little to find its axis. Repeat the scan with a "
+            "longer field of view.",
+        )
+    slopes = [float(np.polyfit(rows, bone.centre[rows], 1)[0]) for bone in (radius, ulna)]
+    slope = (slopes[0] + slopes[1]) / 2
+    turn = np.arctan(slope)
+    dx, dy = straight.frame.direction
+    direction = (dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn))
+    origin = _to_image(straight, np.array([tip[0]]), np.array([tip[1]]))[0]
+    frame = replace(
+        straight.frame,
+        origin=(float(origin[0]), float(origin[1])),
+        direction=(float(direction[0]), float(direction[1])),
+    )
+    return frame, float(np.tan(np.arctan(slopes[0]) - turn))
+
+
+def _surface_ends(
+    straight: StraightImage, surface: tuple[FloatArray, FloatArray], frame: ForearmFrame, radius_is_right: bool
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Radial and ulnar end of the articular surface in forearm coordinates (mm)."""
+    columns, rows = surface
+    radial, ulnar = (-1, 0) if radius_is_right else (0, -1)
+    points = _to_image(straight, columns[[radial, ulnar]], rows[[radial, ulnar]])
+    across, along = frame.to_forearm(points[:, 0], points[:, 1])
+    return (float(across[0]), float(along[0])), (float(across[1]), float(along[1]))

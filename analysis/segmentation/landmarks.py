@@ -1,0 +1,206 @@
+"""Where the bones end distally: the articular surface of the radius, the ulnar head and its styloid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from analysis.errors import RejectedInput
+from analysis.segmentation.anatomy import FloatArray
+from analysis.segmentation.straighten import StraightImage
+from analysis.segmentation.tracking import BoneTrack
+
+SLANTS = np.tan(np.deg2rad(np.arange(-35.0, 36.0, 5.0)))
+"""Slopes tried for a bone's distal end; radial inclination is some 15–30 degrees."""
+CENTRAL = np.linspace(-0.6, 0.6, 21)
+"""Part of the bone's width (in half widths) whose joint gap is sought."""
+SMALLEST_DROP = 0.25
+"""Least fall of contrast at a joint, as a fraction of the bone's own contrast."""
+SURFACE_BAND_MM = 5.0
+STYLOID_REACH_MM = 14.0
+STYLOID_LEVEL = 0.35
+"""Fraction of the ulnar head's contrast that still counts as styloid: it is thin."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistalEnd:
+    """Straight line that fits a bone's distal end best.
+
+    Attributes
+    ----------
+    row : float
+        Row (straightened image) of the line at the bone's centre.
+    column : float
+        The bone's centre column there.
+    slope : float
+        Rows per column.
+    drop : float
+        Fall of contrast across the line, 0–1.
+    """
+
+    row: float
+    column: float
+    slope: float
+    drop: float
+
+    def at(self, column: float) -> float:
+        """Row of the line at `column`."""
+        return self.row + self.slope * (column - self.column)
+
+
+def soft_tissue_level(image: StraightImage, left: BoneTrack, right: BoneTrack) -> FloatArray:
+    """Level of the tissue beside the bones, per row, in the units of `image`."""
+    rows = image.values.shape[0]
+    away = np.arange(round(2.0 / image.step), round(5.0 / image.step) + 1)
+    columns = np.hstack([left.left[:, None] - away, right.right[:, None] + away])
+    index = np.clip(columns.astype(np.intp), 0, image.values.shape[1] - 1)
+    level = np.median(image.values[np.arange(rows)[:, None], index], axis=1)
+    smooth: FloatArray = ndimage.median_filter(level, size=max(3, round(8.0 / image.step)), mode="nearest")
+    return smooth
+
+
+def distal_end(image: StraightImage, bone: BoneTrack, soft: FloatArray, search_to: int) -> DistalEnd:
+    """Find the first joint gap met when walking along a bone from the shaft to the fingers.
+
+    Parameters
+    ----------
+    soft : ndarray, (rows,)
+        Soft-tissue level per row.
+    search_to : int
+        Most proximal row searched.
+
+    Raises
+    ------
+    RejectedInput
+        ``distal_end_not_found`` if contrast never falls as at a joint.
+    """
+    profiles = _slanted_profiles(image, bone)
+    per_mm = 1.0 / image.step
+    before = ndimage.uniform_filter1d(profiles, max(2, round(3.0 * per_mm)), axis=1)
+    before = np.roll(before, -round(2.1 * per_mm), axis=1)
+    gap = ndimage.minimum_filter1d(profiles, max(2, round(2.5 * per_mm)), axis=1)
+    gap = np.roll(gap, round(1.25 * per_mm), axis=1)
+    contrast = before - soft[None]
+    floor = 0.15 * np.median(contrast[:, search_to:])
+    drop = np.where(contrast > floor, (before - gap) / np.maximum(contrast, 1e-9), 0.0)
+    edge = round(3.0 * per_mm)
+    drop[:, :edge] = 0.0
+    drop[:, search_to:] = 0.0
+    best = drop.max(axis=0)
+    if best.max() < SMALLEST_DROP:
+        raise RejectedInput(
+            "distal_end_not_found",
+            "No joint gap is seen at the distal end of the forearm bones: the wrist may lie outside of the image. "
+            "Repeat the scan so that it starts distal to the wrist joint.",
+        )
+    first = int(np.flatnonzero(best >= max(SMALLEST_DROP, 0.55 * min(1.0, best.max()))).max())
+    nearby = drop[:, max(0, first - round(4.0 * per_mm)) : first + 1]
+    slant, offset = np.unravel_index(int(nearby.argmax()), nearby.shape)
+    row = int(offset) + max(0, first - round(4.0 * per_mm))
+    rise = np.gradient(ndimage.gaussian_filter1d(profiles[slant], 0.5 * per_mm))
+    window = slice(max(0, row - round(2.5 * per_mm)), row + round(2.5 * per_mm) + 1)
+    row = window.start + int(rise[window].argmax())
+    return DistalEnd(float(row), float(bone.centre[row]), float(SLANTS[slant]), float(drop[slant].max()))
+
+
+def _slanted_profiles(image: StraightImage, bone: BoneTrack) -> FloatArray:
+    """Mean contrast across the bone's central part, per slant and row."""
+    rows = np.arange(image.values.shape[0], dtype=float)
+    offset = bone.width[:, None] / 2 * CENTRAL[None]
+    columns = bone.centre[:, None] + offset
+    sample_rows = rows[None, :, None] + SLANTS[:, None, None] * offset[None]
+    sample_columns = np.broadcast_to(columns[None], sample_rows.shape)
+    values = ndimage.map_coordinates(image.values, [sample_rows, sample_columns], order=1, mode="nearest")
+    mean: FloatArray = values.mean(axis=2)
+    return ndimage.gaussian_filter1d(mean, 0.4 / image.step, axis=1)
+
+
+def articular_surface(image: StraightImage, bone: BoneTrack, end: DistalEnd) -> tuple[FloatArray, FloatArray]:
+    """Refine a bone's distal end to a curve, column by column.
+
+    Returns
+    -------
+    columns, rows : ndarray of float
+        The curve from the bone's left to its right edge in the straightened image, sub-pixel in rows.
+    """
+    left, right = _width_at_end(bone, end)
+    columns = np.arange(int(np.ceil(left)), int(np.floor(right)) + 1)
+    band = round(SURFACE_BAND_MM / image.step)
+    line = np.round(end.row + end.slope * (columns - end.column)).astype(np.intp)
+    rows = line[None] + np.arange(-band, band + 1)[:, None]
+    rise = ndimage.gaussian_filter(image.values, (0.45 / image.step, 0.6 / image.step), order=(1, 0))
+    strength = np.clip(rise[np.clip(rows, 0, rise.shape[0] - 1), columns[None]], 0.0, None)
+    strength = strength / (strength + 0.5 * np.median(strength.max(axis=0)) + 1e-12)
+    offset = _ridge(strength, columns.size)
+    return columns.astype(float), line + offset - band
+
+
+def _ridge(strength: FloatArray, columns: int, reach: int = 3) -> FloatArray:
+    """Row of the strongest left-to-right path, moving at most `reach` rows per column, refined by a parabola."""
+    rows = strength.shape[0]
+    moves = np.arange(-reach, reach + 1)
+    value = strength[:, 0].copy()
+    came = np.zeros((columns, rows), np.intp)
+    index = np.arange(rows)
+    for column in range(1, columns):
+        source = np.clip(index[:, None] + moves[None], 0, rows - 1)
+        options = value[source] - 0.06 * np.abs(moves)[None]
+        choice = options.argmax(axis=1)
+        came[column] = source[index, choice]
+        value = options[index, choice] + strength[:, column]
+    path = np.empty(columns, np.intp)
+    path[-1] = int(value.argmax())
+    for column in range(columns - 1, 0, -1):
+        path[column - 1] = came[column, path[column]]
+    inner = np.clip(path, 1, rows - 2)
+    k = np.arange(columns)
+    below, at, above = strength[inner - 1, k], strength[inner, k], strength[inner + 1, k]
+    curvature = below - 2 * at + above
+    shift = np.where(curvature < -1e-9, 0.5 * (below - above) / np.where(curvature < -1e-9, curvature, -1), 0.0)
+    refined: FloatArray = inner + np.clip(shift, -0.5, 0.5)
+    return ndimage.gaussian_filter1d(refined, 1.0)
+
+
+def _width_at_end(bone: BoneTrack, end: DistalEnd) -> tuple[float, float]:
+    """Edges of the bone where its distal line meets them."""
+    rows = bone.left.size
+    left, right = float(bone.left[int(end.row)]), float(bone.right[int(end.row)])
+    for _ in range(3):
+        left = float(bone.left[int(np.clip(end.at(left), 0, rows - 1))])
+        right = float(bone.right[int(np.clip(end.at(right), 0, rows - 1))])
+    return left, right
+
+
+def ulnar_styloid(
+    image: StraightImage, ulna: BoneTrack, end: DistalEnd, soft: FloatArray, radius_is_right: bool
+) -> tuple[float, float]:
+    """Tip of the ulnar styloid, ``(column, row)`` in the straightened image.
+
+    The styloid stands on the side of the ulnar head away from the radius. Each column of that side is walked
+    distally from the head until contrast falls under `STYLOID_LEVEL` of the head's; the most distal such point
+    that neighbouring columns confirm is the tip.
+    """
+    per_mm = 1.0 / image.step
+    row = int(end.row)
+    left, right = ulna.left[row], ulna.right[row]
+    width = right - left
+    low, high = (left - 0.1 * width, left + 0.6 * width) if radius_is_right else (right - 0.6 * width, right + 0.1 * width)
+    columns = np.arange(max(0, int(low)), min(image.values.shape[1], int(high) + 1))
+    start = row + round(3.0 * per_mm)
+    rows = np.arange(start, max(0, start - round((STYLOID_REACH_MM + 3.0) * per_mm)), -1)
+    smooth = ndimage.gaussian_filter(image.values, 0.3 * per_mm)
+    walk = smooth[rows][:, columns]
+    level = float(soft[row])
+    head = np.median(image.values[row + round(1.5 * per_mm) : row + round(6 * per_mm), int(left + 0.25 * width) : int(right - 0.25 * width)])
+    threshold = level + STYLOID_LEVEL * (head - level)
+    inside = walk >= threshold
+    seeded = inside[: round(2.0 * per_mm)].any(axis=0)
+    length = np.where(inside.all(axis=0), rows.size, np.argmin(inside, axis=0))
+    length = np.where(seeded & inside[0], length, 0)
+    confirmed = ndimage.minimum_filter1d(length, max(2, round(1.0 * per_mm)))
+    best = int(confirmed.argmax())
+    steps = int(confirmed[best])
+    plateau = np.flatnonzero(confirmed == steps)
+    return float(columns[plateau].mean()), float(rows[0] - steps + 0.5)
