@@ -1,1 +1,8 @@
-"""The writer: turns a StudyAnalysis into DICOM result objects."""
+"""The writer: turns a StudyAnalysis into DICOM result objects.
+
+Importing this package is cheap; highdicom and the drawing libraries load when `compose` is called.
+"""
+
+from reports.compose import ReportOptions, compose
+
+__all__ = ["ReportOptions", "compose"]

@@ -1,0 +1,192 @@
+"""Every coded concept the results use, each with the place it comes from.
+
+Public codes are used wherever one says exactly what is meant. The rest are private, under one declared scheme
+(`SCHEME`), which every Structured Report names in its Coding Scheme Identification Sequence.
+
+Viewers print Code Meanings of measurements next to the picture and OHIF prints only the first five of a region:
+they are short (at most 20 characters) and say the region or horizon themselves.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from analysis.results import HORIZONS_YEARS, BmdSource, Laterality
+from reports.identity import MANUFACTURER, result_uid
+
+SCHEME = "99RADIUSDXA"
+"""Coding Scheme Designator of the private codes; the prefix 99 marks it as private (PS3.16 section 8)."""
+
+CODING_SCHEMES = (
+    CodingSchemeIdentificationItem(
+        SCHEME,
+        name="Radius DXA Node private codes",
+        version="1",
+        uid=result_uid(SCHEME, "coding scheme"),
+        responsible_organization=MANUFACTURER,
+    ),
+)
+
+
+def _private(value: str, meaning: str) -> Code:
+    return Code(value, SCHEME, meaning)
+
+
+# --- units ---------------------------------------------------------------------------------------------------
+
+G_PER_CM2 = Code("g/cm2", "UCUM", "g/cm2")
+GRAM = Code("g", "UCUM", "g")
+CM2 = codes.UCUM.SquareCentimeter
+MM = codes.UCUM.Millimeter
+PERCENT = codes.UCUM.Percent
+T_SCORE_UNIT = Code("{T-score}", "UCUM", "T-score")
+"""The unit LOINC gives as example for its T-scores."""
+Z_SCORE_UNIT = Code("{Z-score}", "UCUM", "Z-score")
+UNITLESS = codes.UCUM.NoUnits
+
+# --- document titles and procedure ---------------------------------------------------------------------------
+
+IMAGING_MEASUREMENT_REPORT = codes.DCM.ImagingMeasurementReport
+"""(126000, DCM), PS3.16 CID 7021."""
+
+DXA_STUDY_REPORT = Code("38269-7", "LN", "DXA study report")
+"""LOINC "Study report Skeletal system DXA", PS3.16 CID 7000. Viewers print it as the title of the report."""
+
+DXA_PROCEDURE = Code("241686001", "SCT", "Dual energy X-ray absorptiometry")
+"""SNOMED CT, PS3.16 CID 10005. CID 100 (procedure reported) is extensible and has no DXA code."""
+
+# --- anatomy -------------------------------------------------------------------------------------------------
+
+RADIUS = codes.SCT.RadiusBone
+"""(62413002, SCT), PS3.16 CID 7304."""
+
+FINDING_SITES = MappingProxyType(
+    {
+        "ultradistal": Code("75129005", "SCT", "Distal Radius"),
+        "mid": Code("47728000", "SCT", "Shaft of Radius"),
+        "one_third": Code("47728000", "SCT", "Shaft of Radius"),
+        "total": RADIUS,
+    }
+)
+"""Region -> SNOMED CT bone part, as in pydicom's SCT dictionary."""
+
+LATERALITIES = MappingProxyType({Laterality.LEFT: codes.SCT.Left, Laterality.RIGHT: codes.SCT.Right})
+"""(7771000, SCT) and (24028007, SCT), PS3.16 CID 244."""
+
+REGION_FINDINGS = MappingProxyType(
+    {
+        "ultradistal": _private("ROI_UD", "Ultradistal radius region"),
+        "mid": _private("ROI_MID", "Mid radius region"),
+        "one_third": _private("ROI_13", "One-third radius region"),
+        "total": _private("ROI_TOTAL", "Total radius region"),
+    }
+)
+RADIUS_FINDING = _private("ROI_RADIUS", "Analysed radius")
+
+REGION_NAMES = MappingProxyType(
+    {
+        "ultradistal": "Ultradistal radius",
+        "mid": "Mid radius",
+        "one_third": "One-third radius",
+        "total": "Total radius",
+    }
+)
+"""Region -> the name people read, in tracking identifiers, sentences and tables."""
+
+REGION_LABELS = MappingProxyType({"ultradistal": "UD", "mid": "mid", "one_third": "1/3", "total": "total"})
+"""Region -> the short label of densitometers."""
+
+# --- densitometry --------------------------------------------------------------------------------------------
+
+BMD = Code("46383-6", "LN", "BMD")
+"""LOINC "DXA Bone [Mass/Area] Bone density"; the site is said by Finding Site."""
+
+REGION_BMD = MappingProxyType(
+    {
+        "ultradistal": _private("BMD_UD", "BMD UD"),
+        "mid": _private("BMD_MID", "BMD mid"),
+        "one_third": _private("BMD_13", "BMD 1/3"),
+        "total": _private("BMD_TOTAL", "BMD total"),
+    }
+)
+"""Areal BMD pre-coordinated with its region, for viewers that print the name alone; `BMD` is its equivalent."""
+
+BMD_UNCERTAINTY = _private("BMD_SD", "BMD uncertainty 1 SD")
+T_SCORE = _private("T_SCORE", "T-score")
+"""LOINC has T-scores of radius and ulna together (38265-5) but none of the radius, DCM has none at all."""
+Z_SCORE = codes.DCM.ZScore
+"""(113071, DCM), PS3.16 CID 218."""
+BMC = _private("BMC", "BMC")
+AREA = codes.SCT.Area
+"""(42798000, SCT), PS3.16 CID 7469."""
+
+EQUIVALENT_MEANING = codes.DCM.EquivalentMeaningOfConceptName
+"""(121050, DCM), PS3.16 TID 300."""
+
+BMD_METHODS = MappingProxyType(
+    {
+        BmdSource.PIXELS: _private("FROM_PIXELS", "Measured on calibrated pixels"),
+        BmdSource.VENDOR: _private("FROM_VENDOR", "Copied from the densitometer's own results"),
+    }
+)
+SCORE_METHODS = MappingProxyType(
+    {
+        BmdSource.PIXELS: _private("FROM_REFERENCE", "Computed from the reference curve of this node"),
+        BmdSource.VENDOR: BMD_METHODS[BmdSource.VENDOR],
+    }
+)
+
+# --- bone structure ------------------------------------------------------------------------------------------
+
+MORPHOMETRY = MappingProxyType(
+    {
+        "cortical_thickness_mm": (_private("CORTICAL_THICKNESS", "Cortical thickness"), MM),
+        "medullary_width_mm": (_private("MEDULLARY_WIDTH", "Medullary width"), MM),
+        "shaft_diameter_mm": (_private("SHAFT_DIAMETER", "Shaft diameter"), MM),
+    }
+)
+"""`StudyAnalysis.morphometry` key -> concept; no code found in DCM, SCT or LN."""
+
+# --- risk ----------------------------------------------------------------------------------------------------
+
+FRACTURE_RISK = MappingProxyType(
+    {year: _private(f"FRACTURE_RISK_{year}Y", f"Fracture risk {year} y") for year in HORIZONS_YEARS}
+)
+"""Pre-coordinated like (122230, DCM, "10 Year CHD Risk"). LOINC 90265-0 is the method FRAX: not ours to use."""
+RISK_LOW = MappingProxyType(
+    {year: _private(f"RISK_{year}Y_LOW", f"Risk {year} y 95% low") for year in HORIZONS_YEARS}
+)
+RISK_HIGH = MappingProxyType(
+    {year: _private(f"RISK_{year}Y_HIGH", f"Risk {year} y 95% high") for year in HORIZONS_YEARS}
+)
+HORIZON = _private("HORIZON", "Prediction time horizon")
+HORIZON_VALUES = MappingProxyType(
+    {year: _private(f"{year}A", f"{year} year" if year == 1 else f"{year} years") for year in HORIZONS_YEARS}
+)
+RISK_CATEGORY = _private("RISK_CATEGORY", "Fracture risk category")
+RISK_CATEGORIES = MappingProxyType(
+    {"low": codes.SCT.LowRisk, "moderate": codes.SCT.ModerateRisk, "high": codes.SCT.HighRisk}
+)
+"""(75976002, SCT), (25594002, SCT), (15508007, SCT), PS3.16 CID 3118."""
+
+# --- sentences -----------------------------------------------------------------------------------------------
+
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+"""PS3.16 TID 1500 row 12."""
+RESEARCH_USE_ONLY = _private("RESEARCH_ONLY", "Research use only")
+LIMITS = _private("LIMITS", "Limits of this analysis")
+PROVENANCE = _private("PROVENANCE", "How the numbers were made")
+RISK_DRIVER = _private("RISK_DRIVER", "Risk driver")
+CHANGE = _private("CHANGE", "Change since prior")
+RISK = _private("RISK", "Fracture risk")
+MODEL = _private("MODEL", "Risk model")
+DRIVERS_HEADING = _private("RISK_DRIVERS", "What drove the risk estimate")
+CHANGES_HEADING = _private("CHANGES", "Change since the prior study")
+QUALITY_HEADING = _private("QUALITY", "Quality and limits")
+RISK_HEADING = _private("RISK_ESTIMATE", "Fracture risk estimate")
+QUALITY_FINDING = codes.DCM.QualityFinding
+"""(111052, DCM)."""

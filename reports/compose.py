@@ -1,0 +1,79 @@
+"""compose(): from one StudyAnalysis to the DICOM objects a PACS stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from analysis.results import StudyAnalysis
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a site may choose about the results.
+
+    Attributes
+    ----------
+    patient_on_summary : bool
+        Print patient name, ID, birth date and study date into the pixels of the summary page, which then
+        says Burned In Annotation YES.
+    """
+
+    patient_on_summary: bool = True
+
+
+DEFAULT_OPTIONS = ReportOptions()
+
+
+def compose(
+    analysis: StudyAnalysis, source: Sequence[Dataset], *, options: ReportOptions = DEFAULT_OPTIONS
+) -> list[Dataset]:
+    """Write up one analysed study.
+
+    Pure and deterministic: the same analysis, source and options give the same bytes. Dates come from the
+    source study, UIDs from `StudyAnalysis.identity` and the options.
+
+    Parameters
+    ----------
+    analysis : StudyAnalysis
+        What the engine found. Anything but status ``analyzed`` yields no results.
+    source : sequence of Dataset
+        The study's datasets; the one named by `StudyAnalysis.source` must be among them. Not modified.
+    options : ReportOptions
+
+    Returns
+    -------
+    list of Dataset
+        Summary page, measurement SR, heat map, report SR, in the order in which they should be sent (the
+        summary is what every viewer can show). Each carries `file_meta` and is ready to write.
+
+    Raises
+    ------
+    AnalysisError
+        The source image is missing, or a result breaks a rule that viewers or validators rely on.
+    """
+    from analysis.results import Status
+
+    if analysis.status is not Status.ANALYZED:
+        return []
+
+    from reports.checks import check_results
+    from reports.source import report_context
+    from reports.heatmap import heat_map
+    from reports.structured_report import measurement_report
+    from reports.summary import summary_page
+    from reports.text_report import text_report
+
+    context = report_context(analysis, source, patient_on_summary=options.patient_on_summary)
+    results = [
+        summary_page(context),
+        measurement_report(context),
+        heat_map(context),
+        text_report(context),
+    ]
+    check_results(results, context)
+    return results

@@ -1,0 +1,50 @@
+"""What all results have in common: series, equipment, dates, and bytes that do not depend on the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, SERIES, ResultKind
+from reports.source import CHARACTER_SET, ReportContext
+
+VOLATILE = (
+    "InstanceCreationDate",
+    "InstanceCreationTime",
+    "ContributingEquipmentSequence",
+    "DateOfSecondaryCapture",
+    "TimeOfSecondaryCapture",
+)
+"""Optional attributes in which highdicom records the moment of building; without them equal work is equal bytes."""
+
+
+def instance_arguments(context: ReportContext, kind: ResultKind) -> dict[str, Any]:
+    """Return the constructor arguments every highdicom class takes alike."""
+    day, time = context.content_date_time
+    return {
+        "series_instance_uid": context.uid("series", kind),
+        "series_number": SERIES[kind].number,
+        "series_description": SERIES[kind].description,
+        "sop_instance_uid": context.uid("instance", kind),
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": MANUFACTURER_MODEL_NAME,
+        "software_versions": context.analysis.engine_version,
+        "specific_character_set": CHARACTER_SET,
+        "transfer_syntax_uid": ExplicitVRLittleEndian,
+        "content_qualification": "RESEARCH",
+        "content_date": day,
+        "content_time": time,
+        "series_date": day,
+        "series_time": time,
+    }
+
+
+def finish(dataset: Dataset, context: ReportContext) -> None:
+    """Make `dataset` agree with its study and independent of when it was built."""
+    for keyword in VOLATILE:
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    dataset.copy_patient_and_study_information(context.header)

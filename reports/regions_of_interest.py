@@ -1,0 +1,73 @@
+"""Outlines as DICOM wants them: closed polylines of enough points, with identifiers that never change."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from highdicom.sr import (
+    FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
+    SourceImageForRegion,
+    TrackingIdentifier,
+)
+from numpy.typing import NDArray
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from analysis.results import Laterality, Polygon
+from reports.codes import LATERALITIES
+from reports.identity import MANUFACTURER_MODEL_NAME, ResultKind
+from reports.source import ReportContext
+
+MINIMUM_POINTS = 6
+"""Points of a closed outline, the repeated first one included. OHIF takes a polyline of 4 or 5 for a rectangle,
+offers to "track" it and then replaces the measured numbers by its own pixel statistics."""
+
+
+def image_region(polygon: Polygon, context: ReportContext) -> ImageRegion:
+    """Return `polygon` as a POLYLINE on the analysed image."""
+    source = SourceImageForRegion(context.image.sop_class_uid, context.image.sop_instance_uid)
+    region = ImageRegion(GraphicTypeValues.POLYLINE, closed_polyline(polygon), source)
+    for image in region.ContentSequence:
+        # Stone of Orthanc draws the outline only if its image is called by this code of PS3.16 TID 1410
+        image.ConceptNameCodeSequence[0].CodeValue = codes.DCM.OriginalSource.value
+        image.ConceptNameCodeSequence[0].CodingSchemeDesignator = "DCM"
+        image.ConceptNameCodeSequence[0].CodeMeaning = codes.DCM.OriginalSource.meaning
+    return region
+
+
+def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
+    """Close an outline and divide its longest edges until it has at least `MINIMUM_POINTS` points.
+
+    Parameters
+    ----------
+    polygon : Polygon
+        (column, row) points, the first not repeated; at least three.
+
+    Returns
+    -------
+    ndarray of float64, (points, 2)
+        The same outline, first point repeated at the end.
+    """
+    points = [tuple(map(float, point)) for point in polygon]
+    while len(points) + 1 < MINIMUM_POINTS:
+        lengths = [math.dist(point, points[(i + 1) % len(points)]) for i, point in enumerate(points)]
+        longest = lengths.index(max(lengths))
+        start, end = points[longest], points[(longest + 1) % len(points)]
+        points.insert(longest + 1, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+    return np.array([*points, points[0]], dtype=np.float64)
+
+
+def tracking_identifier(name: str, context: ReportContext) -> TrackingIdentifier:
+    """Name an outline for people and, by a UID that is the same whenever this study is analysed again, for
+    machines."""
+    uid = context.uid(f"tracking:{name}", ResultKind.MEASUREMENTS)
+    return TrackingIdentifier(uid=uid, identifier=f"{name} ({MANUFACTURER_MODEL_NAME})")
+
+
+def finding_site(site: Code, laterality: Laterality | None, modifier: Code | None = None) -> FindingSite:
+    """Return the anatomic site of a finding; without a known side it names none."""
+    side = LATERALITIES[laterality] if laterality else None
+    return FindingSite(site, laterality=side, topographical_modifier=modifier)

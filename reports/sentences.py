@@ -1,0 +1,192 @@
+"""What the results say in words: the same sentences in the report SR and on the summary page."""
+
+from __future__ import annotations
+
+from analysis.results import (
+    REGIONS,
+    BmdSource,
+    Calibration,
+    Contribution,
+    RegionChange,
+    RiskEstimate,
+    Severity,
+    StudyAnalysis,
+)
+from reports import codes as coded
+from reports.identity import TRAINING_STATEMENT
+from reports.numbers import ABSENT, number_text, percent_text, rounded
+
+CALIBRATIONS = {
+    Calibration.REAL_WORLD_VALUE_MAP: "Real World Value Mapping of the image",
+    Calibration.VENDOR_TABLE: "the densitometer's own results table",
+    Calibration.SITE: "site calibration",
+    Calibration.NONE: "none: no density could be measured on this image",
+}
+
+ISCD_STATEMENT = (
+    "Of the forearm regions only the one-third (33 %) radius is used for diagnosis (ISCD 2023 Official "
+    "Positions); the others are shown for research."
+)
+
+HEAT_MAP_STATEMENT = "The heat map shows what influenced the model, not disease."
+
+SOURCES = {BmdSource.PIXELS: "measured on the pixels", BmdSource.VENDOR: "copied from the densitometer"}
+
+DRIVERS_SHOWN = 6
+"""Contributions listed, largest first; the rest are summed up."""
+
+
+def category_sentence(risk: RiskEstimate) -> str:
+    """Say the risk category with the number and the rule behind it."""
+    return f"{risk.category.capitalize()} risk. Rule: {risk.category_rule}"
+
+
+def risk_sentences(risk: RiskEstimate) -> list[str]:
+    """One sentence per horizon: probability with its 95 % interval."""
+    return [
+        f"{year} y: {percent_text(estimate.probability)} % "
+        f"(95 % interval {percent_text(estimate.interval[0])} to {percent_text(estimate.interval[1])} %)"
+        for year, estimate in sorted(risk.horizons.items())
+    ]
+
+
+def model_sentence(risk: RiskEstimate) -> str:
+    """Name the model and what it was trained on."""
+    model = risk.model
+    return f"{model.name} version {model.version}; training data: {model.training_data}; {TRAINING_STATEMENT}"
+
+
+def region_sentences(analysis: StudyAnalysis) -> list[str]:
+    """One sentence per region, distal to proximal."""
+    sentences = []
+    for region in REGIONS:
+        measured = analysis.regions.get(region)
+        if measured is None or measured.bmd_g_cm2 is None:
+            continue
+        spread = measured.bmd_uncertainty_g_cm2
+        uncertainty = f" ± {number_text(spread, 'g/cm2')}" if spread is not None else ""
+        origin = f" ({SOURCES[measured.bmd_source]})" if measured.bmd_source else ""
+        sentences.append(
+            f"{coded.REGION_NAMES[region]}: BMD {number_text(measured.bmd_g_cm2, 'g/cm2')}{uncertainty} "
+            f"g/cm²{origin}, T-score {number_text(measured.t_score, '{T-score}')}, "
+            f"Z-score {number_text(measured.z_score, '{Z-score}')}, "
+            f"BMC {number_text(measured.bmc_g, 'g')} g, area {number_text(measured.area_cm2, 'cm2')} cm²"
+        )
+    return sentences
+
+
+def morphometry_sentence(analysis: StudyAnalysis) -> str | None:
+    """Cortex and shaft in one sentence, or None if neither was measured."""
+    parts = [
+        f"{concept.meaning.lower()} {number_text(value, unit)} {unit.value}"
+        for key, (concept, unit) in coded.MORPHOMETRY.items()
+        if (value := analysis.morphometry.get(key)) is not None
+    ]
+    return f"Radius shaft: {', '.join(parts)}" if parts else None
+
+
+def change_sentences(analysis: StudyAnalysis) -> list[str]:
+    """One sentence per region measured before."""
+    return [_change_sentence(change) for change in analysis.changes]
+
+
+def _change_sentence(change: RegionChange) -> str:
+    known = change.least_significant_change_percent
+    if known is None or change.significant is None:
+        verdict = "no least significant change known for this region"
+    else:
+        verdict = (
+            f"{'exceeds' if change.significant else 'within'} the least significant change of {rounded(known, 1)} %"
+        )
+    pace = f", {rounded(change.percent_per_year, 1)} % per year" if change.percent_per_year is not None else ""
+    return (
+        f"{coded.REGION_NAMES[change.region]}: {signed(change.change_g_cm2, 3)} g/cm² "
+        f"({signed(change.change_percent, 1)} %{pace}) in {rounded(change.years, 1)} y since "
+        f"{change.prior_date.isoformat()}; {verdict}"
+    )
+
+
+def driver_sentences(analysis: StudyAnalysis) -> list[str]:
+    """One sentence per contribution to the 10-year log-odds, largest first."""
+    drivers = sorted(analysis.explanation, key=lambda driver: -abs(driver.contribution))
+    sentences = [
+        f"{feature_name(driver.feature)} {feature_value(driver)}: {signed(driver.contribution, 2)} "
+        f"({direction(driver)})"
+        for driver in drivers[:DRIVERS_SHOWN]
+    ]
+    if rest := drivers[DRIVERS_SHOWN:]:
+        total = sum(driver.contribution for driver in rest)
+        sentences.append(f"{len(rest)} further features together: {signed(total, 2)}")
+    return sentences
+
+
+def direction(driver: Contribution) -> str:
+    """Say which way a contribution pushes the estimate."""
+    return "raises risk" if driver.contribution > 0 else "lowers risk"
+
+
+def feature_name(feature: str) -> str:
+    """Turn a model feature's name into words, e.g. ``one_third.bmd_g_cm2`` into "One-third radius BMD"."""
+    group, _, quantity = feature.partition(".")
+    if group in coded.REGION_NAMES:
+        words = {"bmd_g_cm2": "BMD", "t_score": "T-score"}
+        return f"{coded.REGION_NAMES[group]} {words.get(quantity, quantity)}"
+    if group == "morphometry" and quantity in coded.MORPHOMETRY:
+        return coded.MORPHOMETRY[quantity][0].meaning
+    words = {"age_years": "Age", "male": "Male sex"}
+    return words.get(feature, quantity.replace("_", " ") or feature.replace("_", " "))
+
+
+def feature_value(driver: Contribution) -> str:
+    """Format a feature's value with its unit."""
+    if driver.value is None:
+        return ABSENT
+    if driver.feature == "male":
+        return "yes" if driver.value else "no"
+    units = {"1": "", "a": " y", "g/cm2": " g/cm²", "{T-score}": "", "{Z-score}": ""}
+    return number_text(driver.value, driver.unit) + units.get(driver.unit, f" {driver.unit}")
+
+
+def signed(value: float, decimals: int) -> str:
+    """Format with fixed decimals and an explicit plus sign."""
+    text = rounded(value, decimals)
+    return f"+{text}" if float(text) > 0 else text
+
+
+def recommendation_sentences(analysis: StudyAnalysis) -> list[str]:
+    """Advice with its source."""
+    return [f"{advice.text} [{advice.source}]" for advice in analysis.recommendations]
+
+
+def quality_sentences(analysis: StudyAnalysis) -> list[str]:
+    """Quality findings, worst first."""
+    order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+    findings = sorted(analysis.quality, key=lambda finding: order.index(finding.severity))
+    return [f"{finding.severity.value.capitalize()}: {finding.message}" for finding in findings]
+
+
+def limit_sentences(analysis: StudyAnalysis) -> list[str]:
+    """What the reader must know before using a number."""
+    if analysis.risk is not None:
+        model = f"Risk model {model_sentence(analysis.risk)}."
+    else:
+        model = "No fracture risk was computed; the quality findings say why."
+    return [model, ISCD_STATEMENT]
+
+
+def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
+    """Where the numbers come from: calibration, spacing, reference, device, clinical inputs."""
+    sentences = [f"Calibration: {CALIBRATIONS[analysis.calibration]}"]
+    if analysis.pixel_spacing_mm is not None:
+        row, column = analysis.pixel_spacing_mm
+        sentences.append(
+            f"Pixel spacing {row:.3f} mm (rows) x {column:.3f} mm (columns) from {analysis.spacing_source}"
+        )
+    else:
+        sentences.append("Pixel spacing: unknown")
+    if analysis.reference is not None:
+        sentences.append(f"T- and Z-score reference: {analysis.reference.name} ({analysis.reference.source})")
+    if analysis.device:
+        sentences.append(f"Densitometer: {analysis.device}")
+    sentences += [f"Clinical input: {name} {value}" for name, value in analysis.context.items()]
+    return sentences

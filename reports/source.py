@@ -1,0 +1,181 @@
+"""The source image as the writer sees it: a normalised copy of its header, and what results inherit from it."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydicom import Dataset, config
+from pydicom.valuerep import PersonName, validate_value
+
+from analysis.errors import AnalysisError
+from reports.identity import ResultKind, result_uid
+
+if TYPE_CHECKING:
+    from analysis.results import ImageEvidence, SourceImage, StudyAnalysis
+
+CHARACTER_SET = "ISO_IR 192"
+"""Specific Character Set (0008,0005) of every result: UTF-8 holds every name any source can hold."""
+
+TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+"""Type 2 attributes of the Patient and General Study modules: highdicom needs them present, empty is legal."""
+
+LEGAL_SEX = ("M", "F", "O", "")
+"""Enumerated values of Patient's Sex (0010,0040), PS3.3 C.7.1.1."""
+
+NO_DATE, NO_TIME = "19000101", "000000"
+"""Stand in for a Content Date and Time no source attribute provides: both are type 1 in an SR document, and
+1900-01-01 cannot be mistaken for the day of an examination."""
+
+_DATE_ATTRIBUTES = ("Acquisition", "Content", "Series", "Study")
+_ESCAPE_SEQUENCE = re.compile("\x1b[\x20-\x2f]*[\x30-\x7e]")
+_CONTROL_CHARACTER = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+_IDENTITY_DROPPED_IF_ILLEGAL = frozenset({"AS", "CS", "DA", "DS", "IS", "TM", "UI"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """What every writer needs.
+
+    Attributes
+    ----------
+    analysis : StudyAnalysis
+    header : Dataset
+        Normalised header of the source image (see `normalised_header`), without pixels.
+    patient_on_summary : bool
+        See `reports.ReportOptions`.
+    """
+
+    analysis: StudyAnalysis
+    header: Dataset
+    patient_on_summary: bool
+
+    @property
+    def image(self) -> SourceImage:
+        """The analysed image."""
+        assert self.analysis.source is not None  # report_context has made sure
+        return self.analysis.source
+
+    @property
+    def evidence(self) -> ImageEvidence:
+        """The pixels behind the analysis."""
+        assert self.analysis.evidence is not None  # report_context has made sure
+        return self.analysis.evidence
+
+    @property
+    def content_date_time(self) -> tuple[str, str]:
+        """DICOM date and time given to the results: those of the acquisition, never those of the clock."""
+        return content_date_time(self.header)
+
+    def uid(self, use: str, kind: ResultKind) -> str:
+        """Return the deterministic UID of one use (``instance``, ``series``, ...) within one kind of result."""
+        identity = f"{self.analysis.identity}|patient_on_summary={self.patient_on_summary}"
+        return result_uid(identity, f"{use}:{kind}")
+
+
+def report_context(
+    analysis: StudyAnalysis, source: Sequence[Dataset], *, patient_on_summary: bool
+) -> ReportContext:
+    """Find the analysed image among the study's datasets and gather what the writers need.
+
+    Raises
+    ------
+    AnalysisError
+        The analysis names no image or carries no pixels, or the image is not in `source`.
+    """
+    if analysis.source is None or analysis.evidence is None:
+        raise AnalysisError(
+            f"study {analysis.study_instance_uid}: an analysed study must name its source image and carry its "
+            "evidence; analyse the study again"
+        )
+    wanted = analysis.source.sop_instance_uid
+    for dataset in source:
+        if str(dataset.get("SOPInstanceUID", "")) == wanted:
+            return ReportContext(analysis, normalised_header(dataset), patient_on_summary)
+    raise AnalysisError(
+        f"study {analysis.study_instance_uid}: the analysed image {wanted} is not among the {len(source)} datasets "
+        "given to compose(); pass the same datasets that were analysed"
+    )
+
+
+def normalised_header(dataset: Dataset) -> Dataset:
+    """Copy a source image's header into a form highdicom can work with; `dataset` stays untouched.
+
+    Text is decoded and declared as UTF-8, absent type 2 attributes become empty, an illegal Patient's Sex
+    becomes empty, malformed dates and numbers are dropped. Nothing is invented.
+    """
+    header = Dataset()
+    for element in dataset:
+        if element.tag.is_private or element.tag.group > 0x0040:
+            continue
+        header.add(copy.deepcopy(element))
+    _decode_text(header, dataset)
+    header.SpecificCharacterSet = CHARACTER_SET
+    _drop_malformed(header)
+    for keyword in TYPE_2:
+        if header.get(keyword) is None:
+            setattr(header, keyword, "")
+    if header.PatientSex not in LEGAL_SEX:
+        header.PatientSex = ""
+    if not header.get("Modality"):
+        header.Modality = "OT"
+    return header
+
+
+def content_date_time(header: Dataset) -> tuple[str, str]:
+    """Return date and time of acquisition, else of content, series or study, as DICOM DA and TM values."""
+    for stem in _DATE_ATTRIBUTES:
+        day = str(header.get(f"{stem}Date") or "").replace(".", "")
+        if day:
+            return day, str(header.get(f"{stem}Time") or NO_TIME)
+    return NO_DATE, NO_TIME
+
+
+def _decode_text(header: Dataset, dataset: Dataset) -> None:
+    """Decode every text value by the source's character set, so that it can be written as UTF-8.
+
+    pydicom 3.0 leaves the designating escape sequences of ISO 2022 IR 58 (GB 2312) in the decoded text, and
+    undeclared character sets can yield control characters; neither is legal in a name.
+    """
+    declared = dataset.get("SpecificCharacterSet")
+    if declared is not None:
+        header.SpecificCharacterSet = declared
+    header.decode()
+    for element in header.iterall():
+        if element.VR not in _TEXT_VRS or element.is_empty:
+            continue
+        if element.VM > 1:
+            element.value = [_clean(value, element.VR) for value in element.value]
+        else:
+            element.value = _clean(element.value, element.VR)
+
+
+def _clean(value: object, vr: str) -> object:
+    text = _CONTROL_CHARACTER.sub("", _ESCAPE_SEQUENCE.sub("", str(value)))
+    return PersonName(text) if vr == "PN" else text
+
+
+def _drop_malformed(header: Dataset) -> None:
+    for element in list(header):
+        if element.VR not in _IDENTITY_DROPPED_IF_ILLEGAL or element.is_empty:
+            continue
+        values = element.value if element.VM > 1 else [element.value]
+        try:
+            for value in values:
+                validate_value(element.VR, str(value), config.RAISE)
+        except ValueError:
+            del header[element.tag]

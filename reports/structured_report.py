@@ -1,0 +1,271 @@
+"""SR-1, the measurements: a Comprehensive SR along TID 1500 "Imaging Measurement Report".
+
+Every measurement group is a planar ROI (TID 1410) with an outline on the analysed image: OHIF shows nothing at
+all of a report that holds one group without. The fracture risks therefore sit on the outline of the analysed
+radius.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodeContentItem,
+    ComprehensiveSR,
+    ContainerContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    Measurement,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+from pydicom.valuerep import DSdecimal
+
+from analysis.results import REGIONS, RegionMeasurement, RiskEstimate
+from reports import codes as coded
+from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
+from reports.instance import finish, instance_arguments
+from reports.numbers import decimals_of
+from reports.regions_of_interest import finding_site, image_region, tracking_identifier
+from reports.sentences import category_sentence, limit_sentences, provenance_sentences
+from reports.source import ReportContext
+from reports.texture import coded_texture
+
+GROUP_ORDER = ("one_third", *(region for region in REGIONS if region != "one_third"))
+"""One-third first: it is the region a diagnosis may rest on (ISCD), and viewers open the first group."""
+
+
+def measurement_report(context: ReportContext) -> ComprehensiveSR:
+    """Write the measurements of one analysis as a Comprehensive SR.
+
+    Returns
+    -------
+    highdicom.sr.ComprehensiveSR
+        Root (126000, DCM), TID 1500. Numeric Value holds a readable number of decimals, Floating Point Value
+        the number exactly as in the StudyAnalysis.
+    """
+    report = MeasurementReport(
+        observation_context=observation_context(context),
+        procedure_reported=coded.DXA_PROCEDURE,
+        imaging_measurements=[*_region_groups(context), _radius_group(context)],
+        title=coded.IMAGING_MEASUREMENT_REPORT,
+    )
+    report[0].ContentSequence.append(_qualitative_evaluations(context))
+    separate_containers(report[0])
+    document = ComprehensiveSR(
+        evidence=[context.header],
+        content=report,
+        is_complete=True,
+        coding_schemes=coded.CODING_SCHEMES,
+        **instance_arguments(context, ResultKind.MEASUREMENTS),
+    )
+    finish(document, context)
+    return document
+
+
+def separate_containers(item: Dataset) -> None:
+    """Mark every container SEPARATE: renderers drop the concept names of CONTINUOUS content."""
+    if item.get("ValueType") == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence", ()):
+        separate_containers(child)
+
+
+def observation_context(context: ReportContext) -> ObservationContext:
+    device = DeviceObserverIdentifyingAttributes(
+        uid=context.uid("device", ResultKind.MEASUREMENTS),
+        name=MANUFACTURER_MODEL_NAME,
+        manufacturer_name=MANUFACTURER,
+        model_name=MANUFACTURER_MODEL_NAME,
+    )
+    return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
+
+
+def _region_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+    analysis = context.analysis
+    groups = []
+    for region in GROUP_ORDER:
+        measured = analysis.regions.get(region)
+        if measured is None or not measured.polygon:
+            continue
+        numbers = _region_numbers(region, measured)
+        numbers += _texture_numbers(context, region)
+        if not numbers:
+            continue
+        site = finding_site(coded.FINDING_SITES[region], analysis.laterality)
+        groups.append(
+            PlanarROIMeasurementsAndQualitativeEvaluations(
+                tracking_identifier=tracking_identifier(coded.REGION_NAMES[region], context),
+                referenced_region=image_region(measured.polygon, context),
+                finding_type=coded.REGION_FINDINGS[region],
+                finding_sites=[site],
+                algorithm_id=_engine_algorithm(context),
+                measurements=numbers,
+            )
+        )
+    return groups
+
+
+def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    """Risks, morphometry, and whatever was measured on a region that could not be outlined."""
+    analysis = context.analysis
+    numbers = _risk_numbers(analysis.risk) if analysis.risk else []
+    numbers += _morphometry_numbers(context)
+    outlined = {region for region, measured in analysis.regions.items() if measured.polygon}
+    for region in GROUP_ORDER:
+        if region in analysis.regions and region not in outlined:
+            numbers += _region_numbers(region, analysis.regions[region], site_of_its_own=True)
+        if region not in outlined:
+            numbers += _texture_numbers(context, region)
+    if analysis.risk:
+        numbers += _risk_interval_numbers(analysis.risk)
+    return PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking_identifier("Analysed radius", context),
+        referenced_region=image_region(context.evidence.radius_outline, context),
+        finding_type=coded.RADIUS_FINDING,
+        finding_sites=[finding_site(coded.RADIUS, analysis.laterality)],
+        algorithm_id=_engine_algorithm(context),
+        measurements=numbers or None,
+    )
+
+
+def _region_numbers(
+    region: str, measured: RegionMeasurement, *, site_of_its_own: bool = False
+) -> list[Measurement]:
+    """BMD, T, Z, area, BMC in this order (OHIF prints the first five), then the uncertainty."""
+    of_bmd = coded.BMD_METHODS[measured.bmd_source] if measured.bmd_source else None
+    of_score = coded.SCORE_METHODS[measured.score_source] if measured.score_source else None
+    rows: tuple[tuple[Code, float | None, Code, Code | None], ...] = (
+        (coded.REGION_BMD[region], measured.bmd_g_cm2, coded.G_PER_CM2, of_bmd),
+        (coded.T_SCORE, measured.t_score, coded.T_SCORE_UNIT, of_score),
+        (coded.Z_SCORE, measured.z_score, coded.Z_SCORE_UNIT, of_score),
+        (coded.AREA, measured.area_cm2, coded.CM2, of_bmd),
+        (coded.BMC, measured.bmc_g, coded.GRAM, of_bmd),
+        (coded.BMD_UNCERTAINTY, measured.bmd_uncertainty_g_cm2, coded.G_PER_CM2, None),
+    )
+    site = coded.REGION_FINDINGS[region] if site_of_its_own else None
+    return [
+        _number(
+            name,
+            value,
+            unit,
+            method=method,
+            equivalent=coded.BMD if name == coded.REGION_BMD[region] else None,
+            site=site,
+        )
+        for name, value, unit, method in rows
+        if value is not None
+    ]
+
+
+def _texture_numbers(context: ReportContext, region: str) -> list[Measurement]:
+    return [
+        _number(concept, value, coded.UNITLESS)
+        for concept, value in coded_texture(context.analysis.texture, region)
+    ]
+
+
+def _morphometry_numbers(context: ReportContext) -> list[Measurement]:
+    values = context.analysis.morphometry
+    return [
+        _number(concept, value, unit)
+        for key, (concept, unit) in coded.MORPHOMETRY.items()
+        if (value := values.get(key)) is not None
+    ]
+
+
+def _risk_numbers(risk: RiskEstimate) -> list[Measurement]:
+    return [
+        _number(
+            coded.FRACTURE_RISK[year],
+            100.0 * risk.horizons[year].probability,
+            coded.PERCENT,
+            modifiers=[(coded.HORIZON, coded.HORIZON_VALUES[year])],
+            algorithm=_model_algorithm(risk),
+        )
+        for year in sorted(risk.horizons)
+    ]
+
+
+def _risk_interval_numbers(risk: RiskEstimate) -> list[Measurement]:
+    """The 95 % intervals as numbers of their own: in TID 300 no property of a measurement can hold one in %."""
+    numbers = []
+    for year in sorted(risk.horizons):
+        horizon = [(coded.HORIZON, coded.HORIZON_VALUES[year])]
+        low, high = risk.horizons[year].interval
+        for name, value in ((coded.RISK_LOW[year], low), (coded.RISK_HIGH[year], high)):
+            numbers.append(_number(name, 100.0 * value, coded.PERCENT, modifiers=horizon))
+    return numbers
+
+
+def _number(
+    name: Code,
+    value: float,
+    unit: Code,
+    *,
+    method: Code | None = None,
+    equivalent: Code | None = None,
+    site: Code | None = None,
+    modifiers: Iterable[tuple[Code, Code]] = (),
+    algorithm: AlgorithmIdentification | None = None,
+) -> Measurement:
+    measurement = Measurement(name, float(value), unit, method=method, algorithm_id=algorithm)
+    item = measurement[0]
+    item.MeasuredValueSequence[0].NumericValue = DSdecimal(f"{value:.{decimals_of(unit, value) + 1}f}")
+    extra = list(modifiers)
+    if equivalent is not None:
+        extra.append((coded.EQUIVALENT_MEANING, equivalent))
+    if site is not None:
+        extra.append((codes.SCT.FindingSite, site))
+    if extra and "ContentSequence" not in item:
+        item.ContentSequence = ContentSequence()
+    for concept, code in extra:
+        item.ContentSequence.append(CodeContentItem(concept, code, RelationshipTypeValues.HAS_CONCEPT_MOD))
+    return measurement
+
+
+def _engine_algorithm(context: ReportContext) -> AlgorithmIdentification:
+    return AlgorithmIdentification(
+        name=MANUFACTURER_MODEL_NAME,
+        version=context.analysis.engine_version,
+        manufacturer=MANUFACTURER,
+        family=codes.cid7162.ArtificialIntelligence,
+        parameters=provenance_sentences(context.analysis),
+    )
+
+
+def _model_algorithm(risk: RiskEstimate) -> AlgorithmIdentification:
+    model = risk.model
+    return AlgorithmIdentification(
+        name=model.name,
+        version=model.version,
+        manufacturer=MANUFACTURER,
+        family=codes.cid7162.ArtificialIntelligence,
+        parameters=[f"sha256: {model.sha256}", f"training data: {model.training_data}"],
+    )
+
+
+def _qualitative_evaluations(context: ReportContext) -> ContainerContentItem:
+    """TID 1500 row 12. OHIF does not show it, so that the report SR and the summary page say it again."""
+    container = ContainerContentItem(
+        coded.QUALITATIVE_EVALUATIONS,
+        is_content_continuous=False,
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
+    contains = RelationshipTypeValues.CONTAINS
+    items = [TextContentItem(coded.RESEARCH_USE_ONLY, RESEARCH_STATEMENT, contains)]
+    risk = context.analysis.risk
+    if risk is not None:
+        items.append(CodeContentItem(coded.RISK_CATEGORY, coded.RISK_CATEGORIES[risk.category], contains))
+        items.append(TextContentItem(coded.RISK_CATEGORY, category_sentence(risk), contains))
+    items += [TextContentItem(coded.LIMITS, text, contains) for text in limit_sentences(context.analysis)]
+    container.ContentSequence = ContentSequence(items)
+    return container
