@@ -166,8 +166,8 @@ class AnalysisTables(StudyTables):
         """Tell whether this SOP Instance UID is one of our results (law 4)."""
         return bool(self._rows("SELECT 1 FROM results WHERE sop_instance_uid = ?", (sop_instance_uid,)))
 
-    def priors(self, patient_key: str, *, before: str, excluding: str) -> list[str]:
-        """Return the newest result (JSON) of each earlier analysed study of a patient, oldest first.
+    def priors(self, patient_key: str, *, before: str, excluding: str) -> list[tuple[str, str]]:
+        """Return (Study Date, newest result as JSON) of a patient's earlier analysed studies, oldest first.
 
         Parameters
         ----------
@@ -180,14 +180,15 @@ class AnalysisTables(StudyTables):
             return []
         rows = self._rows(
             """
-            SELECT result_json, max(analyses.id) FROM analyses JOIN studies USING (study_instance_uid)
+            SELECT study_date, result_json, max(analyses.id)
+            FROM analyses JOIN studies USING (study_instance_uid)
             WHERE patient_key = ? AND study_date <> '' AND study_date < ? AND study_instance_uid <> ?
               AND analyses.state = 'done' AND status = 'analyzed'
             GROUP BY study_instance_uid ORDER BY study_date, study_instance_uid
             """,
             (patient_key, before, excluding),
         )
-        return [row["result_json"] for row in rows]
+        return [(row["study_date"], row["result_json"]) for row in rows]
 
     def _trigger(self, study_instance_uid: str) -> str:
         earlier = self._rows("SELECT 1 FROM analyses WHERE study_instance_uid = ?", (study_instance_uid,))

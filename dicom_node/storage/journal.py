@@ -6,7 +6,8 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.events`: what an administrator reads;
 - `dicom_node.storage.studies`: instances and studies;
 - `dicom_node.storage.analyses`: analyses and results;
-- `dicom_node.storage.outbox`: deliveries.
+- `dicom_node.storage.outbox`: deliveries;
+- `dicom_node.storage.queries`: what commands ask, read-only.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from __future__ import annotations
 import os
 import uuid
 
-from dicom_node.storage.outbox import Outbox
+from dicom_node.storage.queries import Queries
 from dicom_node.storage.records import Severity
 
 __all__ = ["Journal", "lease_owner"]
 
 
-class Journal(Outbox):
+class Journal(Queries):
     """Every table of the journal behind one connection.
 
     The node's threads share one instance; a command line beside the node opens its own. Worker processes

@@ -15,22 +15,30 @@ __all__ = ["Outbox"]
 class Outbox(AnalysisTables):
     """The journal's table ``deliveries``."""
 
-    def claim_deliveries(
-        self, destination: str, *, limit: int, owner: str, lease_seconds: float
-    ) -> list[Delivery]:
-        """Claim up to `limit` due deliveries to `destination`, oldest first; an expired lease is due."""
+    def claim_deliveries(self, destination: str, *, owner: str, lease_seconds: float) -> list[Delivery]:
+        """Claim the deliveries to `destination` of the study that has waited longest, in order of results.
+
+        An expired lease is due. A study whose first undelivered result is not due yet waits as a whole, so
+        that its results arrive in their order.
+        """
         with self._transaction():
             rows = self._rows(
                 """
+                WITH heads AS (SELECT min(id) AS id FROM deliveries
+                               WHERE destination = :destination AND state IN ('pending', 'sending')
+                               GROUP BY study_instance_uid),
+                     next AS (SELECT id, study_instance_uid FROM heads JOIN deliveries USING (id)
+                              WHERE (state = 'pending' AND next_attempt_at <= :now)
+                                 OR (state = 'sending' AND lease_expires_at <= :now)
+                              ORDER BY next_attempt_at, id LIMIT 1)
                 SELECT deliveries.id, destination, deliveries.study_instance_uid, sop_instance_uid,
                        sop_class_uid, path, attempts + 1 AS attempts
                 FROM deliveries JOIN results USING (sop_instance_uid)
-                WHERE destination = :destination
-                  AND ((state = 'pending' AND next_attempt_at <= :now)
-                       OR (state = 'sending' AND lease_expires_at <= :now))
-                ORDER BY deliveries.id LIMIT :limit
+                WHERE destination = :destination AND state IN ('pending', 'sending')
+                  AND deliveries.study_instance_uid = (SELECT study_instance_uid FROM next)
+                ORDER BY deliveries.id
                 """,
-                {"destination": destination, "now": self._now(), "limit": limit},
+                {"destination": destination, "now": self._now()},
             )
             expires = self._after(lease_seconds)
             for row in rows:

@@ -1,0 +1,85 @@
+"""Questions that commands ask of the journal; nothing here changes a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicom_node.storage.connection import Row
+from dicom_node.storage.outbox import Outbox
+
+__all__ = ["DestinationQueue", "Queries"]
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationQueue:
+    """How deliveries to one destination stand; times are ISO 8601 UTC, empty if there are none."""
+
+    destination: str
+    pending: int
+    dead: int
+    delivered: int
+    oldest_waiting: str
+    last_reason: str
+
+
+class Queries(Outbox):
+    """Read-only views over several tables."""
+
+    def list_studies(self, *, state: str | None = None, since: str = "", until: str = "") -> list[Row]:
+        """Return received studies, newest last, with how many objects, results and deliveries each has.
+
+        Parameters
+        ----------
+        state : str, optional
+            Only studies in this state.
+        since, until : str
+            Bounds on the time of the first object, as the journal writes times; empty = open.
+        """
+        return self._rows(
+            """
+            SELECT studies.*,
+                (SELECT count(DISTINCT sop_instance_uid) FROM instances
+                 WHERE instances.study_instance_uid = studies.study_instance_uid AND kind = 'input') AS objects,
+                (SELECT count(*) FROM results
+                 WHERE results.study_instance_uid = studies.study_instance_uid) AS results,
+                (SELECT count(*) FROM deliveries
+                 WHERE deliveries.study_instance_uid = studies.study_instance_uid
+                   AND state = 'delivered') AS delivered,
+                (SELECT count(*) FROM deliveries
+                 WHERE deliveries.study_instance_uid = studies.study_instance_uid) AS deliveries
+            FROM studies
+            WHERE (:state IS NULL OR state = :state)
+              AND first_received_at >= :since AND (:until = '' OR first_received_at < :until)
+            ORDER BY first_received_at, study_instance_uid
+            """,
+            {"state": state, "since": since, "until": until},
+        )
+
+    def destination_queues(self) -> list[DestinationQueue]:
+        """Return how deliveries stand, one entry per destination that ever had any."""
+        rows = self._rows(
+            """
+            SELECT destination,
+                sum(state IN ('pending', 'sending')) AS pending,
+                sum(state = 'dead') AS dead,
+                sum(state = 'delivered') AS delivered,
+                coalesce(min(CASE WHEN state IN ('pending', 'sending') THEN created_at END), '')
+                    AS oldest_waiting,
+                coalesce(max(CASE WHEN state <> 'delivered' THEN reason END), '') AS last_reason
+            FROM deliveries JOIN results USING (sop_instance_uid)
+            GROUP BY destination ORDER BY destination
+            """
+        )
+        return [DestinationQueue(**row) for row in rows]
+
+    def dead_letters(self) -> list[Row]:
+        """Return deliveries given up for good: destination, study, object, attempts, status and reason."""
+        return self._rows(
+            "SELECT destination, study_instance_uid, sop_instance_uid, attempts, last_status, reason"
+            " FROM deliveries WHERE state = 'dead' ORDER BY id"
+        )
+
+    def oldest_waiting_analysis(self) -> str:
+        """Return since when the oldest queued or running analysis waits; empty if none does."""
+        row = self._row("SELECT min(queued_at) AS at FROM analyses WHERE state IN ('queued', 'running')")
+        return (row["at"] if row else None) or ""
