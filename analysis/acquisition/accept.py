@@ -1,0 +1,226 @@
+"""Which object of a study is the forearm DXA image, on the evidence of all its declarations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    EncapsulatedPDFStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from analysis.acquisition import header, hologic
+from analysis.acquisition.calibrated import has_density_map
+from analysis.acquisition.declarations import (
+    FOREARM,
+    Declaration,
+    names_densitometry,
+    object_declarations,
+    sites_named,
+    study_declarations,
+)
+from analysis.errors import NotApplicable, RejectedInput
+
+OWN_MODEL_NAME = "Radius DXA Node"
+"""Manufacturer's Model Name of everything this project writes: never input again (law 4 of the house)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForearmStudy:
+    """The one forearm image of a study and the forearm SRs beside it, oldest first."""
+
+    image: Dataset
+    reports: tuple[Dataset, ...]
+
+
+def find_forearm(datasets: Sequence[Dataset]) -> ForearmStudy:
+    """Choose the forearm DXA image of one study.
+
+    An image is taken if its SOP class and modality can hold a DXA scan, its declarations (body part,
+    protocol, series and step description, anatomic region, vendor scan mode, else the study's description
+    and its SRs) name the forearm and no other site, and something says that it is densitometry and not a
+    radiograph.
+
+    Raises
+    ------
+    NotApplicable
+        Sound, but not a forearm DXA image: another body part, a radiograph, a photograph, a report without
+        image.
+    RejectedInput
+        ``two_forearm_images``, ``body_part_conflict``, ``missing_uid`` or ``several_studies``.
+    """
+    objects = _foreign_objects(datasets)
+    reports = tuple(item for item in objects if _is_forearm_report(item))
+    images = [item for item in objects if header.text(item, "SOPClassUID") in _IMAGE_CLASSES]
+    forearms = [image for image in images if _site(image, objects) == FOREARM]
+    scans = [image for image in forearms if _is_densitometry(image, reports)]
+    if len(scans) > 1:
+        raise RejectedInput("two_forearm_images", _two_images_message(scans))
+    if not scans:
+        raise _why_not(objects, images, forearms, reports)
+    return ForearmStudy(scans[0], tuple(sorted(reports, key=_content_time)))
+
+
+_IMAGE_CLASSES = {
+    str(DigitalXRayImageStorageForPresentation),
+    str(ComputedRadiographyImageStorage),
+    str(SecondaryCaptureImageStorage),
+    "1.2.840.10008.5.1.4.1.1.7.2",  # Multi-frame Grayscale Byte Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.7.3",  # Multi-frame Grayscale Word Secondary Capture
+    "1.2.840.10008.5.1.4.1.1.7.4",  # Multi-frame True Color Secondary Capture
+}
+_REPORT_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.88.11",  # Basic Text SR
+    "1.2.840.10008.5.1.4.1.1.88.22",  # Enhanced SR
+    "1.2.840.10008.5.1.4.1.1.88.33",  # Comprehensive SR
+}
+_MODALITIES = {"BMD", "BD", "OT", "CR", "DX", "RG", "SC", ""}
+"""Modalities under which densitometers export images; BD is not a DICOM term but is sent."""
+
+_DENSITOMETER = re.compile(
+    r"hologic|lunar|prodigy|idxa|encore|\bdpx|osteosys|norland|medilink|stratos", re.IGNORECASE
+)
+
+
+def _foreign_objects(datasets: Sequence[Dataset]) -> list[Dataset]:
+    """The study's objects without our own results and repeats, in order of SOP Instance UID."""
+    unique: dict[str, Dataset] = {}
+    for dataset in datasets:
+        for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+            if not header.text(dataset, keyword):
+                raise RejectedInput(
+                    "missing_uid",
+                    f"An object of the study has no {header.label(keyword)}, which every DICOM object must "
+                    "have; send it again from the scanner.",
+                )
+        if header.text(dataset, "ManufacturerModelName") != OWN_MODEL_NAME:
+            unique.setdefault(header.text(dataset, "SOPInstanceUID"), dataset)
+    if len({header.text(dataset, "StudyInstanceUID") for dataset in unique.values()}) > 1:
+        raise RejectedInput(
+            "several_studies", "The objects belong to more than one study; analyse one study at a time."
+        )
+    return [unique[uid] for uid in sorted(unique)]
+
+
+def _site(image: Dataset, objects: Sequence[Dataset]) -> str | None:
+    """The one body site of an image; ``None`` if nothing names one."""
+    named = {declaration: sites_named(declaration) for declaration in object_declarations(image)}
+    decisive = {declaration: sites for declaration, sites in named.items() if len(sites) == 1}
+    if not decisive:
+        named = {
+            declaration: sites_named(declaration)
+            for item in objects
+            for declaration in _weak_declarations(item)
+        }
+        decisive = {declaration: sites for declaration, sites in named.items() if len(sites) == 1}
+        agreed = {site for sites in decisive.values() for site in sites}
+        return agreed.pop() if len(agreed) == 1 else None
+    found = {site for sites in decisive.values() for site in sites}
+    if FOREARM in found and len(found) > 1:
+        raise RejectedInput(
+            "body_part_conflict",
+            f"Image {_uid(image)} names the forearm and another site: {_listed(decisive)}. "
+            "Correct the wrong attribute at the scanner or the PACS and send the study again.",
+        )
+    return FOREARM if FOREARM in found else "/".join(sorted(found))
+
+
+def _weak_declarations(item: Dataset) -> tuple[Declaration, ...]:
+    """What speaks for the whole study: its description, and the SRs beside the image."""
+    own = object_declarations(item) if header.text(item, "SOPClassUID") in _REPORT_CLASSES else ()
+    return (*study_declarations(item), *own)
+
+
+def _is_densitometry(image: Dataset, reports: Sequence[Dataset]) -> bool:
+    """Whether something says that the image is a DXA scan: a plain radiograph of a wrist is not."""
+    machine = f"{header.text(image, 'Manufacturer')} {header.text(image, 'ManufacturerModelName')}"
+    return (
+        header.text(image, "Modality") in {"BMD", "BD"}
+        or has_density_map(image)
+        or hologic.read_analysis(image) is not None
+        or _DENSITOMETER.search(machine) is not None
+        or bool(reports)
+        or any(names_densitometry(said) for said in (*object_declarations(image), *study_declarations(image)))
+    ) and header.text(image, "Modality") in _MODALITIES
+
+
+def _is_forearm_report(item: Dataset) -> bool:
+    """True for an SR with BMD of a forearm: its containers name forearm and density."""
+    if header.text(item, "SOPClassUID") not in _REPORT_CLASSES:
+        return False
+    sites = {site for said in object_declarations(item) for site in sites_named(said)}
+    return FOREARM in sites
+
+
+def _why_not(
+    objects: Sequence[Dataset],
+    images: Sequence[Dataset],
+    forearms: Sequence[Dataset],
+    reports: Sequence[Dataset],
+) -> NotApplicable:
+    """The most telling reason why a study holds no forearm DXA image."""
+    sites = sorted({site for image in images if (site := _site(image, objects)) is not None})
+    documents = any(header.text(item, "SOPClassUID") == EncapsulatedPDFStorage for item in objects)
+    modalities = ", ".join(sorted({header.text(item, "Modality") or "unknown" for item in objects}))
+    if not objects:
+        code, message = "own_results", "The study holds nothing but results of this node."
+    elif forearms:
+        code, message = (
+            "not_densitometry",
+            (
+                f"Image {_uid(forearms[0])} shows a forearm, but nothing says that it is bone densitometry "
+                f"(Modality {header.text(forearms[0], 'Modality') or 'empty'}, no density map, no "
+                "densitometer named)."
+            ),
+        )
+    elif sites:
+        code, message = "other_body_part", f"The study shows {', '.join(sites)}, not the forearm."
+    elif reports:
+        code, message = (
+            "numbers_only",
+            (
+                "The study holds forearm results as a Structured Report but no image of them; "
+                "send the scan image too (DX, CR or Secondary Capture)."
+            ),
+        )
+    elif documents:
+        code, message = (
+            "document_only",
+            "The study holds a PDF document but no scan image; send the image too.",
+        )
+    elif images:
+        code, message = (
+            "body_part_undeclared",
+            (
+                "No attribute of the study says which body part it shows; fill in Body Part Examined "
+                "(0018,0015) with FOREARM or ARM."
+            ),
+        )
+    else:
+        code, message = "other_modality", f"The study holds no DXA image (Modality {modalities})."
+    return NotApplicable(code, message)
+
+
+def _two_images_message(scans: Sequence[Dataset]) -> str:
+    named = "; ".join(f"{_uid(scan)} ({_listed(object_declarations(scan))})" for scan in scans)
+    return (
+        f"The study holds {len(scans)} forearm images and one is expected: {named}. "
+        "Send each forearm as a study of its own."
+    )
+
+
+def _listed(declarations: Sequence[Declaration] | dict[Declaration, frozenset[str]]) -> str:
+    return ", ".join(str(declaration) for declaration in declarations) or "nothing declared"
+
+
+def _uid(dataset: Dataset) -> str:
+    return header.text(dataset, "SOPInstanceUID")
+
+
+def _content_time(report: Dataset) -> tuple[str, str, str]:
+    return header.text(report, "ContentDate"), header.text(report, "ContentTime"), _uid(report)

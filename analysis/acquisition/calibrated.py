@@ -1,0 +1,130 @@
+"""Areal density of calibrated images: Real World Value Mapping to UCUM ``g/cm2``.
+
+The General Image Module allows Real World Value Mapping Sequence (0040,9096) in DX, CR and SC images
+(PS3.3 C.7.6.16.2.11 for its items). Grey values without such a map are never turned into density.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from analysis.acquisition import header
+from analysis.errors import RejectedInput
+from analysis.results import QualityFinding, Severity
+
+
+def has_density_map(dataset: Dataset) -> bool:
+    """True if the image carries a map of stored values to areal density."""
+    return bool(_density_items(dataset))
+
+
+def density_map(
+    dataset: Dataset, values: NDArray[Any]
+) -> tuple[NDArray[np.float32] | None, tuple[QualityFinding, ...]]:
+    """Areal density of stored values.
+
+    Values outside the mapped range take the density at its nearest end, with the finding
+    ``values_outside_density_map``.
+
+    Parameters
+    ----------
+    values : ndarray of integers, (rows, columns)
+        Stored values, before any Modality or VOI LUT.
+
+    Returns
+    -------
+    ndarray of float32, (rows, columns), or None
+        g/cm²; ``None`` if the image has no density map.
+
+    Raises
+    ------
+    RejectedInput
+        ``unusable_density_map`` if the map lacks its range, or its slope and table.
+    """
+    items = _density_items(dataset)
+    if not items:
+        return None, ()
+    if values.ndim != 2:
+        raise _unusable(dataset, "maps colour pixels")
+    stored = values.astype(np.float64)
+    density = np.zeros_like(stored)
+    distance = np.full(stored.shape, np.inf)
+    for item, scale in items:
+        first, last = _range(dataset, item)
+        nearest = np.clip(stored, first, last)
+        away = np.abs(stored - nearest)
+        closer = away < distance
+        density[closer] = _mapped(dataset, item, nearest[closer], first, last) * scale
+        distance[closer] = away[closer]
+    outside = int(np.count_nonzero(distance))
+    return density.astype(np.float32), (_outside_finding(outside),) if outside else ()
+
+
+_UNITS = {"g/cm2": 1.0, "mg/cm2": 1e-3}
+"""UCUM units of areal density in g/cm²."""
+
+
+def _density_items(dataset: Dataset) -> list[tuple[Dataset, float]]:
+    return [
+        (item, _UNITS[header.text(unit, "CodeValue")])
+        for item in header.items(dataset, "RealWorldValueMappingSequence")
+        for unit in header.items(item, "MeasurementUnitsCodeSequence")[:1]
+        if header.text(unit, "CodingSchemeDesignator") == "UCUM" and header.text(unit, "CodeValue") in _UNITS
+    ]
+
+
+def _range(dataset: Dataset, item: Dataset) -> tuple[float, float]:
+    """First and last value mapped, integer attributes before the double-float ones."""
+    ends = []
+    for end in ("First", "Last"):
+        value = header.number(item, f"RealWorldValue{end}ValueMapped")
+        if value is None:
+            value = header.number(item, f"DoubleFloatRealWorldValue{end}ValueMapped")
+        ends.append(value)
+    first, last = ends
+    if first is None or last is None or last < first:
+        raise _unusable(dataset, f"has no usable range of mapped values (first {first}, last {last})")
+    return first, last
+
+
+def _mapped(
+    dataset: Dataset, item: Dataset, stored: NDArray[np.float64], first: float, last: float
+) -> NDArray[np.float64]:
+    table = header.numbers(item, "RealWorldValueLUTData")
+    if table:
+        if len(table) != round(last - first) + 1:
+            raise _unusable(
+                dataset, f"has a table of {len(table)} entries for {round(last - first) + 1} values"
+            )
+        return np.asarray(table)[np.rint(stored - first).astype(np.intp)]
+    slope, intercept = (
+        header.number(item, "RealWorldValueSlope"),
+        header.number(item, "RealWorldValueIntercept"),
+    )
+    if slope is None or intercept is None or slope == 0:
+        raise _unusable(
+            dataset, f"has neither a table nor slope and intercept (slope {slope}, intercept {intercept})"
+        )
+    return stored * slope + intercept
+
+
+def _unusable(dataset: Dataset, what: str) -> RejectedInput:
+    return RejectedInput(
+        "unusable_density_map",
+        "The Real World Value Mapping Sequence (0040,9096) of image "
+        f"{header.text(dataset, 'SOPInstanceUID')} {what} (PS3.3 C.7.6.16.2.11); have the manufacturer "
+        "correct the export.",
+    )
+
+
+def _outside_finding(count: int) -> QualityFinding:
+    return QualityFinding(
+        "values_outside_density_map",
+        Severity.WARNING,
+        f"{count} pixels lie outside the range that the Real World Value Mapping covers; they are taken at "
+        "its end, as saturated pixels are.",
+    )
