@@ -1,7 +1,7 @@
 """From geometry to noiseless areal density (g/cm²) on a fine grid in the bone frame.
 
-Chords of ring-model bones are averaged over grid cells in closed form, so the mineral of every row is exact whatever
-the grid.
+Chords of ring-model bones are averaged over grid cells in closed form, so the mineral of every row is exact
+whatever the grid.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ POROSITY_OF_THAT_COHORT = 0.035
 TRABECULAR_MINERAL_G_CM3 = 1.2
 """Mineral of fully solid trabecular bone in XtremeCT-I terms: 168 mg HA/cm³ at BV/TV 0.140 (Walker 2009)."""
 DENSITOMETER_SCALE = 0.84
-"""DXA areal density over pQCT mineral ÷ width: the ring model reads ≈ 20 % above DXA at the shaft (facts, derived)."""
+"""DXA areal density over pQCT mineral ÷ width: the ring model reads ≈ 20 % above DXA at the shaft (facts,
+derived)."""
 TRABECULAR_CALIBRATION = 1.72
-"""Extra mineral of the metaphysis that HR-pQCT's trabecular compartment does not count (endosteal ridges, Lister's
-tubercle, transition zone), so that ultradistal aBMD of young women is 0.44–0.47 g/cm²: assumption."""
+"""Extra mineral of the metaphysis that HR-pQCT's trabecular compartment does not count (endosteal ridges,
+Lister's tubercle, transition zone), so that ultradistal aBMD of young women is 0.44–0.47 g/cm²:
+assumption."""
 SUBCHONDRAL_PLATE_MM = 1.3
 SOFT_TISSUE_G_CM3 = 1.02
 
@@ -73,15 +75,15 @@ class Anatomy:
 
 def build_anatomy(subject: Subject) -> Anatomy:
     """Project a subject's forearm along the beam."""
-    z = _FIRST_Z_MM + SAMPLE_MM * (np.arange(_ROWS) + 0.5)
-    x = _FIRST_X_MM + SAMPLE_MM * (np.arange(_COLUMNS) + 0.5)
+    z: Array = _FIRST_Z_MM + SAMPLE_MM * (np.arange(_ROWS, dtype=np.float64) + 0.5)
+    x: Array = _FIRST_X_MM + SAMPLE_MM * (np.arange(_COLUMNS, dtype=np.float64) + 0.5)
     geometry = forearm_geometry(subject, z)
     painter = _Painter(subject, x, z)
     radius_density, radius_cover = painter.long_bone(geometry.radius, geometry.end_plate)
     ulna_density, ulna_cover = painter.long_bone(geometry.ulna)
     styloid_density, styloid_cover = painter.ellipsoid(geometry.ulnar_styloid)
     density = radius_density + ulna_density
-    density += styloid_density * (1 - 0.6 * ulna_cover)  # the styloid springs from the head: share its bone
+    density += styloid_density * (1 - 0.85 * ulna_cover)  # it springs from the head and shares its bone
     for metacarpal in geometry.metacarpals:
         density += painter.long_bone(metacarpal)[0]
     for carpal in geometry.carpals:
@@ -147,7 +149,7 @@ class _Painter:
         dx = (self.x[columns] - bone.centre[0])[None, :]
         dz = (self.z[rows] - bone.centre[1])[:, None]
         outer, outer_radius = _blob_chord(bone, dx, dz, 0.0)
-        shell = min(0.75 * self.distal_cortex, 0.3 * min(bone.half_axes))
+        shell = min(0.5 * self.distal_cortex, 0.3 * min(bone.half_axes))
         inner, _ = _blob_chord(bone, dx, dz, shell)
         local = self.cortical * (outer - inner) + self._trabecular(inner, window, np.float64(1.0))
         density[window] = local

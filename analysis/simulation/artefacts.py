@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.simulation.anatomy import Anatomy
 
 Map = NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 TITANIUM_G_CM3 = 4.5
 
 
 def volar_plate(anatomy: Anatomy, rng: np.random.Generator) -> Map:
-    """Areal density (g/cm²) of a T-shaped fracture plate with screws on the distal radius, in the bone frame."""
+    """Areal density (g/cm²) of a T-shaped fracture plate with screws on the distal radius, in the bone
+    frame."""
     radius = anatomy.geometry.radius
     start, length = 9.0 + 2 * rng.random(), 48.0 + 8 * rng.random()
     z, x = anatomy.z[:, None], anatomy.x[None, :]
@@ -25,8 +29,8 @@ def volar_plate(anatomy: Anatomy, rng: np.random.Generator) -> Map:
     for screw_z, screw_x in _screws(length):
         distance = np.hypot(along - screw_z, offset - screw_x)
         # a hole in the plate, filled by a screw seen end-on
-        plate = np.where(distance < 1.9, np.clip((1.5 - distance) / 0.3 + 0.5, 0, 1) * 16.0, plate)
-    return (TITANIUM_G_CM3 * plate / 10).astype(np.float32)
+        plate = np.where(distance < 2.4, np.clip((1.3 - distance) / 0.3 + 0.5, 0, 1) * 16.0, plate)
+    return np.asarray(TITANIUM_G_CM3 * plate / 10, dtype=np.float32)
 
 
 def _screws(length: float) -> list[tuple[float, float]]:
@@ -44,7 +48,7 @@ def motion_shift(rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.round(shift).astype(np.int64)
 
 
-def displace_rows(image: NDArray[np.generic], shift: NDArray[np.int64]) -> NDArray[np.generic]:
+def displace_rows(image: NDArray[Scalar], shift: NDArray[np.int64]) -> NDArray[Scalar]:
     """Shift every row of an image by its own number of columns, repeating the edge."""
     columns = np.arange(image.shape[1])[None, :] - shift[:, None]
-    return np.asarray(np.take_along_axis(image, np.clip(columns, 0, image.shape[1] - 1), axis=1))
+    return np.take_along_axis(image, np.clip(columns, 0, image.shape[1] - 1), axis=1)

@@ -1,13 +1,14 @@
 """The bones of the forearm as ring models in the bone frame.
 
-Bone frame, mm: ``z`` runs proximally along the forearm with 0 at the tip of the ulnar styloid; ``x`` runs from the
-ulna towards the radius; the beam looks along the third axis. A long bone is, at every ``z``, an ellipse (half width
-in the picture, half depth along the beam) with a cortical shell.
+Bone frame, mm: ``z`` runs proximally along the forearm with 0 at the tip of the ulnar styloid; ``x`` runs
+from the ulna towards the radius; the beam looks along the third axis. A long bone is, at every ``z``, an
+ellipse (half width in the picture, half depth along the beam) with a cortical shell.
 
-Profiles are for a woman with an outer radius diameter of 11.5 mm and a 255 mm ulna; they scale with size across and
-with length along. Their values are assumptions read off normal anatomy, anchored where a source exists: dry distal
-radii are 15.4–17.8 mm deep; radial inclination 24 ± 3.8°, ulnar variance −0.45 ± 2.0 mm on 400 wrists (Hadi & Wijiono
-2013); total area 197–232 mm² at the HR-pQCT site (Walker 2009); outer diameter and cortex at 33 % as in `subject`.
+Profiles are for a woman with an outer radius diameter of 11.5 mm and a 255 mm ulna; they scale with size
+across and with length along. Their values are assumptions read off normal anatomy, anchored where a source
+exists: dry distal radii are 15.4–17.8 mm deep; radial inclination 24 ± 3.8°, ulnar variance −0.45 ± 2.0 mm
+on 400 wrists (Hadi & Wijiono 2013); total area 197–232 mm² at the HR-pQCT site (Walker 2009); outer
+diameter and cortex at 33 % as in `subject`.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ class EndPlate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ellipsoid:
-    """A carpal bone: in-plane centre and half axes (mm), angle of the first axis to x, half depth, outline wobble."""
+    """A carpal bone: in-plane centre and half axes (mm), angle of the first axis to x, half depth, outline
+    wobble."""
 
     centre: tuple[float, float]
     half_axes: tuple[float, float]
@@ -200,7 +202,7 @@ def _radius(subject: Subject, z: Array, across: float, along: float) -> LongBone
         weight * bone.shaft_cortical_thickness_mm + (1 - weight) * factor * bone.distal_cortical_thickness_mm
     )
     # bones grow in width about an unchanged interosseous space
-    return _ring(z, centre * across, across * width / 2, across * depth / 2, cortex, level)
+    return _ring(z, centre * across, across * width / 2, across * depth / 2, cortex=cortex, level=level)
 
 
 def _ulna(subject: Subject, z: Array, across: float, along: float) -> LongBone:
@@ -212,12 +214,12 @@ def _ulna(subject: Subject, z: Array, across: float, along: float) -> LongBone:
         _profile(_CORTEX_PROFILE[:, 0], column)(level + 6) for column in _CORTEX_PROFILE[:, 1:].T
     )
     cortex = 0.88 * weight * bone.shaft_cortical_thickness_mm
-    cortex += (1 - weight) * factor * bone.distal_cortical_thickness_mm
-    return _ring(z, centre * across, across * width / 2, across * depth / 2, cortex, level)
+    cortex += (1 - weight) * factor * bone.distal_cortical_thickness_mm + _end_cap(level - ULNAR_HEAD_MM)
+    return _ring(z, centre * across, across * width / 2, across * depth / 2, cortex=cortex, level=level)
 
 
 def _ring(
-    z: Array, centre: Array, half_width: Array, half_depth: Array, cortex: Array, level: Array
+    z: Array, centre: Array, half_width: Array, half_depth: Array, *, cortex: Array, level: Array
 ) -> LongBone:
     thickest = 0.86 * np.minimum(half_width, half_depth)
     return LongBone(
@@ -228,6 +230,11 @@ def _ring(
         cortical_thickness=np.minimum(cortex, thickest),
         trabecular_factor=_profile(*_TRABECULAR_PROFILE.T)(level),
     )
+
+
+def _end_cap(depth: Array) -> Array:
+    """Extra cortex (mm) that closes a bone towards its joint, `depth` mm below the surface."""
+    return np.asarray(2.5 * np.exp(-((depth / 0.9) ** 2)))
 
 
 def _levels(z: Array, along: float) -> Array:
@@ -254,23 +261,23 @@ def _end_plate(radius: LongBone, variance: float, inclination: float, sag_mm: fl
 def _styloid(ulna: LongBone, across: float, rng: np.random.Generator) -> Ellipsoid:
     """The ulnar styloid; its tip is the origin of z by construction."""
     row = int(np.searchsorted(ulna.z, 10.0))
-    half_length = 5.8
-    x = float(ulna.centre[row] - ulna.half_width[row]) + 2.6 * across
-    half_width = float(rng.uniform(2.0, 2.5)) * across
-    return Ellipsoid((x, half_length), (half_width, half_length), 0.0, 2.6 * across, (0.0, 0.0, 0.0, 0.0))
+    half_length = 7.0
+    x = float(ulna.centre[row] - ulna.half_width[row]) + 2.7 * across
+    half_width = float(rng.uniform(2.3, 2.8)) * across
+    return Ellipsoid((x, half_length), (half_width, half_length), 0.0, 4.4 * across, (0.0, 0.0, 0.0, 0.0))
 
 
 # name order is anatomical: scaphoid, lunate, triquetrum, pisiform, trapezium, trapezoid, capitate, hamate
 _CARPALS = (
     # x, z, half axis 1, half axis 2, angle, half depth
-    (13.2, -11.0, 10.3, 5.6, -56.0, 6.5),
-    (0.6, -5.6, 7.0, 6.6, 12.0, 7.5),
-    (-11.2, -10.4, 6.6, 5.2, 35.0, 6.5),
-    (-13.6, -12.2, 4.0, 5.0, 10.0, 4.5),
-    (20.6, -24.4, 6.4, 6.0, 40.0, 7.0),
-    (11.4, -26.6, 4.8, 5.4, 0.0, 7.0),
-    (2.6, -22.6, 5.9, 10.2, 4.0, 8.0),
-    (-8.2, -21.8, 6.3, 7.6, -18.0, 7.5),
+    (13.0, -11.6, 11.6, 6.3, -54.0, 6.5),
+    (0.8, -5.5, 7.4, 6.9, 10.0, 7.5),
+    (-11.0, -10.7, 7.5, 5.7, 38.0, 6.5),
+    (-13.4, -11.6, 4.3, 5.0, 10.0, 3.4),
+    (20.8, -25.4, 7.4, 6.6, 40.0, 6.5),
+    (12.1, -27.3, 5.7, 6.1, 0.0, 6.5),
+    (2.8, -22.9, 6.7, 11.0, 4.0, 7.5),
+    (-8.5, -22.4, 7.1, 8.8, -16.0, 7.0),
 )
 
 
@@ -280,8 +287,9 @@ def _carpals(
     """Eight carpal bones riding on the radius: they follow its inclination and the ulnar variance."""
     swing = np.radians(0.35 * (inclination - 24))
     bones = []
-    for x, z, first, second, angle, depth in _CARPALS:
-        x, z = x + 0.35 * rng.standard_normal(), z + 0.25 * rng.standard_normal() + 0.6 * variance  # noqa: PLW2901
+    for place_x, place_z, first, second, angle, depth in _CARPALS:
+        x = place_x + 0.35 * rng.standard_normal()
+        z = place_z + 0.25 * rng.standard_normal() + 0.6 * variance
         bones.append(
             Ellipsoid(
                 centre=(
@@ -304,11 +312,11 @@ def _carpals(
 
 # x of the base, z of the base, slant dx/dz towards the fingers, half width of base and of shaft
 _METACARPALS = (
-    (25.5, -31.5, 0.75, 6.3, 4.6),
-    (12.8, -33.0, 0.16, 6.6, 4.0),
-    (3.6, -34.0, 0.02, 6.2, 4.0),
-    (-5.6, -31.0, -0.12, 4.8, 3.3),
-    (-12.6, -29.5, -0.26, 5.2, 3.5),
+    (27.0, -31.0, 0.62, 6.6, 4.8),
+    (13.2, -32.6, 0.14, 7.4, 4.1),
+    (3.4, -33.8, 0.0, 6.9, 4.1),
+    (-5.8, -31.2, -0.13, 5.4, 3.4),
+    (-12.8, -30.2, -0.25, 5.8, 3.6),
 )
 
 
@@ -320,9 +328,10 @@ def _metacarpals(
         start = across * (base + 0.6 * variance + 0.3 * rng.standard_normal())
         beyond = np.clip(start - z, 0, None)
         taper = shaft_half + (base_half - shaft_half) * np.exp(-((beyond / (7 * across)) ** 2))
-        rounded = np.sqrt(np.clip(1 - np.clip(1 - beyond / (2.4 * across), 0, 1) ** 2, 0, 1))
+        rounded = 0.35 + 0.65 * np.sqrt(np.clip(1 - np.clip(1 - beyond / (2.2 * across), 0, 1) ** 2, 0, 1))
         half_width = np.where(z < start, across * taper * rounded, 0.0)
-        thickness = 0.55 * subject.bone.shaft_cortical_thickness_mm * np.clip(beyond / 18, 0.3, 1)
+        thickness = 0.55 * subject.bone.shaft_cortical_thickness_mm * np.clip(beyond / 18, 0.25, 1)
+        thickness += _end_cap(beyond)
         half_depth = half_width * 1.05
         bones.append(
             LongBone(
@@ -338,7 +347,8 @@ def _metacarpals(
 
 
 def _soft_tissue(subject: Subject, z: Array) -> dict[str, Array]:
-    """Half width, half depth and centre of the arm and hand by row; grows with body-mass index (assumption)."""
+    """Half width, half depth and centre of the arm and hand by row; grows with body-mass index
+    (assumption)."""
     body_mass_index = subject.weight_kg / (subject.height_mm / 1000) ** 2
     girth = (subject.bone.shaft_diameter_mm / REFERENCE_DIAMETER_MM) ** 0.7 * (body_mass_index / 23.8) ** 0.45
     level = [-60, -35, -15, 0, 12, 30, 60, 100, 160]

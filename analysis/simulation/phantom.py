@@ -9,8 +9,8 @@
 
 `draw_subject(rng, *, age, sex)` draws a person, `age_subject(subject, years)` the same person later,
 `draw_acquisition(rng, *, artefact)` a scan, `render(subject, acquisition, seed)` the picture and its truth.
-`true_measurements(subject)` gives the noiseless densitometry alone, for cohorts that need no picture. The latents
-behind a subject (`subject.latents`, z-scores) and its bone (`subject.bone`) are plain numbers.
+`true_measurements(subject)` gives the noiseless densitometry alone, for cohorts that need no picture. The
+latents behind a subject (`subject.latents`, z-scores) and its bone (`subject.bone`) are plain numbers.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def render(subject: Subject, acquisition: Acquisition, seed: int) -> Phantom:
         shift = motion_shift(acquisition.rows, rng)
         bone, soft = displace_rows(bone, shift), displace_rows(soft, shift)
         radius_mask, ulna_mask = displace_rows(radius_mask, shift), displace_rows(ulna_mask, shift)
-    truth = _truth(subject, acquisition, anatomy, image, radius_mask, ulna_mask)
+    truth = _truth(subject, acquisition, anatomy, image, radius_mask=radius_mask, ulna_mask=ulna_mask)
     return Phantom(subject, acquisition, bone, soft, truth)
 
 
@@ -117,9 +117,10 @@ def _picture_centre(subject: Subject, acquisition: Acquisition) -> tuple[float, 
     """Bone-frame point (x, z) in the middle of the picture."""
     height = acquisition.rows * acquisition.spacing_mm[0]
     proximal_end = subject.forearm_length_mm / 3 + 10
+    from_hand = height / 2 - DISTAL_MARGIN_MM
     if acquisition.artefact == "crop":
-        return CENTRE_X_MM, proximal_end - 14.0 - height / 2
-    return CENTRE_X_MM, max(height / 2 - DISTAL_MARGIN_MM, proximal_end + 8.0 - height / 2)
+        return CENTRE_X_MM, from_hand
+    return CENTRE_X_MM, max(from_hand, proximal_end + 8.0 - height / 2)
 
 
 def _truth(
@@ -127,6 +128,7 @@ def _truth(
     acquisition: Acquisition,
     anatomy: Anatomy,
     image: ImageMap,
+    *,
     radius_mask: NDArray[np.bool_],
     ulna_mask: NDArray[np.bool_],
 ) -> Truth:

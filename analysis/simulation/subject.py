@@ -23,26 +23,29 @@ FOREARM_SD_MM = {"F": 7.0, "M": 6.7}
 """SD of ulnar length at a given height, mm: SD·√(1−r²) = 10.2·√(1−0.73²) and 11.0·√(1−0.79²), same source."""
 
 SHAFT_DIAMETER_MM = {"F": (11.5, 0.9), "M": (13.5, 0.92)}
-"""Outer diameter at 33 % at 65 y, mean and SD. Sourced for men (CSA 144.5 mm², PMC3179319); women's from men's by
-the 35–42 % larger bone area of men (Riggs 2004, PMID 15537436)."""
+"""Outer diameter at 33 % at 65 y, mean and SD. Sourced for men (CSA 144.5 mm², PMC3179319); women's from
+men's by the 35–42 % larger bone area of men (Riggs 2004, PMID 15537436)."""
 
 SHAFT_CORTICAL_AREA_MM2 = {"F": 76.0, "M": 105.0}
-"""Cortical area at 33 % at 65 y. Sourced for men (105.1 mm², PMC3179319); women's scaled by 1/1.385 (assumption)."""
+"""Cortical area at 33 % at 65 y. Sourced for men (105.1 mm², PMC3179319); women's scaled by 1/1.385
+(assumption)."""
 
 PERIOSTEAL_GROWTH_PER_YEAR = 0.00105
 """Growth of the outer diameter per year: ≈16 % area over seven decades (Riggs 2004, sourced)."""
 
 DISTAL_CORTICAL_THICKNESS_MM = {"F": (0.98, 0.16), "M": (1.10, 0.17)}
-"""At the HR-pQCT site (9.5 mm offset), before the menopause. Sourced for women (Walker 2009, PMID 20001598, Chinese-
-American); men's an assumption."""
+"""At the HR-pQCT site (9.5 mm offset), before the menopause. Sourced for women (Walker 2009, PMID 20001598,
+Chinese-American); men's an assumption."""
 
 BONE_VOLUME_FRACTION = {"F": (0.140, 0.026), "M": (0.165, 0.028)}
-"""Trabecular BV/TV at 35 y (XtremeCT I, derived). Means sourced: F Walker 2009; M between equal and the +26 % of
-Khosla 2005 (PMC1352156), so that ultradistal aBMD is about 1.22 times women's (PMID 11148805). SDs are three
-quarters of Walker's 0.034, so that ultradistal aBMD spreads by 0.058 g/cm² (ISCD atlas): assumption."""
+"""Trabecular BV/TV at 35 y (XtremeCT I, derived). Means sourced: F Walker 2009; M between equal and the +26
+% of Khosla 2005 (PMC1352156), so that ultradistal aBMD is about 1.22 times women's (PMID 11148805). SDs are
+three quarters of Walker's 0.034, so that ultradistal aBMD spreads by 0.058 g/cm² (ISCD atlas):
+assumption."""
 
 TRABECULAR_NUMBER_PER_MM = (2.0, 0.19)
-"""Tb.N at 35 y, both sexes (Khosla 2005: equal in young men and women; PMC6910691: 2.08); SD is an assumption."""
+"""Tb.N at 35 y, both sexes (Khosla 2005: equal in young men and women; PMC6910691: 2.08); SD is an
+assumption."""
 
 MENOPAUSE_AGE_YEARS = (49.0, 4.0)
 """Assumption."""
@@ -66,8 +69,8 @@ class Latents:
     trabecular : float
         Trabecular bone volume fraction; correlates 0.65 with `bone_mass` (assumption).
     number : float
-        Trabecular number at a given volume fraction: positive = more and thinner trabeculae. Independent of the
-        others, hence what texture can add to BMD.
+        Trabecular number at a given volume fraction: positive = more and thinner trabeculae. Independent of
+        the others, hence what texture can add to BMD.
     loss : float
         Rate of loss after the menopause (women) or 50 y (men): positive = faster.
     """
@@ -84,8 +87,9 @@ class Latents:
 class BoneParameters:
     """The radius at one age; lengths in mm.
 
-    `distal_cortical_thickness_mm`, `bone_volume_fraction`, `trabecular_*` are at the HR-pQCT site in XtremeCT-I
-    (derived) terms: Tb.Th = BV/TV ÷ Tb.N, Tb.Sp = (1 − BV/TV) ÷ Tb.N (parallel-plate model, Parfitt 1983).
+    `distal_cortical_thickness_mm`, `bone_volume_fraction`, `trabecular_*` are at the HR-pQCT site in
+    XtremeCT-I (derived) terms: Tb.Th = BV/TV ÷ Tb.N, Tb.Sp = (1 − BV/TV) ÷ Tb.N (parallel-plate model,
+    Parfitt 1983).
     """
 
     shaft_diameter_mm: float
@@ -190,7 +194,7 @@ def bone_parameters(subject: Subject) -> BoneParameters:
     thickness, thickness_sd = DISTAL_CORTICAL_THICKNESS_MM[sex]
     fraction, fraction_sd = BONE_VOLUME_FRACTION[sex]
     young_loss = 0.004 * np.clip(min(age, 50) - 35, 0, None)  # −0.40 %/y before 50 (Riggs 2008, PMC2665699)
-    trabecular = (1 - young_loss) * (1 - 0.37 * depletion)
+    trabecular = (1 - young_loss) * (1 - 0.43 * depletion)
     number = TRABECULAR_NUMBER_PER_MM[0] + TRABECULAR_NUMBER_PER_MM[1] * _bounded(latents.number)
     # Tb.N −13 % over life in women; in men Tb.Th carries the loss (Khosla 2005)
     number *= 1 - (0.15 if sex == "F" else 0.0) * depletion
@@ -198,7 +202,7 @@ def bone_parameters(subject: Subject) -> BoneParameters:
         shaft_diameter_mm=float(diameter),
         shaft_cortical_thickness_mm=float((diameter - medullary) / 2),
         distal_cortical_thickness_mm=float(
-            (thickness + thickness_sd * _bounded(latents.cortical)) * (1 - 0.24 * depletion)
+            (thickness + thickness_sd * _bounded(latents.cortical)) * (1 - 0.28 * depletion)
         ),
         # ×4.4 over life (PMID 27981337)
         cortical_porosity=float(CORTICAL_POROSITY_YOUNG * (1 + 3.0 * depletion)),
@@ -210,8 +214,9 @@ def bone_parameters(subject: Subject) -> BoneParameters:
 def depletion_fraction(subject: Subject) -> float:
     """How far the bone loss of age has gone: 0 at peak, about 1 for the mean woman of 80.
 
-    Women lose fastest in the ten years after the menopause (Chinese women, SXA: −16.2 % ultradistal in the first
-    five years, −6.6 % in the next, −8.9 % in the third), men slowly and steadily from 50 (Tromsø: −0.6 %/y).
+    Women lose fastest in the ten years after the menopause (Chinese women, SXA: −16.2 % ultradistal in the
+    first five years, −6.6 % in the next, −8.9 % in the third), men slowly and steadily from 50 (Tromsø:
+    −0.6 %/y).
     """
     rate = float(np.exp(0.25 * _bounded(subject.latents.loss)))  # spread of loss rates: assumption
     if subject.menopause_age_years is not None:

@@ -1,15 +1,15 @@
 """Trabecular bone as a projected random medium.
 
-A random two-phase solid has the autocorrelation ``φ(1−φ)·exp(−r/a)`` with ``a = 4φ(1−φ)/S`` where ``φ`` is the bone
-volume fraction and ``S`` the surface per volume (Debye, Anderson & Brumberger 1957). For parallel plates
-``S = 2φ/Tb.Th`` (Parfitt 1983), hence ``a = 2(1−φ)·Tb.Th``. A chord of length ``L`` through it has the mean ``φL`` and,
-by the projection-slice theorem, fluctuations with the power spectrum
+A random two-phase solid has the autocorrelation ``φ(1−φ)·exp(−r/a)`` with ``a = 4φ(1−φ)/S`` where ``φ`` is
+the bone volume fraction and ``S`` the surface per volume (Debye, Anderson & Brumberger 1957). For parallel
+plates ``S = 2φ/Tb.Th`` (Parfitt 1983), hence ``a = 2(1−φ)·Tb.Th``. A chord of length ``L`` through it has
+the mean ``φL`` and, by the projection-slice theorem, fluctuations with the power spectrum
 
     P(kx, kz) = L · φ(1−φ) · 8π·ax·ay·az / (1 + (ax·kx)² + (az·kz)²)²
 
-Trabeculae run along the bone: ``az = anisotropy · ax`` with ``ax·ay·az = a³``. Many trabeculae lie behind one another
-(about Tb.N·L ≈ 25), so the projected field is nearly Gaussian. Thus volume fraction, thickness and number reach the
-picture, blurred, through one documented law.
+Trabeculae run along the bone: ``az = anisotropy · ax`` with ``ax·ay·az = a³``. Many trabeculae lie behind
+one another (about Tb.N·L ≈ 25), so the projected field is nearly Gaussian. Thus volume fraction, thickness
+and number reach the picture, blurred, through one documented law.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def projected_fluctuation(
 ) -> NDArray[np.float32]:
     """Fluctuation of projected bone thickness for a chord of 1 mm, in mm, averaged over square samples.
 
-    Multiply by the square root of the chord in mm. The same seed gives the same structure at any age: only its
-    spectrum follows `bone`.
+    Multiply by the square root of the chord in mm. The same seed gives the same structure at any age: only
+    its spectrum follows `bone`.
 
     Returns
     -------
@@ -53,7 +53,8 @@ def projected_fluctuation(
 def _transfer_function(
     bone: BoneParameters, rows: int, columns: int, sample_mm: float
 ) -> NDArray[np.float32]:
-    """Square root of the spectrum for L = 1 mm, over the white noise's spectrum, times the sample's aperture."""
+    """Square root of the spectrum for L = 1 mm, over the white noise's spectrum, times the sample's
+    aperture."""
     fraction, length = bone.bone_volume_fraction, correlation_length_mm(bone)
     across, along = length * ANISOTROPY ** (-1 / 3), length * ANISOTROPY ** (2 / 3)
     fz = scipy.fft.fftfreq(rows, sample_mm)[:, None]
@@ -61,4 +62,4 @@ def _transfer_function(
     lorentz = 1 + (2 * np.pi * across * fx) ** 2 + (2 * np.pi * along * fz) ** 2
     amplitude = np.sqrt(fraction * (1 - fraction) * 8 * np.pi * length**3) / lorentz
     aperture = np.sinc(fx * sample_mm) * np.sinc(fz * sample_mm)
-    return (amplitude * aperture / sample_mm).astype(np.float32)
+    return np.asarray(amplitude * aperture / sample_mm, dtype=np.float32)

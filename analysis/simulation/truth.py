@@ -14,7 +14,8 @@ from analysis.simulation.subject import BoneParameters
 from analysis.simulation.view import ImageMap
 
 ULTRADISTAL_START_MM = 10.0
-"""Distal end of the ultradistal region, mm proximal to the ulnar styloid tip: assumption, fits observed areas."""
+"""Distal end of the ultradistal region, mm proximal to the ulnar styloid tip: assumption, fits observed
+areas."""
 ULTRADISTAL_LENGTH_MM = 15.0
 ONE_THIRD_LENGTH_MM = 20.0
 
@@ -109,7 +110,8 @@ def region_polygons(anatomy: Anatomy, forearm_length_mm: float, image: ImageMap)
 
 
 def shaft_at_one_third(anatomy: Anatomy, forearm_length_mm: float) -> tuple[float, float, float]:
-    """Cortical thickness, outer diameter and medullary width (mm) in the picture plane at the one-third level."""
+    """Cortical thickness, outer diameter and medullary width (mm) in the picture plane at the one-third
+    level."""
     radius = anatomy.geometry.radius
     level = forearm_length_mm / 3
     diameter = 2 * float(np.interp(level, radius.z, radius.half_width))

@@ -1,4 +1,5 @@
-"""How a forearm lies under the scanner: side, direction, tilt, pixel grid; and the map between image and bone."""
+"""How a forearm lies under the scanner: side, direction, tilt, pixel grid; and the map between image and
+bone."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ class Acquisition:
     fat_error : float
         Relative amplitude of the soft tissue's departure from the two-material model.
     artefact : {"metal", "motion", "crop"} or None
-        ``crop`` = the field of view ends before the one-third region does.
+        ``crop`` = the picture starts at the hand and ends where its rows end, be it within a region.
     """
 
     laterality: Laterality = Laterality.LEFT
@@ -56,11 +57,17 @@ class Acquisition:
 FIELD_OF_VIEW_MM = (150.0, 105.0)
 """Height and width that hold carpus to one-third region of any adult at any tilt: assumption."""
 
+CROPPED_HEIGHT = 0.68
+"""Share of the height that is left when a scan is stopped too early: it ends within the one-third region."""
+
 
 def draw_acquisition(rng: np.random.Generator, *, artefact: Artefact | None = None) -> Acquisition:
-    """Draw a scan: either side, either way up, any tilt within ±10°, 0.3–0.5 mm pixels, other noise and blur."""
+    """Draw a scan: either side, either way up, any tilt within ±10°, 0.3–0.5 mm pixels, other noise and
+    blur."""
     spacing = float(np.round(rng.uniform(0.3, 0.5), 3))
     height, width = (side / spacing for side in FIELD_OF_VIEW_MM)
+    if artefact == "crop":
+        height *= CROPPED_HEIGHT
     return Acquisition(
         laterality=Laterality.LEFT if rng.random() < 0.5 else Laterality.RIGHT,
         hand_up=bool(rng.random() < 0.5),
@@ -98,7 +105,8 @@ class ImageMap:
         sample_mm: float,
         shape: tuple[int, int],
     ) -> NDArray[np.float32]:
-        """Sample a bone-frame map (rows along z, first cell centre (x, z)) at every pixel centre; edges extend."""
+        """Sample a bone-frame map (rows along z, first cell centre (x, z)) at every pixel centre; edges
+        extend."""
         # ndimage wants (row, column) index -> (z, x) index
         matrix = self.matrix[::-1, ::-1] / sample_mm
         centre_of_first_pixel = self.to_bone(np.array([[0.5, 0.5]]))[0]
@@ -110,7 +118,8 @@ class ImageMap:
 
 
 def image_map(acquisition: Acquisition, centre_mm: tuple[float, float]) -> ImageMap:
-    """Map of a scan whose picture is centred on the bone-frame point `centre_mm` (x, z), before its offset."""
+    """Map of a scan whose picture is centred on the bone-frame point `centre_mm` (x, z), before its
+    offset."""
     angle = np.radians(acquisition.tilt_degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # palm down, hand up: the radius of a left arm lies on the viewer's right
