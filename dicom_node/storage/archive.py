@@ -61,9 +61,20 @@ class Archive:
         return shutil.disk_usage(self.data_dir).free - size >= self._min_free_bytes
 
     def store_instance(
-        self, data_set: bytes, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+        self,
+        data_set: bytes,
+        sha256: str,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
     ) -> PurePosixPath:
-        """Write an admitted data set as a DICOM file; return its path relative to the data directory.
+        """Write an admitted data set, whose digest names it, as a DICOM file.
+
+        Returns
+        -------
+        PurePosixPath
+            Relative to the data directory.
 
         Raises
         ------
@@ -71,11 +82,15 @@ class Archive:
             If the bytes could not be made durable; then no file is visible.
         """
         meta = _file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        return self._store("instances", ".dcm", data_set, PREAMBLE + meta)
+        path = _named_by_digest("instances", sha256, ".dcm")
+        self._write(path, PREAMBLE, meta, data_set)
+        return path
 
-    def store_quarantined(self, data_set: bytes) -> PurePosixPath:
+    def store_quarantined(self, data_set: bytes, sha256: str) -> PurePosixPath:
         """Write a refused data set exactly as received; return its path relative to the data directory."""
-        return self._store("quarantine", ".dataset", data_set, b"")
+        path = _named_by_digest("quarantine", sha256, ".dataset")
+        self._write(path, data_set)
+        return path
 
     def store_result(self, identity: str, content: bytes) -> tuple[PurePosixPath, str]:
         """Write one result file of an analysis.
@@ -129,12 +144,6 @@ class Archive:
             ) from None
         return handle
 
-    def _store(self, folder: str, suffix: str, data_set: bytes, head: bytes) -> PurePosixPath:
-        digest = hashlib.sha256(data_set).hexdigest()
-        path = PurePosixPath(folder, digest[:2], digest + suffix)
-        self._write(path, head, data_set)
-        return path
-
     def _write(self, path: PurePosixPath, *parts: bytes) -> None:
         _make_directory(self.data_dir / path.parent)
         write_durably(self.data_dir / path, *parts, temporary=self.data_dir / "tmp")
@@ -169,6 +178,10 @@ def write_durably(path: Path, *parts: bytes, temporary: Path | None = None) -> N
             Path(name).unlink()
         raise
     _sync_directory(path.parent)
+
+
+def _named_by_digest(folder: str, sha256: str, suffix: str) -> PurePosixPath:
+    return PurePosixPath(folder, sha256[:2], sha256 + suffix)
 
 
 def _make_directory(directory: Path) -> None:

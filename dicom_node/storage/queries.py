@@ -39,7 +39,8 @@ class Queries(Outbox):
             """
             SELECT studies.*,
                 (SELECT count(DISTINCT sop_instance_uid) FROM instances
-                 WHERE instances.study_instance_uid = studies.study_instance_uid AND kind = 'input') AS objects,
+                 WHERE instances.study_instance_uid = studies.study_instance_uid
+                   AND kind = 'input') AS objects,
                 (SELECT count(*) FROM results
                  WHERE results.study_instance_uid = studies.study_instance_uid) AS results,
                 (SELECT count(*) FROM deliveries

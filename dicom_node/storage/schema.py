@@ -73,6 +73,7 @@ def _create_journal(database: Database) -> None:
         ) STRICT
         """,
         "CREATE INDEX instances_by_study ON instances (study_instance_uid, kind)",
+        "CREATE INDEX quarantined_sizes ON instances (size) WHERE kind = 'quarantined' AND path <> ''",
         """
         CREATE TABLE studies (
             study_instance_uid TEXT PRIMARY KEY,

@@ -29,7 +29,7 @@ class StudyTables(EventLog):
         analysis reads the newest.
         """
         with self._transaction():
-            if self.has_instance(instance.sop_instance_uid, instance.sha256, instance.kind):
+            if self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None:
                 self._note_instance(
                     instance, Severity.INFO, "duplicate_instance", "received again; kept once"
                 )
@@ -53,14 +53,13 @@ class StudyTables(EventLog):
             )
             return Recorded.NEW_VERSION
 
-    def has_instance(self, sop_instance_uid: str, sha256: str, kind: InstanceKind) -> bool:
-        """Tell whether these very bytes are already journalled under this UID as `kind`."""
-        return bool(
-            self._rows(
-                "SELECT 1 FROM instances WHERE sop_instance_uid = ? AND sha256 = ? AND kind = ?",
-                (sop_instance_uid, sha256, kind),
-            )
+    def path_of(self, sop_instance_uid: str, sha256: str, kind: InstanceKind) -> str | None:
+        """Return where these very bytes are kept under this UID as `kind`, None if nowhere."""
+        row = self._row(
+            "SELECT path FROM instances WHERE sop_instance_uid = ? AND sha256 = ? AND kind = ?",
+            (sop_instance_uid, sha256, kind),
         )
+        return row["path"] if row else None
 
     def instances(self, study_instance_uid: str) -> tuple[StoredInstance, ...]:
         """Return the newest version of every input of a study, in order of SOP Instance UID."""
