@@ -53,8 +53,8 @@ UNITLESS = codes.UCUM.NoUnits
 IMAGING_MEASUREMENT_REPORT = codes.DCM.ImagingMeasurementReport
 """(126000, DCM), PS3.16 CID 7021."""
 
-DXA_STUDY_REPORT = Code("38269-7", "LN", "DXA study report")
-"""LOINC "Study report Skeletal system DXA", PS3.16 CID 7000. Viewers print it as the title of the report."""
+DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
+"""PS3.16 CID 7000. LOINC 38269-7 "Study report Skeletal system DXA" says more but is too new for validators."""
 
 DXA_PROCEDURE = Code("241686001", "SCT", "Dual energy X-ray absorptiometry")
 """SNOMED CT, PS3.16 CID 10005. CID 100 (procedure reported) is extensible and has no DXA code."""
@@ -179,14 +179,3 @@ QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 """PS3.16 TID 1500 row 12."""
 RESEARCH_USE_ONLY = _private("RESEARCH_ONLY", "Research use only")
 LIMITS = _private("LIMITS", "Limits of this analysis")
-PROVENANCE = _private("PROVENANCE", "How the numbers were made")
-RISK_DRIVER = _private("RISK_DRIVER", "Risk driver")
-CHANGE = _private("CHANGE", "Change since prior")
-RISK = _private("RISK", "Fracture risk")
-MODEL = _private("MODEL", "Risk model")
-DRIVERS_HEADING = _private("RISK_DRIVERS", "What drove the risk estimate")
-CHANGES_HEADING = _private("CHANGES", "Change since the prior study")
-QUALITY_HEADING = _private("QUALITY", "Quality and limits")
-RISK_HEADING = _private("RISK_ESTIMATE", "Fracture risk estimate")
-QUALITY_FINDING = codes.DCM.QualityFinding
-"""(111052, DCM)."""

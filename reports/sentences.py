@@ -8,6 +8,7 @@ from analysis.results import (
     Calibration,
     Contribution,
     RegionChange,
+    RegionMeasurement,
     RiskEstimate,
     Severity,
     StudyAnalysis,
@@ -63,16 +64,25 @@ def region_sentences(analysis: StudyAnalysis) -> list[str]:
         measured = analysis.regions.get(region)
         if measured is None or measured.bmd_g_cm2 is None:
             continue
-        spread = measured.bmd_uncertainty_g_cm2
-        uncertainty = f" ± {number_text(spread, 'g/cm2')}" if spread is not None else ""
-        origin = f" ({SOURCES[measured.bmd_source]})" if measured.bmd_source else ""
-        sentences.append(
-            f"{coded.REGION_NAMES[region]}: BMD {number_text(measured.bmd_g_cm2, 'g/cm2')}{uncertainty} "
-            f"g/cm²{origin}, T-score {number_text(measured.t_score, '{T-score}')}, "
-            f"Z-score {number_text(measured.z_score, '{Z-score}')}, "
-            f"BMC {number_text(measured.bmc_g, 'g')} g, area {number_text(measured.area_cm2, 'cm2')} cm²"
-        )
+        parts = [f"BMD {bmd_text(measured)} g/cm²"]
+        if measured.t_score is not None:
+            parts.append(f"T-score {number_text(measured.t_score, '{T-score}')}")
+        if measured.z_score is not None:
+            parts.append(f"Z-score {number_text(measured.z_score, '{Z-score}')}")
+        if measured.bmc_g is not None:
+            parts.append(f"BMC {number_text(measured.bmc_g, 'g')} g")
+        if measured.area_cm2 is not None:
+            parts.append(f"area {number_text(measured.area_cm2, 'cm2')} cm²")
+        origin = f" (BMD {SOURCES[measured.bmd_source]})" if measured.bmd_source else ""
+        sentences.append(f"{coded.REGION_NAMES[region]}: {', '.join(parts)}{origin}")
     return sentences
+
+
+def bmd_text(measured: RegionMeasurement) -> str:
+    """BMD with one standard deviation where one is known, without the unit."""
+    text = number_text(measured.bmd_g_cm2, "g/cm2")
+    spread = measured.bmd_uncertainty_g_cm2
+    return text if spread is None else f"{text} ± {number_text(spread, 'g/cm2')}"
 
 
 def morphometry_sentence(analysis: StudyAnalysis) -> str | None:
@@ -175,7 +185,7 @@ def limit_sentences(analysis: StudyAnalysis) -> list[str]:
 
 
 def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
-    """Where the numbers come from: calibration, spacing, reference, device, clinical inputs."""
+    """Where the numbers come from: calibration, spacing, reference, densitometer."""
     sentences = [f"Calibration: {CALIBRATIONS[analysis.calibration]}"]
     if analysis.pixel_spacing_mm is not None:
         row, column = analysis.pixel_spacing_mm
@@ -188,5 +198,9 @@ def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
         sentences.append(f"T- and Z-score reference: {analysis.reference.name} ({analysis.reference.source})")
     if analysis.device:
         sentences.append(f"Densitometer: {analysis.device}")
-    sentences += [f"Clinical input: {name} {value}" for name, value in analysis.context.items()]
     return sentences
+
+
+def context_sentences(analysis: StudyAnalysis) -> list[str]:
+    """The clinical inputs that were used, with their provenance."""
+    return [f"Clinical input: {name} {value}" for name, value in analysis.context.items()]

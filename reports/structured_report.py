@@ -7,7 +7,7 @@ radius.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from highdicom.sr import (
     AlgorithmIdentification,
@@ -35,7 +35,7 @@ from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STA
 from reports.instance import finish, instance_arguments
 from reports.numbers import decimals_of
 from reports.regions_of_interest import finding_site, image_region, tracking_identifier
-from reports.sentences import category_sentence, limit_sentences, provenance_sentences
+from reports.sentences import category_sentence, context_sentences, limit_sentences, provenance_sentences
 from reports.source import ReportContext
 from reports.texture import coded_texture
 
@@ -117,7 +117,7 @@ def _region_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQuali
 def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitativeEvaluations:
     """Risks, morphometry, and whatever was measured on a region that could not be outlined."""
     analysis = context.analysis
-    numbers = _risk_numbers(analysis.risk) if analysis.risk else []
+    numbers = _risk_numbers(analysis.risk, context_sentences(analysis)) if analysis.risk else []
     numbers += _morphometry_numbers(context)
     outlined = {region for region, measured in analysis.regions.items() if measured.polygon}
     for region in GROUP_ORDER:
@@ -182,14 +182,14 @@ def _morphometry_numbers(context: ReportContext) -> list[Measurement]:
     ]
 
 
-def _risk_numbers(risk: RiskEstimate) -> list[Measurement]:
+def _risk_numbers(risk: RiskEstimate, inputs: Sequence[str]) -> list[Measurement]:
     return [
         _number(
             coded.FRACTURE_RISK[year],
             100.0 * risk.horizons[year].probability,
             coded.PERCENT,
             modifiers=[(coded.HORIZON, coded.HORIZON_VALUES[year])],
-            algorithm=_model_algorithm(risk),
+            algorithm=_model_algorithm(risk, inputs),
         )
         for year in sorted(risk.horizons)
     ]
@@ -242,14 +242,14 @@ def _engine_algorithm(context: ReportContext) -> AlgorithmIdentification:
     )
 
 
-def _model_algorithm(risk: RiskEstimate) -> AlgorithmIdentification:
+def _model_algorithm(risk: RiskEstimate, inputs: Sequence[str]) -> AlgorithmIdentification:
     model = risk.model
     return AlgorithmIdentification(
         name=model.name,
         version=model.version,
         manufacturer=MANUFACTURER,
         family=codes.cid7162.ArtificialIntelligence,
-        parameters=[f"sha256: {model.sha256}", f"training data: {model.training_data}"],
+        parameters=[f"sha256: {model.sha256}", f"training data: {model.training_data}", *inputs],
     )
 
 

@@ -1,7 +1,8 @@
 """SR-2, the report in words: a Comprehensive SR whose title makes viewers list its text.
 
 OHIF shows a report with the title "Imaging Measurement Report" as outlines and any other as text, so the category,
-the advice and the caveats live here. The tree follows TID 2000 "Basic Diagnostic Imaging Report".
+the advice and the caveats live here. The tree keeps to TID 2000 "Basic Diagnostic Imaging Report" with the headings
+of CID 7001 and the elements of CID 7002, which radiology systems know.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from highdicom.sr import (
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports.identity import RESEARCH_STATEMENT, ResultKind
 from reports.instance import finish, instance_arguments
 from reports.sentences import (
     category_sentence,
     change_sentences,
+    context_sentences,
     driver_sentences,
     limit_sentences,
     model_sentence,
@@ -52,9 +55,9 @@ def text_report(context: ReportContext) -> ComprehensiveSR:
     Returns
     -------
     highdicom.sr.ComprehensiveSR
-        Root (38269-7, LN), TID 2000.
+        Root (18748-4, LN), TID 2000.
     """
-    root = ContainerContentItem(coded.DXA_STUDY_REPORT, is_content_continuous=False, template_id=TEMPLATE)
+    root = ContainerContentItem(coded.DIAGNOSTIC_IMAGING_REPORT, is_content_continuous=False, template_id=TEMPLATE)
     root.ContentSequence = ContentSequence()
     root.ContentSequence.extend(LanguageOfContentItemAndDescendants(ENGLISH))
     root.ContentSequence.extend(observation_context(context))
@@ -77,31 +80,32 @@ def _sections(context: ReportContext) -> list[ContainerContentItem]:
     findings = region_sentences(analysis)
     if (structure := morphometry_sentence(analysis)) is not None:
         findings.append(structure)
-    caveats = _texts(coded.QUALITY_FINDING, quality_sentences(analysis))
-    caveats += _texts(coded.LIMITS, limit_sentences(analysis))
-    caveats += _texts(coded.PROVENANCE, provenance_sentences(analysis))
+    drivers = [f"Influence on the 10-year log-odds: {text}" for text in driver_sentences(analysis)]
+    method = [f"Quality: {text}" for text in quality_sentences(analysis)]
+    method += [f"Limit: {text}" for text in limit_sentences(analysis)]
+    method += provenance_sentences(analysis) + context_sentences(analysis)
     sections = (
-        (codes.DCM.Summary, _summary(context)),
+        (codes.DCM.Summary, _texts(codes.DCM.Summary, [RESEARCH_STATEMENT])),
+        (codes.DCM.Impressions, _impressions(analysis) + _texts(codes.DCM.Impression, drivers)),
         (codes.DCM.Findings, _texts(codes.DCM.Finding, findings)),
-        (coded.CHANGES_HEADING, _texts(coded.CHANGE, change_sentences(analysis))),
-        (coded.DRIVERS_HEADING, _texts(coded.RISK_DRIVER, driver_sentences(analysis))),
+        (codes.DCM.PreviousFindings, _texts(codes.DCM.PreviousFinding, change_sentences(analysis))),
         (codes.DCM.Recommendations, _texts(codes.DCM.Recommendation, recommendation_sentences(analysis))),
-        (coded.QUALITY_HEADING, caveats),
+        (codes.DCM.CurrentProcedureDescriptions, _texts(codes.DCM.ProcedureDescription, method)),
     )
     return [_section(heading, items) for heading, items in sections if items]
 
 
-def _summary(context: ReportContext) -> list[ContentItem]:
-    items: list[ContentItem] = _texts(coded.RESEARCH_USE_ONLY, [RESEARCH_STATEMENT])
-    risk = context.analysis.risk
+def _impressions(analysis: StudyAnalysis) -> list[ContentItem]:
+    risk = analysis.risk
     if risk is None:
-        return items
-    category = coded.RISK_CATEGORIES[risk.category]
-    items.append(CodeContentItem(coded.RISK_CATEGORY, category, RelationshipTypeValues.CONTAINS))
-    items += _texts(coded.RISK, risk_sentences(risk))
-    items += _texts(coded.RISK_CATEGORY, [category_sentence(risk)])
-    items += _texts(coded.MODEL, [model_sentence(risk)])
-    return items
+        return []
+    sentences = [f"Fracture risk category: {category_sentence(risk)}"]
+    sentences += [f"Fracture risk within {text}" for text in risk_sentences(risk)]
+    sentences.append(f"Risk model: {model_sentence(risk)}")
+    category = CodeContentItem(
+        codes.DCM.Impression, coded.RISK_CATEGORIES[risk.category], RelationshipTypeValues.CONTAINS
+    )
+    return [category, *_texts(codes.DCM.Impression, sentences)]
 
 
 def _section(heading: Code, items: Sequence[ContentItem]) -> ContainerContentItem:

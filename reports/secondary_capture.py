@@ -1,0 +1,88 @@
+"""Pictures as RGB Secondary Capture images: the one result every viewer shows without conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+from highdicom.sc import SCImage
+from PIL import Image
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+
+from reports.identity import ResultKind
+from reports.instance import finish, instance_arguments
+from reports.source import ReportContext
+
+ANY_ORIENTATION = ("L", "F")
+"""highdicom insists on an orientation; it is replaced by the true one or by none before anyone sees it."""
+
+
+def secondary_capture(
+    picture: Image.Image,
+    context: ReportContext,
+    kind: ResultKind,
+    *,
+    derivation: str,
+    pixel_spacing_mm: float | None,
+    shows_identity: bool,
+) -> Dataset:
+    """Wrap a picture.
+
+    Parameters
+    ----------
+    picture : Image
+        RGB.
+    context : ReportContext
+    kind : ResultKind
+    derivation : str
+        What the picture shows and how it came about.
+    pixel_spacing_mm : float or None
+        Size of a (square) pixel on the anatomy, for pictures drawn to scale in the source's orientation.
+    shows_identity : bool
+        Whether name or ID of the patient can be read in the pixels.
+
+    Returns
+    -------
+    highdicom.sc.SCImage
+        Explicit VR Little Endian, uncompressed, ``DERIVED\\SECONDARY``, Modality OT: a DX or CR could be hung
+        as if it were the examination.
+    """
+    arguments = instance_arguments(context, kind)
+    capture = SCImage.from_ref_dataset(
+        ref_dataset=context.header,
+        pixel_array=np.asarray(picture.convert("RGB")),
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=ANY_ORIENTATION,
+        laterality=None,
+        pixel_spacing=None if pixel_spacing_mm is None else (pixel_spacing_mm, pixel_spacing_mm),
+        **arguments,
+    )
+    to_scale = pixel_spacing_mm is not None
+    capture.PatientOrientation = (context.header.get("PatientOrientation") or None) if to_scale else None
+    capture.Laterality = context.analysis.laterality.value if context.analysis.laterality else None
+    if body_part := context.header.get("BodyPartExamined"):
+        capture.BodyPartExamined = body_part
+    capture.BurnedInAnnotation = "YES" if shows_identity else "NO"
+    capture.RecognizableVisualFeatures = "NO"
+    capture.LossyImageCompression = "00"
+    capture.DerivationDescription = derivation
+    capture.SourceImageSequence = [_source_reference(context)]
+    finish(capture, context)
+    return capture
+
+
+def _source_reference(context: ReportContext) -> Dataset:
+    purpose = Dataset()
+    code = codes.DCM.SourceImageForImageProcessingOperation
+    purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = (
+        code.value,
+        code.scheme_designator,
+        code.meaning,
+    )
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = context.image.sop_class_uid
+    reference.ReferencedSOPInstanceUID = context.image.sop_instance_uid
+    reference.SpatialLocationsPreserved = "NO"  # resampled, and beside other panels
+    reference.PurposeOfReferenceCodeSequence = [purpose]
+    return reference
