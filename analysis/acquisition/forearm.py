@@ -28,7 +28,8 @@ def forearm_length(clinical: ClinicalContext) -> tuple[float | None, str, tuple[
     provenance : str
         ``"250 mm (site entry)"``, empty if unknown.
     findings : tuple of QualityFinding
-        ``forearm_length_estimated``, ``forearm_length_implausible`` or ``forearm_length_unknown``.
+        ``forearm_length_estimated`` or ``forearm_length_implausible``; what an unknown length leaves out is
+        reported where regions are placed.
     """
     findings: tuple[QualityFinding, ...] = ()
     entered = clinical.forearm_length_mm
@@ -37,10 +38,10 @@ def forearm_length(clinical: ClinicalContext) -> tuple[float | None, str, tuple[
             return entered, f"{entered:.0f} mm (site entry)", ()
         findings = (_implausible(entered, "the site's entry"),)
     if clinical.height_mm is None:
-        return None, "", (*findings, _UNKNOWN)
+        return None, "", findings
     length = clinical.height_mm * _ratio(clinical.sex)
     if not PLAUSIBLE_LENGTH_MM[0] <= length <= PLAUSIBLE_LENGTH_MM[1]:
-        return None, "", (*findings, _implausible(length, "the estimate from height"), _UNKNOWN)
+        return None, "", (*findings, _implausible(length, "the estimate from height"))
     estimated = QualityFinding(
         "forearm_length_estimated",
         Severity.WARNING,
@@ -48,14 +49,6 @@ def forearm_length(clinical: ClinicalContext) -> tuple[float | None, str, tuple[
         "the measured length (olecranon to ulnar styloid) for an exact one-third region.",
     )
     return length, f"{length:.0f} mm (estimated from height)", (*findings, estimated)
-
-
-_UNKNOWN = QualityFinding(
-    "forearm_length_unknown",
-    Severity.ERROR,
-    "Neither forearm length nor height is known, so regions named by forearm length cannot be placed; "
-    "enter the forearm length or send Patient's Size (0010,1020).",
-)
 
 
 def _ratio(sex: Literal["F", "M"] | None) -> float:

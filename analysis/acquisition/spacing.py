@@ -16,7 +16,10 @@ mm)."""
 
 @dataclass(frozen=True, slots=True)
 class PixelSpacing:
-    """(row, column) spacing in mm with the attribute it came from; ``None`` and ``""`` if there is none."""
+    """(row, column) spacing in mm with the attribute it came from; ``None`` and ``""`` if there is none.
+
+    What cannot be measured without spacing is reported where it is not measured (`place_regions`).
+    """
 
     mm: tuple[float, float] | None
     source: str
@@ -45,14 +48,6 @@ def pixel_spacing(dataset: Dataset) -> PixelSpacing:
                 f"{PLAUSIBLE_MM[0]}–{PLAUSIBLE_MM[1]} mm for a forearm scan; it is not used.",
             )
         )
-    findings.append(
-        QualityFinding(
-            "spacing_missing",
-            Severity.ERROR,
-            "No attribute gives the size of a pixel, so lengths and areas are absent; have the scanner or "
-            "the PACS send Pixel Spacing (0028,0030).",
-        )
-    )
     return PixelSpacing(None, "", tuple(findings))
 
 

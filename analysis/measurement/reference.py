@@ -1,0 +1,180 @@
+"""T- and Z-scores from a reference curve in ``conf/reference/``: the LMS method on a table with its
+sources."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from analysis.errors import ConfigurationError
+from analysis.results import REGIONS, ReferenceIdentity
+
+COLUMNS = ("region", "sex_of_reference", "age_years", "young_adult", "L", "M", "sd", "source")
+"""Header row of a reference file; lines that begin with ``#`` before it describe the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePoint:
+    """Distribution of BMD in one group: Box-Cox power `power`, median and SD in g/cm²."""
+
+    power: float
+    median_g_cm2: float
+    sd_g_cm2: float
+
+    def score(self, bmd_g_cm2: float) -> float:
+        """Standard deviations from the median: ``M · ((X/M)^L − 1) / (L · SD)``, ``M · ln(X/M) / SD`` at L =
+        0.
+
+        As Hologic APEX turns its curves into scores; SD is in g/cm², so S of the usual LMS notation is SD /
+        M.
+        """
+        ratio = bmd_g_cm2 / self.median_g_cm2
+        if abs(self.power) < 1e-6:
+            return self.median_g_cm2 * math.log(ratio) / self.sd_g_cm2
+        return self.median_g_cm2 * (math.pow(ratio, self.power) - 1) / (self.power * self.sd_g_cm2)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceCurve:
+    """A reference as loaded from one file.
+
+    Attributes
+    ----------
+    identity : ReferenceIdentity
+        Name and source, to travel with every score.
+    young_adult : Mapping[str, ReferencePoint]
+        By region. One reference serves both sexes (ISCD 2023: female reference for men too).
+    by_age : Mapping[tuple[str, str], tuple[tuple[float, ReferencePoint], ...]]
+        (age in years, point) by region and sex, ages ascending.
+    """
+
+    identity: ReferenceIdentity
+    young_adult: Mapping[str, ReferencePoint]
+    by_age: Mapping[tuple[str, str], tuple[tuple[float, ReferencePoint], ...]]
+
+    def t_score(self, region: str, bmd_g_cm2: float) -> float | None:
+        """SDs from the young-adult mean; ``None`` if the file has none for the region."""
+        point = self.young_adult.get(region)
+        return point.score(bmd_g_cm2) if point is not None and bmd_g_cm2 > 0 else None
+
+    def z_score(
+        self, region: str, bmd_g_cm2: float, age_years: float | None, sex: str | None
+    ) -> float | None:
+        """SDs from the mean of the same age and sex, L, M and SD interpolated linearly between ages.
+
+        ``None`` if age or sex is unknown, or the file has no rows around this age for this sex: nothing is
+        extrapolated.
+        """
+        if age_years is None or sex is None or bmd_g_cm2 <= 0:
+            return None
+        ages = self.by_age.get((region, sex), ())
+        for (lower, before), (upper, after) in pairwise(ages):
+            if lower <= age_years <= upper:
+                return _between(before, after, (age_years - lower) / (upper - lower)).score(bmd_g_cm2)
+        return None
+
+
+def load_reference(path: Path) -> ReferenceCurve:
+    """Read a reference file.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the header row `COLUMNS`, UTF-8. Before it, lines ``# name: ...`` and ``# source: ...``.
+        ``young_adult`` is ``yes`` or ``no``; a young-adult row may leave ``age_years`` blank.
+
+    Raises
+    ------
+    ConfigurationError
+        The file is missing or breaks this form; the text names file, line and cure.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The reference {path} cannot be read ({error}); name a CSV file of conf/reference/."
+        ) from error
+    head = [line for line in lines if line.startswith("#")]
+    young_adult: dict[str, ReferencePoint] = {}
+    by_age: dict[tuple[str, str], dict[float, ReferencePoint]] = {}
+    for number, row in _rows(path, lines):
+        region, sex, age, is_young_adult, point = _parsed(path, number, row)
+        if is_young_adult:
+            if region in young_adult:
+                raise _broken(path, number, f"has a second young-adult row for {region}; keep one")
+            young_adult[region] = point
+        if age is not None:
+            if age in by_age.setdefault((region, sex), {}):
+                raise _broken(path, number, f"repeats age {age:g} for {region} and sex {sex}; keep one")
+            by_age[region, sex][age] = point
+    if not young_adult:
+        raise ConfigurationError(
+            f"The reference {path} has no young-adult row; mark one per region with young_adult = yes."
+        )
+    return ReferenceCurve(
+        ReferenceIdentity(_described(path, head, "name"), _described(path, head, "source")),
+        young_adult,
+        {key: tuple(sorted(points.items())) for key, points in by_age.items()},
+    )
+
+
+def _rows(path: Path, lines: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
+    parsed = list(csv.reader(line for _, line in numbered))
+    if not parsed or tuple(parsed[0]) != COLUMNS:
+        raise ConfigurationError(f"The reference {path} must have the header row {','.join(COLUMNS)}.")
+    for (number, _), cells in zip(numbered[1:], parsed[1:], strict=True):
+        if len(cells) != len(COLUMNS):
+            raise _broken(path, number, f"has {len(cells)} cells for {len(COLUMNS)} columns; quote commas")
+        yield number, dict(zip(COLUMNS, (cell.strip() for cell in cells), strict=True))
+
+
+def _parsed(
+    path: Path, number: int, row: Mapping[str, str]
+) -> tuple[str, str, float | None, bool, ReferencePoint]:
+    if row["region"] not in REGIONS:
+        raise _broken(path, number, f"names region {row['region']!r}; use one of {', '.join(REGIONS)}")
+    if row["sex_of_reference"] not in ("F", "M"):
+        raise _broken(path, number, f"has sex_of_reference {row['sex_of_reference']!r}; use F or M")
+    if row["young_adult"] not in ("yes", "no"):
+        raise _broken(path, number, f"has young_adult {row['young_adult']!r}; use yes or no")
+    if not row["source"]:
+        raise _broken(path, number, "has no source; say where the numbers come from")
+    try:
+        power, median, sd = float(row["L"]), float(row["M"]), float(row["sd"])
+        age = float(row["age_years"]) if row["age_years"] else None
+    except ValueError as error:
+        raise _broken(path, number, f"holds something that is no number ({error}); write 0.694") from error
+    young_adult = row["young_adult"] == "yes"
+    if age is None and not young_adult:
+        raise _broken(path, number, "has no age_years; only young-adult rows may leave it blank")
+    if not (0 < median <= 2 and 0 < sd < median and abs(power) <= 10 and (age is None or 0 <= age <= 120)):
+        raise _broken(path, number, "is out of range; M and sd are in g/cm², ages in years")
+    return row["region"], row["sex_of_reference"], age, young_adult, ReferencePoint(power, median, sd)
+
+
+def _between(before: ReferencePoint, after: ReferencePoint, fraction: float) -> ReferencePoint:
+    def mixed(first: float, second: float) -> float:
+        return first + (second - first) * fraction
+
+    return ReferencePoint(
+        mixed(before.power, after.power),
+        mixed(before.median_g_cm2, after.median_g_cm2),
+        mixed(before.sd_g_cm2, after.sd_g_cm2),
+    )
+
+
+def _described(path: Path, head: Sequence[str], key: str) -> str:
+    for line in head:
+        name, _, value = line.lstrip("# ").partition(":")
+        if name.strip() == key and value.strip():
+            return value.strip()
+    raise ConfigurationError(f"The reference {path} has no line '# {key}: ...' before its header row.")
+
+
+def _broken(path: Path, number: int, what: str) -> ConfigurationError:
+    return ConfigurationError(f"Line {number} of the reference {path} {what}.")
