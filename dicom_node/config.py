@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import analysis
 from analysis.config import AnalysisConfig, ForearmPosition
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import (
@@ -24,6 +25,8 @@ from dicom_node.settings import (
     read_table,
     reject_unknown_keys,
 )
+
+_SHIPPED_MODELS = Path(analysis.__file__).parent / "risk" / "models"
 
 __all__ = [
     "CompletionSettings",
@@ -106,7 +109,7 @@ class _AnalysisTable:
 
     reference: Path = field(metadata=must(existing_path))
     guideline: Path = field(metadata=must(existing_path))
-    models: Path = field(metadata=must(existing_path))
+    models: Path = field(default=_SHIPPED_MODELS, metadata=must(existing_path))
     forearm_position: ForearmPosition = "palm_down"
 
 
@@ -146,14 +149,14 @@ class NodeConfig:
             name: read_table(schema, _table(document, name), name=f"[{name}]", base=base)
             for name, schema in _TABLES.items()
         }
-        analysis = read_table(_AnalysisTable, _table(document, "analysis"), name="[analysis]", base=base)
+        engine = read_table(_AnalysisTable, _table(document, "analysis"), name="[analysis]", base=base)
         return cls(
             path=path,
             analysis=AnalysisConfig(
-                reference=analysis.reference.resolve(),
-                guideline=analysis.guideline.resolve(),
-                models=analysis.models.resolve(),
-                forearm_position=analysis.forearm_position,
+                reference=engine.reference.resolve(),
+                guideline=engine.guideline.resolve(),
+                models=engine.models.resolve(),
+                forearm_position=engine.forearm_position,
             ),
             destinations=_destinations(document, base),
             **_with_absolute_data_dir(tables, base),

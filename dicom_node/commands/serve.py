@@ -1,0 +1,37 @@
+"""``dicom-node serve``: the node itself, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+
+from dicom_node.commands.options import add_config_option, load_config
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from dicom_node.service import Service
+
+    config = load_config(options)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    service = Service(config)
+    service.start()
+    destinations = ", ".join(item.name for item in config.destinations) or "no destination: results are held"
+    print(
+        f"ready: {config.node.ae_title} listens at {config.node.host}:{service.port}, "
+        f"data in {config.node.data_dir}, sends to {destinations}",
+        flush=True,
+    )
+    stop.wait()
+    logger.info("stopping: what runs is given a moment to end")
+    service.stop()
+    return 0

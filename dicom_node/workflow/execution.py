@@ -1,0 +1,210 @@
+"""Runs analyses: claims them from the journal, hands them to worker processes, journals what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import re
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import dataclass
+from datetime import timedelta
+
+from analysis.results import PriorMeasurement
+from analysis.serialization import prior_measurement
+from dicom_node.config import NodeConfig
+from dicom_node.dicom_files import parse_date
+from dicom_node.errors import NodeError
+from dicom_node.storage.archive import Archive
+from dicom_node.storage.connection import Clock, utc_now
+from dicom_node.storage.journal import Journal
+from dicom_node.storage.records import AnalysisJob, AnalysisOutcome
+from dicom_node.workflow.worker import WorkOrder, analyze_study, new_worker
+
+__all__ = ["Execution", "Work"]
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[WorkOrder], AnalysisOutcome]
+
+LEASE_MARGIN_SECONDS = 60.0
+"""A lease outlasts the time limit by this much, so that a worker still starting up is not taken for dead."""
+
+
+@dataclass(eq=False)
+class _Lane:
+    """One worker and what it is doing: a worker that dies takes no other analysis with it."""
+
+    executor: Executor
+    running: Future[AnalysisOutcome] | None = None
+
+
+class Execution:
+    """Analyses waiting in the journal, run on as many workers as the site allows.
+
+    Parameters
+    ----------
+    owner : str
+        This process's name on leases.
+    work : callable
+        What a worker does with a `WorkOrder`; picklable for a process.
+    make_executor : callable
+        Makes the executor of one worker; called again when its worker has died.
+    on_results : callable
+        Called after new results are journalled, so that they are sent without delay.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        archive: Archive,
+        journal: Journal,
+        *,
+        owner: str,
+        work: Work = analyze_study,
+        make_executor: Callable[[], Executor] = new_worker,
+        on_results: Callable[[], None] = lambda: None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._config = config
+        self._archive = archive
+        self._journal = journal
+        self._owner = owner
+        self._work = work
+        self._make_executor = make_executor
+        self._on_results = on_results
+        self._clock = clock
+        self._changed = threading.Condition()  # re-entrant: a future done at once settles inside pump()
+        self._stopping = False
+        self._lanes: list[_Lane] = []
+
+    def pump(self) -> None:
+        """Give every idle worker the analysis that has waited longest; the first call starts the workers."""
+        with self._changed:
+            if not self._lanes and not self._stopping:
+                self._lanes = [_Lane(self._make_executor()) for _ in range(self._config.execution.workers)]
+            for lane in self._lanes:
+                if lane.running is None and not self._stopping and not self._start_next(lane):
+                    return
+
+    def stop(self, grace_seconds: float) -> None:
+        """Let running analyses end within `grace_seconds`, then end the workers.
+
+        What did not end keeps its lease until `Journal.recover` takes it back.
+        """
+        with self._changed:
+            self._stopping = True
+            all_ended = self._changed.wait_for(
+                lambda: all(lane.running is None for lane in self._lanes), timeout=grace_seconds
+            )
+        for lane in self._lanes:
+            lane.executor.shutdown(wait=False, cancel_futures=True)
+        if not all_ended:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+
+    def _start_next(self, lane: _Lane) -> bool:
+        settings = self._config.execution
+        job = self._journal.claim_analysis(self._owner, settings.timeout_seconds + LEASE_MARGIN_SECONDS)
+        if job is None:
+            return False
+        logger.info("study %s: analysis %d starts, attempt %d", job.study_instance_uid, job.id, job.attempts)
+        try:
+            order = self._order(job)
+        except Exception as error:  # e.g. a prior that a newer version wrote
+            self._fail(job, _describe(error))
+            return True
+        started = time.monotonic()
+        try:
+            lane.running = lane.executor.submit(self._work, order)
+        except BrokenExecutor:  # the worker died while idle
+            lane.executor = self._make_executor()
+            lane.running = lane.executor.submit(self._work, order)
+        lane.running.add_done_callback(lambda future: self._settle(lane, job, started, future))
+        return True
+
+    def _order(self, job: AnalysisJob) -> WorkOrder:
+        return WorkOrder(
+            study_instance_uid=job.study_instance_uid,
+            input_digest=job.input_digest,
+            paths=tuple(self._archive.resolve(instance.path) for instance in job.instances),
+            data_dir=self._archive.data_dir,
+            history=self._history(job),
+            clinical=None,
+            config=self._config.analysis,
+            time_limit_seconds=self._config.execution.timeout_seconds,
+        )
+
+    def _history(self, job: AnalysisJob) -> tuple[PriorMeasurement, ...]:
+        priors = self._journal.priors(
+            job.patient_key, before=job.study_date, excluding=job.study_instance_uid
+        )
+        dated = ((parse_date(study_date), json.loads(text)) for study_date, text in priors)
+        return tuple(prior_measurement(document, day) for day, document in dated if day is not None)
+
+    def _settle(self, lane: _Lane, job: AnalysisJob, started: float, future: Future[AnalysisOutcome]) -> None:
+        """Journal the end of an analysis; runs in the executor's own thread."""
+        seconds = time.monotonic() - started
+        try:
+            self._journal_end(lane, job, seconds, future)
+        except Exception:  # e.g. the disk is full: the lease expires and the work is done again
+            logger.exception(
+                "study %s: the end of analysis %d is not journalled", job.study_instance_uid, job.id
+            )
+        with self._changed:
+            lane.running = None
+            self._changed.notify_all()
+        self.pump()
+
+    def _journal_end(
+        self, lane: _Lane, job: AnalysisJob, seconds: float, future: Future[AnalysisOutcome]
+    ) -> None:
+        try:
+            outcome = future.result()
+        except BrokenExecutor:
+            if self._stopping:
+                return
+            lane.executor = self._make_executor()
+            self._fail(job, self._why_the_worker_died(seconds))
+        except Exception as error:
+            self._fail(job, _describe(error))
+        else:
+            destinations = [destination.name for destination in self._config.destinations]
+            if self._journal.finish_analysis(job, outcome, destinations):
+                uid = job.study_instance_uid
+                logger.info("study %s: %s in %.1f s %s", uid, outcome.status, seconds, outcome.reason)
+                self._on_results()
+
+    def _why_the_worker_died(self, seconds: float) -> str:
+        limit = self._config.execution.timeout_seconds
+        if seconds >= limit:
+            return f"the analysis took longer than [execution] timeout_seconds = {limit:g} and was stopped"
+        return f"the worker process died after {seconds:.0f} s; is there enough memory?"
+
+    def _fail(self, job: AnalysisJob, reason: str) -> None:
+        settings = self._config.execution
+        given_up = job.attempts >= settings.max_attempts
+        retry_at = None if given_up else self._clock() + timedelta(seconds=settings.retry_seconds)
+        self._journal.fail_analysis(job, reason, retry_at=retry_at)
+        logger.warning(
+            "study %s: analysis failed, attempt %d of %d: %s",
+            job.study_instance_uid,
+            job.attempts,
+            settings.max_attempts,
+            reason,
+        )
+
+
+def _describe(error: Exception) -> str:
+    """Name an error without quoting the data set: only our own errors' texts are free of patient data."""
+    if isinstance(error, NodeError):
+        return str(error)
+    # a process pool sends the worker's traceback as the text of the cause
+    trace = str(error.__cause__ or "") or "".join(traceback.format_tb(error.__traceback__))
+    frames = re.findall(r'([^/"]+)", line (\d+), in (\w+)', trace)
+    where = " at {}:{} in {}".format(*frames[-1]) if frames else ""
+    return f"{type(error).__name__}{where}"
