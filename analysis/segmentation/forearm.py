@@ -25,9 +25,11 @@ from analysis.segmentation.straighten import StraightImage, centred_frame, strai
 from analysis.segmentation.tracking import BoneTrack, edge_paths
 
 STEP_MM = 0.3
-SHAFT_MM = (30.0, 75.0)
-"""Part of the bones, proximal to the radius's end plate, whose direction is the forearm's axis."""
-NOMINAL_SPACING_MM = 0.45
+AXIS_START_MM = 4.0
+"""How far proximal to the bones' ends the axis is measured from."""
+SHORTEST_AXIS_MM = 30.0
+FIRST_SPACING_MM = 0.33
+"""Where the scale is unknown, start low: bones that look too small are still found, too large ones are not."""
 NOMINAL_SHAFT_WIDTH_MM = 12.5
 """Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004, derived)."""
 LEAST_CONFIDENCE = 0.2
@@ -80,7 +82,7 @@ def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | 
 
 def _judged_spacing(image: FloatArray) -> tuple[float, float]:
     """Isotropic spacing at which the radius shaft is as wide as usual."""
-    spacing = NOMINAL_SPACING_MM
+    spacing = FIRST_SPACING_MM
     for _ in range(2):
         bones = _bones(image, (spacing, spacing), likely_lies(image, (spacing, spacing))[0])
         rows = bones.radius.width.size
@@ -112,7 +114,8 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bone
     proximal = straight.values.shape[0] - round(35.0 / STEP_MM)
     ends = tuple(distal_end(straight, bone, soft, proximal) for bone in rough)
     left, right = (
-        paths.track(side, _end_rows(bone, end)) for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
+        paths.track(side, _end_rows(bone, end))
+        for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
     )
     radius_is_right = _distal_width(right, ends[1]) > _distal_width(left, ends[0])
     if radius_is_right:
@@ -202,23 +205,24 @@ def _surface_middle(surface: tuple[FloatArray, FloatArray]) -> tuple[FloatArray,
 def _forearm_frame(
     bones: Bones, radius: BoneTrack, ulna: BoneTrack, tip: tuple[float, float]
 ) -> tuple[ForearmFrame, float]:
-    """Frame along the mean direction of both shafts with its zero at the ulnar styloid tip.
+    """Frame along the forearm with its zero at the ulnar styloid tip, and the radius shaft's slope within it.
 
-    Returns the frame and the radius shaft's own slope within it.
+    The forearm's axis is the midline between the outer borders of radius and ulna: either bone alone curves, and
+    their mean leans to the radial side where the radius flares.
     """
     straight = bones.image
-    first = int(bones.radius_end.row) + round(SHAFT_MM[0] / STEP_MM)
-    last = min(first + round((SHAFT_MM[1] - SHAFT_MM[0]) / STEP_MM), radius.left.size)
-    rows = np.arange(first, last)
-    if rows.size < round(10.0 / STEP_MM):
+    first = int(max(bones.radius_end.row, bones.ulna_end.row)) + round(AXIS_START_MM / STEP_MM)
+    rows = np.arange(first, _last_seen_row(straight, radius, ulna))
+    if rows.size < round(SHORTEST_AXIS_MM / STEP_MM):
         raise RejectedInput(
             "radius_not_found",
-            "Less than 40 mm of the radius is in the image, too little to find its axis. Repeat the scan with a "
-            "longer field of view.",
+            f"Less than {SHORTEST_AXIS_MM:.0f} mm of the forearm's shafts is in the image, too little to find its "
+            "axis. Repeat the scan with a longer field of view.",
         )
-    slopes = [float(np.polyfit(rows, bone.centre[rows], 1)[0]) for bone in (radius, ulna)]
-    slope = (slopes[0] + slopes[1]) / 2
-    turn = np.arctan(slope)
+    outer = (radius.right + ulna.left) / 2 if bones.radius_is_right else (radius.left + ulna.right) / 2
+    turn = np.arctan(np.polyfit(rows, outer[rows], 1)[0])
+    shaft = rows[rows.size // 2 :]
+    radius_turn = np.arctan(np.polyfit(shaft, radius.centre[shaft], 1)[0])
     dx, dy = straight.frame.direction
     direction = (dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn))
     origin = _to_image(straight, np.array([tip[0]]), np.array([tip[1]]))[0]
@@ -227,11 +231,24 @@ def _forearm_frame(
         origin=(float(origin[0]), float(origin[1])),
         direction=(float(direction[0]), float(direction[1])),
     )
-    return frame, float(np.tan(np.arctan(slopes[0]) - turn))
+    return frame, float(np.tan(radius_turn - turn))
+
+
+def _last_seen_row(straight: StraightImage, radius: BoneTrack, ulna: BoneTrack) -> int:
+    """First row, walking proximally, at which an edge of either bone has left the image."""
+    rows = np.arange(radius.left.size)
+    seen = np.ones(rows.size, np.bool_)
+    for edge in (radius.left, radius.right, ulna.left, ulna.right):
+        column = np.clip(np.round(edge), 0, straight.values.shape[1] - 1).astype(np.intp)
+        seen &= straight.valid[rows, column]
+    return int(np.flatnonzero(seen)[-1]) + 1 if seen.any() else 0
 
 
 def _surface_ends(
-    straight: StraightImage, surface: tuple[FloatArray, FloatArray], frame: ForearmFrame, radius_is_right: bool
+    straight: StraightImage,
+    surface: tuple[FloatArray, FloatArray],
+    frame: ForearmFrame,
+    radius_is_right: bool,
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Radial and ulnar end of the articular surface in forearm coordinates (mm)."""
     columns, rows = surface

@@ -158,7 +158,9 @@ def _ridge(strength: FloatArray, columns: int, reach: int = 3) -> FloatArray:
     k = np.arange(columns)
     below, at, above = strength[inner - 1, k], strength[inner, k], strength[inner + 1, k]
     curvature = below - 2 * at + above
-    shift = np.where(curvature < -1e-9, 0.5 * (below - above) / np.where(curvature < -1e-9, curvature, -1), 0.0)
+    shift = np.where(
+        curvature < -1e-9, 0.5 * (below - above) / np.where(curvature < -1e-9, curvature, -1), 0.0
+    )
     refined: FloatArray = inner + np.clip(shift, -0.5, 0.5)
     return ndimage.gaussian_filter1d(refined, 1.0)
 
@@ -186,14 +188,23 @@ def ulnar_styloid(
     row = int(end.row)
     left, right = ulna.left[row], ulna.right[row]
     width = right - left
-    low, high = (left - 0.1 * width, left + 0.6 * width) if radius_is_right else (right - 0.6 * width, right + 0.1 * width)
+    low, high = (
+        (left - 0.1 * width, left + 0.6 * width)
+        if radius_is_right
+        else (right - 0.6 * width, right + 0.1 * width)
+    )
     columns = np.arange(max(0, int(low)), min(image.values.shape[1], int(high) + 1))
     start = row + round(3.0 * per_mm)
     rows = np.arange(start, max(0, start - round((STYLOID_REACH_MM + 3.0) * per_mm)), -1)
     smooth = ndimage.gaussian_filter(image.values, 0.3 * per_mm)
     walk = smooth[rows][:, columns]
     level = float(soft[row])
-    head = np.median(image.values[row + round(1.5 * per_mm) : row + round(6 * per_mm), int(left + 0.25 * width) : int(right - 0.25 * width)])
+    head = np.median(
+        image.values[
+            row + round(1.5 * per_mm) : row + round(6 * per_mm),
+            int(left + 0.25 * width) : int(right - 0.25 * width),
+        ]
+    )
     threshold = level + STYLOID_LEVEL * (head - level)
     inside = walk >= threshold
     seeded = inside[: round(2.0 * per_mm)].any(axis=0)

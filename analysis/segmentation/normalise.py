@@ -45,7 +45,8 @@ def normalised(pixels: NDArray[np.float32]) -> FloatArray:
     low, bone = np.percentile(values, (1.0, BONE_PERCENTILE))
     if bone - low <= 1e-6 * max(abs(bone), abs(low), 1.0):
         raise RejectedInput(
-            "radius_not_found", "The image has no contrast: no bone can be seen in it. Send the diagnostic scan."
+            "radius_not_found",
+            "The image has no contrast: no bone can be seen in it. Send the diagnostic scan.",
         )
     high = low + BONE_HEADROOM * (bone - low)
     return np.clip((values - low) / (high - low), 0.0, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from analysis.segmentation.anatomy import FloatArray
@@ -57,13 +58,22 @@ def _lie(image: FloatArray, spacing_mm: tuple[float, float], angle: float) -> Li
     frame = centred_frame((image.shape[0], image.shape[1]), spacing_mm, angle)
     reach = image.shape[0] / 2 * spacing_mm[0] / abs(np.cos(angle))
     shaft = straighten(image, frame, STEP_MM, (reach - SHAFT_MM, reach))
-    profile = mean_profile(shaft)
-    return Lie(float(angle), float(np.sum(np.diff(profile) ** 2)))
+    profile, seen = mean_profile(shaft)
+    steps = np.diff(profile)[seen[1:] & seen[:-1]]
+    return Lie(float(angle), float(np.sum(steps**2)))
 
 
-def mean_profile(part: StraightImage) -> FloatArray:
-    """Average of the rows of `part` after soft tissue is removed; zero where under half of a column is seen."""
+def mean_profile(part: StraightImage) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Average the rows of `part` after soft tissue is removed.
+
+    Returns
+    -------
+    profile : ndarray, (columns,)
+        Zero where not seen.
+    seen : ndarray of bool, (columns,)
+        True where at least half of the column lies in the image.
+    """
     bone = np.where(part.valid, without_soft_tissue(part.values, part.step), 0.0)
-    seen = part.valid.sum(axis=0)
-    mean: FloatArray = bone.sum(axis=0) / np.maximum(seen, 1)
-    return np.where(seen >= 0.5 * part.valid.shape[0], mean, 0.0)
+    count = part.valid.sum(axis=0)
+    seen = count >= 0.5 * part.valid.shape[0]
+    return np.where(seen, bone.sum(axis=0) / np.maximum(count, 1), 0.0), seen

@@ -125,7 +125,7 @@ def _shaft_edges(image: StraightImage) -> NDArray[np.intp]:
     part = StraightImage(
         image.values[-rows:], image.valid[-rows:], image.across0, image.along0, image.step, image.frame
     )
-    profile = mean_profile(part)
+    profile, _ = mean_profile(part)
     left, right = _bone_centres(profile, image.step)
     gradient = ndimage.gaussian_filter1d(profile, 0.6 / image.step, order=1)
     middle = (left + right) // 2
