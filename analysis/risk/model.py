@@ -186,7 +186,10 @@ def _parse_feature(item: Mapping[str, Any]) -> ModelFeature:
 
 
 def _numbers(values: Sequence[Any], key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{key} must be numbers of shape {shape}") from error
     if array.shape != shape:
         raise ValueError(f"{key} must have shape {shape}, has {array.shape}")
     if not np.all(np.isfinite(array)):
