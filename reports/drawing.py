@@ -1,7 +1,7 @@
 """Drawing on a page: fonts that hold every name, text with a halo, wrapped paragraphs.
 
-Pillow draws; the DejaVu fonts that matplotlib carries make every machine draw the same. Only a name in a script
-DejaVu lacks depends on the fonts of the system.
+Pillow draws; the DejaVu fonts that matplotlib carries make every machine draw the same. Only text in a script
+DejaVu lacks, such as Chinese, depends on the fonts of the system.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def draw_paragraph(
 
 def line_height(typeface: Font) -> int:
     """Distance of baselines, in pixels."""
-    return round(1.3 * typeface.size)
+    return round(1.24 * typeface.size)
 
 
 def wrapped(text: str, typeface: Font, width: float) -> list[str]:
@@ -114,6 +114,17 @@ def name_in_print(name: PersonName | str, size: int) -> tuple[str, Font]:
     return ("(name: see header)" if full else "(no name)"), font(size)
 
 
+def text_in_print(text: str, size: int, *, bold: bool = False) -> tuple[str, Font]:
+    """Return a sentence and the font that holds it; characters no font of the system has become ``?``."""
+    path = _BOLD if bold else _REGULAR
+    if _has_characters(path, text):
+        return text, font(size, bold=bold)
+    if (wide := _wide_font(text)) is not None:
+        return text, ImageFont.truetype(wide, size)
+    known = "".join(character if _has_characters(path, character) else "?" for character in text)
+    return known, font(size, bold=bold)
+
+
 def _readable_groups(name: PersonName) -> tuple[str, str]:
     alphabetic, ideographic, phonetic = (_readable(group) for group in (*name.components, "", "", "")[:3])
     others = [group for group in (ideographic, phonetic) if group]
@@ -129,8 +140,13 @@ def _readable(group: str) -> str:
 
 
 def _has_characters(path: Path, text: str) -> bool:
-    face = FT2Font(str(path))
+    face = _face(path)
     return all(face.get_char_index(ord(character)) for character in text if not character.isspace())
+
+
+@lru_cache(maxsize=8)
+def _face(path: Path) -> FT2Font:
+    return FT2Font(str(path))
 
 
 def _wide_font(text: str) -> Path | None:

@@ -15,14 +15,14 @@ from pydicom import Dataset
 
 from analysis.results import ImageEvidence, Polygon, StudyAnalysis
 from reports.codes import REGION_LABELS
-from reports.drawing import AMBER, BLACK, GREY, WHITE, draw_paragraph, draw_text, font
+from reports.drawing import AMBER, BLACK, GREY, WHITE, draw_paragraph, draw_text, font, line_height, wrapped
 from reports.identity import MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
 from reports.overlay import MAXIMUM_OPACITY, ColorScale, blended, map_of
 from reports.secondary_capture import secondary_capture
 from reports.sentences import HEAT_MAP_STATEMENT
 from reports.source import ReportContext
 
-WIDTH, HEIGHT = 1400, 1200
+WIDTH = 1400
 TOP, BOTTOM = 130, 1010
 """Rows between which the pictures lie."""
 PANELS = ((20, 520), (540, 1040))
@@ -34,6 +34,7 @@ LABEL_MARGIN = 70
 OUTLINE, LEADER = (255, 235, 59), (255, 255, 255)
 DRAWN_REGIONS = ("ultradistal", "mid", "one_third")
 RULER_MM = 10.0
+NOTE_SIZE = 22
 
 FloatImage = NDArray[np.float64]
 
@@ -58,7 +59,9 @@ def heat_map(context: ReportContext) -> Dataset:
 def draw_heat_map(context: ReportContext) -> tuple[Image.Image, float | None]:
     """Draw the page; return it with the size of its (square) pixels on the anatomy in mm, if known."""
     analysis, evidence = context.analysis, context.evidence
-    page = Image.new("RGB", (WIDTH, HEIGHT), BLACK)
+    note = wrapped(evidence.driver_note, font(NOTE_SIZE), WIDTH - 40) if evidence.driver_map is not None else []
+    height = BOTTOM + 90 + len(note) * line_height(font(NOTE_SIZE))
+    page = Image.new("RGB", (WIDTH, height), BLACK)
     draw = ImageDraw.Draw(page)
     overlay = map_of(evidence)
     view = _view(analysis, evidence)
@@ -80,7 +83,9 @@ def draw_heat_map(context: ReportContext) -> tuple[Image.Image, float | None]:
     _draw_header(draw, context)
     if overlay is not None:
         _draw_legend(page, overlay[1])
-    _draw_footer(draw, context)
+    if evidence.driver_map is not None:
+        y = draw_paragraph(draw, (20, BOTTOM + 24), HEAT_MAP_STATEMENT, font(26, bold=True), WIDTH - 40)
+        draw_paragraph(draw, (20, y), evidence.driver_note, font(NOTE_SIZE), WIDTH - 40, GREY)
     return page, view.pixel_mm
 
 
@@ -201,8 +206,12 @@ def _draw_marks(
 
 def _draw_header(draw: ImageDraw.ImageDraw, context: ReportContext) -> None:
     draw_text(draw, (20, 14), RESEARCH_STATEMENT, font(32, bold=True), AMBER)
+    header = context.header
     product = f"{MANUFACTURER_MODEL_NAME} {context.analysis.engine_version}"
-    draw_text(draw, (WIDTH - 20, 20), product, font(24), GREY, anchor="ra")
+    series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
+    origin = f"source: series {'?' if series is None else series}, image {'?' if instance is None else instance}"
+    draw_text(draw, (WIDTH - 20, 14), product, font(24), GREY, anchor="ra")
+    draw_text(draw, (WIDTH - 20, 48), origin, font(NOTE_SIZE), GREY, anchor="ra")
 
 
 def _title(evidence: ImageEvidence) -> str:
@@ -218,7 +227,7 @@ def _draw_legend(page: Image.Image, scale: ColorScale) -> None:
     draw = ImageDraw.Draw(page)
     y = draw_paragraph(draw, (LEGEND_LEFT, TOP), scale.title, font(26, bold=True), WIDTH - LEGEND_LEFT - 20)
     y = draw_paragraph(draw, (LEGEND_LEFT, y), scale.unit, font(24), WIDTH - LEGEND_LEFT - 20, GREY)
-    top, height, width = round(y) + 50, 420, 54
+    top, height, width = round(y) + 64, 420, 54
     values = np.linspace(scale.high, scale.low, height)[:, np.newaxis].repeat(width, axis=1)
     bone = np.full(values.shape, 0.6)
     bar = blended(bone, values, np.ones_like(bone), scale)
@@ -231,22 +240,11 @@ def _draw_legend(page: Image.Image, scale: ColorScale) -> None:
         label = f"{sign}{tick:.2f}"
         draw_text(draw, (LEGEND_LEFT + width + 18, at), label, font(24), WHITE, anchor="lm")
     if scale.low < 0:
-        draw_text(draw, (LEGEND_LEFT, top - 36), "raises risk", font(24), WHITE)
-        draw_text(draw, (LEGEND_LEFT, top + height + 8), "lowers risk", font(24), WHITE)
+        draw_text(draw, (LEGEND_LEFT, top - 46), "raises risk", font(24), WHITE)
+        draw_text(draw, (LEGEND_LEFT, top + height + 16), "lowers risk", font(24), WHITE)
     note = (
         f"Fixed scale, the same for every patient. Colours at most {100 * MAXIMUM_OPACITY:.0f} % opaque"
         + (f", transparent below ±{scale.transparent_below:.2f}." if scale.transparent_below else ".")
         + " Bar drawn on medium grey."
     )
-    draw_paragraph(draw, (LEGEND_LEFT, top + height + 52), note, font(22), WIDTH - LEGEND_LEFT - 16, GREY)
-
-
-def _draw_footer(draw: ImageDraw.ImageDraw, context: ReportContext) -> None:
-    evidence, header = context.evidence, context.header
-    y: float = BOTTOM + 24
-    if evidence.driver_map is not None:
-        y = draw_paragraph(draw, (20, y), HEAT_MAP_STATEMENT, font(26, bold=True), WIDTH - 40)
-        y = draw_paragraph(draw, (20, y), evidence.driver_note, font(22), WIDTH - 40, GREY)
-    series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
-    origin = f"Source: series {series if series is not None else '?'}, instance {instance or '?'}"
-    draw_text(draw, (20, HEIGHT - 16), origin, font(22), GREY, anchor="ld")
+    draw_paragraph(draw, (LEGEND_LEFT, top + height + 66), note, font(NOTE_SIZE), WIDTH - LEGEND_LEFT - 16, GREY)

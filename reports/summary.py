@@ -1,0 +1,176 @@
+"""The summary page: every number and every caveat on one picture.
+
+A Secondary Capture is the only result that every viewer shows, so nothing may be said elsewhere alone.
+"""
+
+from __future__ import annotations
+
+from PIL import Image
+from pydicom import Dataset
+
+from analysis.results import REGIONS, StudyAnalysis
+from reports.codes import REGION_NAMES
+from reports.drawing import AMBER, GREY, name_in_print
+from reports.identity import MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
+from reports.numbers import ABSENT, number_text, percent_text
+from reports.page import TEXT_SIZE, Page
+from reports.secondary_capture import secondary_capture
+from reports.sentences import (
+    SOURCES,
+    bmd_text,
+    category_sentence,
+    change_sentences,
+    context_sentences,
+    driver_sentences,
+    limit_sentences,
+    morphometry_sentence,
+    provenance_sentences,
+    quality_sentences,
+    recommendation_sentences,
+)
+from reports.source import ReportContext
+from reports.texture import coded_texture
+
+SIDES = {"L": "Left", "R": "Right"}
+CATEGORY_SIZE = 36
+
+
+def summary_page(context: ReportContext) -> Dataset:
+    """Draw the summary page of one analysis as an RGB Secondary Capture."""
+    return secondary_capture(
+        draw_summary_page(context),
+        context,
+        ResultKind.SUMMARY,
+        derivation="Summary page of an automatic forearm DXA analysis",
+        pixel_spacing_mm=None,
+        shows_identity=context.patient_on_summary,
+    )
+
+
+def draw_summary_page(context: ReportContext) -> Image.Image:
+    """Draw the page: who, what was measured, what it means, what to do, what to doubt."""
+    analysis = context.analysis
+    page = Page()
+    page.text(RESEARCH_STATEMENT, size=34, bold=True, color=AMBER)
+    page.text(_title(analysis), size=34, bold=True)
+    _write_patient(page, context)
+    _write_densitometry(page, analysis)
+    _write_structure(page, analysis)
+    _write_risk(page, analysis)
+    sections = (
+        ("What drove the risk estimate (influence on the 10-year log-odds)", driver_sentences(analysis)),
+        ("Change since the prior study", change_sentences(analysis)),
+        ("Advice", recommendation_sentences(analysis)),
+        ("Quality", quality_sentences(analysis)),
+        ("Limits", limit_sentences(analysis)),
+    )
+    for heading, sentences in sections:
+        if sentences:
+            page.heading(heading)
+            page.bullets(sentences)
+    page.heading("How the numbers were made")
+    page.text(". ".join([*provenance_sentences(analysis), *context_sentences(analysis), _origin(context)]))
+    return page.picture
+
+
+def _title(analysis: StudyAnalysis) -> str:
+    side = SIDES[analysis.laterality.value] if analysis.laterality else "Side unknown,"
+    return f"{side} forearm DXA - radius analysis"
+
+
+def _write_patient(page: Page, context: ReportContext) -> None:
+    if not context.patient_on_summary:
+        page.text("Patient: see the DICOM header", color=GREY)
+        return
+    header = context.header
+    page.text_in_font(*name_in_print(header.PatientName, TEXT_SIZE))
+    facts = [
+        f"ID {header.PatientID or ABSENT}",
+        f"born {_date(header.PatientBirthDate)}",
+        f"sex {header.PatientSex or ABSENT}",
+        f"study {_date(header.StudyDate)}",
+    ]
+    if header.AccessionNumber:
+        facts.append(f"accession {header.AccessionNumber}")
+    page.text("   ".join(facts))
+
+
+def _write_densitometry(page: Page, analysis: StudyAnalysis) -> None:
+    page.heading("Bone mineral density of the radius")
+    measured = [(region, analysis.regions[region]) for region in REGIONS if region in analysis.regions]
+    if not measured:
+        page.text("No region was measured; see Quality.")
+        return
+    rows = [
+        (
+            REGION_NAMES[region],
+            bmd_text(values),
+            number_text(values.t_score, "{T-score}"),
+            number_text(values.z_score, "{Z-score}"),
+            number_text(values.bmc_g, "g"),
+            number_text(values.area_cm2, "cm2"),
+        )
+        for region, values in measured
+    ]
+    header = ("Region", "BMD g/cm²", "T-score", "Z-score", "BMC g", "Area cm²")
+    page.table(header, rows, (1.55, 1.5, 0.9, 0.9, 0.85, 0.95))
+    sources = {SOURCES[values.bmd_source] for _, values in measured if values.bmd_source}
+    if sources:
+        spread = any(values.bmd_uncertainty_g_cm2 is not None for _, values in measured)
+        note = f"BMD {' and '.join(sorted(sources))}" + ("; ± is one standard deviation." if spread else ".")
+        page.text(note, color=GREY)
+
+
+def _write_structure(page: Page, analysis: StudyAnalysis) -> None:
+    shaft = morphometry_sentence(analysis)
+    texture = [
+        f"{REGION_NAMES[region]} texture: "
+        + ", ".join(f"{concept.meaning} {number_text(value, '1')}" for concept, value in features)
+        for region in REGIONS
+        if (features := list(coded_texture(analysis.texture, region)))
+    ]
+    if shaft or texture:
+        page.heading("Structure")
+        page.bullets([*([shaft] if shaft else []), *texture])
+
+
+def _write_risk(page: Page, analysis: StudyAnalysis) -> None:
+    page.heading("Fracture risk (estimate of a research model)")
+    risk = analysis.risk
+    if risk is None:
+        page.text("No fracture risk was computed; see Quality.")
+        return
+    page.text(category_sentence(risk).partition(".")[0], size=CATEGORY_SIZE, bold=True)
+    years = sorted(risk.horizons)
+    estimates = [risk.horizons[year] for year in years]
+    page.table(
+        ("Within", *(f"{year} y" for year in years)),
+        (
+            ("Probability", *(f"{percent_text(estimate.probability)} %" for estimate in estimates)),
+            (
+                "95 % interval",
+                *(
+                    f"{percent_text(low)} to {percent_text(high)} %"
+                    for low, high in (estimate.interval for estimate in estimates)
+                ),
+            ),
+        ),
+        (1.2, *(1.2 for _ in years)),
+    )
+    page.text(f"Rule: {risk.category_rule}", color=GREY)
+    model = risk.model
+    page.text(f"Model: {model.name} version {model.version}, SHA-256 {model.sha256[:12]}", color=GREY)
+
+
+def _date(value: str) -> str:
+    text = str(value)
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) == len("YYYYMMDD") else text or ABSENT
+
+
+def _origin(context: ReportContext) -> str:
+    header, analysis = context.header, context.analysis
+    series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
+    return (
+        f"Source: series {'?' if series is None else series}, image {'?' if instance is None else instance}. "
+        f"{MANUFACTURER_MODEL_NAME} {analysis.engine_version}, analysis {analysis.identity[:12]}"
+    )
