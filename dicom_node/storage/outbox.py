@@ -18,8 +18,8 @@ class Outbox(AnalysisTables):
     def claim_deliveries(self, destination: str, *, owner: str, lease_seconds: float) -> list[Delivery]:
         """Claim the deliveries to `destination` of the study that has waited longest, in order of results.
 
-        An expired lease is due. A study whose first undelivered result is not due yet waits as a whole, so
-        that its results arrive in their order.
+        An expired lease is due. A study of which anything is being sent, or whose first undelivered result
+        is not due yet, waits as a whole, so that its results arrive in their order.
         """
         with self._transaction():
             rows = self._rows(
@@ -27,9 +27,12 @@ class Outbox(AnalysisTables):
                 WITH heads AS (SELECT min(id) AS id FROM deliveries
                                WHERE destination = :destination AND state IN ('pending', 'sending')
                                GROUP BY study_instance_uid),
+                     busy AS (SELECT study_instance_uid FROM deliveries
+                              WHERE destination = :destination AND state = 'sending'
+                                AND lease_expires_at > :now),
                      next AS (SELECT id, study_instance_uid FROM heads JOIN deliveries USING (id)
-                              WHERE (state = 'pending' AND next_attempt_at <= :now)
-                                 OR (state = 'sending' AND lease_expires_at <= :now)
+                              WHERE (state = 'sending' OR next_attempt_at <= :now)
+                                AND study_instance_uid NOT IN busy
                               ORDER BY next_attempt_at, id LIMIT 1)
                 SELECT deliveries.id, destination, deliveries.study_instance_uid, sop_instance_uid,
                        sop_class_uid, path, attempts + 1 AS attempts

@@ -1,0 +1,135 @@
+"""The archive: durable before anybody hears of it, names of our own making, one node per directory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from dicom_node.errors import ConfigurationError
+from dicom_node.storage import archive as archive_module
+from dicom_node.storage.archive import Archive, write_durably
+
+SC = "1.2.840.10008.5.1.4.1.1.7"
+EXPLICIT = "1.2.840.10008.1.2.1"
+DATA_SET = b"\x08\x00\x18\x00UI\x06\x001.2.3\x00"
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def store(archive: Archive, data: bytes = DATA_SET) -> Path:
+    path = archive.store_instance(
+        data, digest(data), sop_class_uid=SC, sop_instance_uid="1.2.3", transfer_syntax_uid=EXPLICIT
+    )
+    return archive.resolve(path)
+
+
+def test_a_stored_instance_is_a_dicom_file_around_the_bytes_as_received(tmp_path: Path) -> None:
+    path = store(Archive(tmp_path))
+    content = path.read_bytes()
+    assert content.startswith(bytes(128) + b"DICM")
+    assert content.endswith(DATA_SET)
+    dataset = dcmread(path)
+    assert dataset.SOPInstanceUID == "1.2.3"
+    assert dataset.file_meta.MediaStorageSOPClassUID == SC
+    assert dataset.file_meta.TransferSyntaxUID == EXPLICIT
+
+
+def test_file_names_come_from_the_content_only(tmp_path: Path) -> None:
+    path = store(Archive(tmp_path))
+    assert path == tmp_path / "instances" / digest(DATA_SET)[:2] / f"{digest(DATA_SET)}.dcm"
+
+
+def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "data")
+    path = store(archive)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(archive.data_dir.stat().st_mode) == 0o700
+
+
+def test_quarantined_bytes_are_kept_exactly(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    path = archive.store_quarantined(b"not DICOM", digest(b"not DICOM"))
+    assert archive.resolve(path).read_bytes() == b"not DICOM"
+
+
+def test_the_file_and_its_directory_are_synced_before_the_name_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        steps.append("sync directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        real_fsync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_durably(tmp_path / "file", b"content")
+    assert steps == ["sync file", "rename", "sync directory"]
+
+
+def test_a_failed_sync_leaves_no_file_and_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    store(archive)  # makes the directories
+    calls = 0
+
+    def fsync(_descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output"):
+        write_durably(tmp_path / "instances" / "file", b"content", temporary=tmp_path / "tmp")
+    assert calls == 1
+    assert not (tmp_path / "instances" / "file").exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_a_dead_node_left_in_the_making_is_swept(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    kept = store(archive)
+    (tmp_path / "tmp" / ".abandoned.part").write_bytes(b"half")
+    assert archive.sweep() == 1
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert kept.exists()
+
+
+def test_a_result_written_again_never_replaces_other_bytes(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    first, first_digest = archive.store_result("identity", b"one")
+    second, _ = archive.store_result("identity", b"two")
+    assert first != second
+    assert archive.resolve(first).read_bytes() == b"one"
+    assert first_digest == digest(b"one")
+    assert archive.store_result("identity", b"one") == (first, first_digest)
+
+
+def test_there_is_no_room_below_the_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = Archive(tmp_path, min_free_bytes=1000)
+    usage = type("Usage", (), {"free": 1500})
+    monkeypatch.setattr(archive_module.shutil, "disk_usage", lambda _path: usage)
+    assert archive.has_room(500)
+    assert not archive.has_room(501)
+
+
+def test_two_nodes_cannot_share_a_data_directory(tmp_path: Path) -> None:
+    first = Archive(tmp_path).lock()
+    with pytest.raises(ConfigurationError, match="another node"):
+        Archive(tmp_path).lock()
+    first.close()
+    Archive(tmp_path).lock().close()

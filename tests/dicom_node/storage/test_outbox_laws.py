@@ -1,0 +1,121 @@
+"""Whatever happens in whatever order, a delivery is never lost and never claimed by two at once."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from dicom_node.storage.journal import Journal
+from dicom_node.storage.records import AnalysisOutcome, Delivery, InstanceKind, ReceivedInstance, ResultRecord
+
+LEASE_SECONDS = 60
+OBJECTS = 3
+
+
+class OutboxMachine(RuleBasedStateMachine):
+    """Workers claim, send, fail, stall and die; the clock moves only forwards."""
+
+    claimed = Bundle("claimed")
+
+    @initialize()
+    def open_journal(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.now = datetime(2026, 3, 1, tzinfo=UTC)
+        self.journal = Journal(Path(self.folder.name, "journal.db"), clock=lambda: self.now)
+        self.delivered: set[int] = set()
+        self.buried: set[int] = set()
+        self.leases: dict[int, tuple[Delivery, datetime]] = {}
+        self._analyse_one_study()
+
+    def _analyse_one_study(self) -> None:
+        fields = dict.fromkeys(ReceivedInstance.__dataclass_fields__, "1.2")
+        self.journal.record_instance(
+            ReceivedInstance(**{**fields, "size": 1, "kind": InstanceKind.INPUT})  # type: ignore[arg-type]
+        )
+        study = self.journal.study("1.2")
+        assert study is not None
+        self.journal.complete_study(study, "quiet")
+        job = self.journal.claim_analysis("owner", 60)
+        assert job is not None
+        results = tuple(ResultRecord(f"1.2.{n}", "1.2", "report", "p", "s") for n in range(OBJECTS))
+        outcome = AnalysisOutcome(
+            status="analyzed",
+            reason="",
+            identity="i",
+            engine_version="1",
+            model_version="1",
+            result_json="{}",
+            results=results,
+        )
+        assert self.journal.finish_analysis(job, outcome, ["pacs"])
+
+    @rule(target=claimed, owner=st.sampled_from("ab"))
+    def claim(self, owner: str) -> object:
+        deliveries = self.journal.claim_deliveries("pacs", owner=owner, lease_seconds=LEASE_SECONDS)
+        for delivery in deliveries:
+            assert delivery.id not in self.delivered | self.buried
+            _, expires = self.leases.get(delivery.id, (None, self.now))
+            assert expires <= self.now, "claimed while another lease was running"
+            self.leases[delivery.id] = (delivery, self.now + timedelta(seconds=LEASE_SECONDS))
+        return multiple(*deliveries)
+
+    @rule(delivery=consumes(claimed))
+    def arrive(self, delivery: Delivery) -> None:
+        self.journal.mark_delivered(delivery, 0)
+        self.delivered.add(delivery.id)
+        self.buried.discard(delivery.id)
+        self.leases.pop(delivery.id, None)
+
+    @rule(delivery=consumes(claimed), seconds=st.sampled_from([0, 30, 90]))
+    def postpone(self, delivery: Delivery, seconds: int) -> None:
+        self.journal.retry_delivery_at(delivery, self.now + timedelta(seconds=seconds), reason="busy")
+        self._let_go(delivery)
+
+    @rule(delivery=consumes(claimed))
+    def bury(self, delivery: Delivery) -> None:
+        self.journal.bury_delivery(delivery, reason="refused")
+        if self._let_go(delivery):
+            self.buried.add(delivery.id)
+
+    @rule()
+    def revive(self) -> None:
+        assert self.journal.revive_deliveries() == len(self.buried)
+        self.buried.clear()
+
+    @rule(seconds=st.sampled_from([1, 30, LEASE_SECONDS + 1]))
+    def wait(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def restart(self) -> None:
+        self.journal.recover("a new process")
+        self.leases.clear()
+
+    def _let_go(self, delivery: Delivery) -> bool:
+        """A delivery is let go only by who holds its lease."""
+        held = self.leases.get(delivery.id, (None, None))[0] == delivery
+        if held:
+            del self.leases[delivery.id]
+        return held
+
+    @invariant()
+    def every_delivery_is_somewhere(self) -> None:
+        counts = self.journal.summary()["deliveries"]
+        assert sum(counts.values()) == OBJECTS
+        assert counts.get("delivered", 0) == len(self.delivered)
+        assert counts.get("dead", 0) == len(self.buried)
+        assert counts.get("sending", 0) == len(self.leases)
+
+    def teardown(self) -> None:
+        if hasattr(self, "journal"):
+            self.journal.close()
+            self.folder.cleanup()
+
+
+OutboxMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestOutbox = OutboxMachine.TestCase

@@ -1,0 +1,80 @@
+"""The schema is brought up to date once, whole or not at all, and never downgraded."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from dicom_node.errors import ConfigurationError
+from dicom_node.storage import schema
+from dicom_node.storage.journal import Journal
+
+TABLES = {"instances", "studies", "analyses", "results", "deliveries", "events"}
+
+
+def dump(path: Path) -> list[str]:
+    with sqlite3.connect(path) as connection:
+        return list(connection.iterdump())
+
+
+def test_opening_a_journal_twice_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal(path).close()
+    before = dump(path)
+    Journal(path).close()
+    assert dump(path) == before
+
+
+def test_a_new_journal_has_every_table_and_survives_power_cuts(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    database = journal._database
+    assert set(database.table_names()) >= TABLES
+    assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert database.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert database.execute("PRAGMA foreign_keys").fetchone() == (1,)
+    assert journal.check_integrity() == ()
+    journal.close()
+
+
+def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "journal.db"
+    Journal(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_migration_that_fails_leaves_the_old_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    Journal(path).close()
+    before = dump(path)
+
+    migrations = schema.Migrations(schema.MIGRATIONS.name)
+    for migration in schema.MIGRATIONS.pending(Database(memory=True)):
+        migrations(name=migration.name)(migration.fn)
+
+    @migrations(name="0002_breaks_half_way")
+    def _break(database: Database) -> None:
+        database.execute("ALTER TABLE studies ADD COLUMN added TEXT")
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", migrations)
+    with pytest.raises(RuntimeError, match="power cut"):
+        Journal(path)
+    assert dump(path) == before
+
+
+def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "journal.db"
+    with monkeypatch.context() as newer:
+        migrations = schema.Migrations(schema.MIGRATIONS.name)
+        migrations(name="9999_from_the_future")(lambda database: None)
+        newer.setattr(schema, "MIGRATIONS", migrations)
+        Journal(path).close()
+    with pytest.raises(ConfigurationError, match="9999_from_the_future"):
+        Journal(path)
