@@ -65,7 +65,7 @@ def _run_command(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     except BrokenPipeError:
         # the reader (e.g. `head`) has gone; keep Python from complaining when it flushes standard output
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return EXIT_OK
 
 

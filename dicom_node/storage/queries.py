@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dicom_node.storage.connection import Row
 from dicom_node.storage.outbox import Outbox
 
-__all__ = ["DestinationQueue", "Queries"]
+__all__ = ["DestinationQueue", "Queries", "StoredObject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,17 @@ class DestinationQueue:
     delivered: int
     oldest_waiting: str
     last_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as it came in, whatever it is to the node."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    path: str
+    """Relative to the data directory."""
+    received_at: str
 
 
 class Queries(Outbox):
@@ -55,6 +66,24 @@ class Queries(Outbox):
             """,
             {"state": state, "since": since, "until": until},
         )
+
+    def objects(self, study_instance_uid: str) -> list[StoredObject]:
+        """Return every admitted object of a study, own results too, in order of arrival."""
+        rows = self._rows(
+            "SELECT sop_class_uid, sop_instance_uid, path, received_at FROM instances"
+            " WHERE study_instance_uid = ? AND kind <> 'quarantined' ORDER BY id",
+            (study_instance_uid,),
+        )
+        return [StoredObject(**row) for row in rows]
+
+    def latest_analysis_json(self, study_instance_uid: str) -> str:
+        """Return the JSON text (schema "1", one study) of the newest finished analysis; empty without one."""
+        row = self._row(
+            "SELECT result_json FROM analyses WHERE study_instance_uid = ? AND state = 'done'"
+            " ORDER BY id DESC LIMIT 1",
+            (study_instance_uid,),
+        )
+        return (row["result_json"] if row else None) or ""
 
     def destination_queues(self) -> list[DestinationQueue]:
         """Return how deliveries stand, one entry per destination that ever had any."""
