@@ -14,7 +14,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from analysis.acquisition import header, hologic
+from analysis.acquisition import header, hologic, lunar
 from analysis.acquisition.calibrated import has_density_map
 from analysis.acquisition.declarations import (
     FOREARM,
@@ -150,11 +150,11 @@ def _is_densitometry(image: Dataset, reports: Sequence[Dataset]) -> bool:
 
 
 def _is_forearm_report(item: Dataset) -> bool:
-    """True for an SR with BMD of a forearm: its containers name forearm and density."""
+    """True for an SR that holds densitometry of the radius: a radiologist's report on a wrist does not."""
     if header.text(item, "SOPClassUID") not in _REPORT_CLASSES:
         return False
-    sites = {site for said in object_declarations(item) for site in sites_named(said)}
-    return FOREARM in sites
+    named = any(FOREARM in sites_named(declaration) for declaration in object_declarations(item))
+    return named and (lunar.structured_report(item) or lunar.image_comments(item)) is not None
 
 
 def _why_not(

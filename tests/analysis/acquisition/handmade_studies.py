@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian
 
 ROWS, COLUMNS = 120, 80
 
@@ -38,22 +36,7 @@ HOLOGIC_ROWS = [
 ]
 
 
-@pytest.fixture
-def calibrated_image() -> Callable[..., Dataset]:
-    return make_calibrated
-
-
-@pytest.fixture
-def hologic_page() -> Callable[..., Dataset]:
-    return make_hologic
-
-
-@pytest.fixture
-def lunar_study() -> Callable[..., list[Dataset]]:
-    return make_lunar
-
-
-def make_calibrated(**changes: Any) -> Dataset:
+def calibrated_image(**changes: Any) -> Dataset:
     """DX For Presentation with a map to g/cm2 (0.0001 per stored value); None removes an attribute."""
     ds = _image("1.2.840.10008.5.1.4.1.1.1.1", "1.2.3.1", "DX")
     ds.ImageLaterality, ds.BodyPartExamined = "L", "FOREARM"
@@ -64,7 +47,7 @@ def make_calibrated(**changes: Any) -> Dataset:
     return _changed(ds, changes)
 
 
-def make_hologic(rows: list[list[str]] | None = None, **changes: Any) -> Dataset:
+def hologic_page(rows: list[list[str]] | None = None, **changes: Any) -> Dataset:
     """RGB report page with the analysis text; the scan is a grey ramp at row 30, column 20."""
     ds = _image("1.2.840.10008.5.1.4.1.1.7", "1.2.3.2", "OT")
     ds.Manufacturer, ds.ManufacturerModelName = "HOLOGIC", "Discovery W"
@@ -79,7 +62,7 @@ def make_hologic(rows: list[list[str]] | None = None, **changes: Any) -> Dataset
     return _changed(ds, changes)
 
 
-def make_lunar(t_score: str = "-1,9", **changes: Any) -> list[Dataset]:
+def lunar_study(t_score: str = "-1,9", **changes: Any) -> list[Dataset]:
     """8-bit CR without spacing, site only in ProtocolName, and an Enhanced SR with decimal commas."""
     ds = _image("1.2.840.10008.5.1.4.1.1.1", "1.2.3.3", "CR")
     ds.Manufacturer, ds.ManufacturerModelName = "GE Healthcare", "Lunar iDXA"
@@ -190,6 +173,3 @@ def _changed(ds: Dataset, changes: dict[str, Any]) -> Dataset:
         else:
             setattr(ds, keyword, value)
     return ds
-
-
-IMPLICIT = ImplicitVRLittleEndian
