@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from analysis.results import PriorMeasurement, StudyAnalysis
     from dicom_node.storage.archive import Archive
 
-__all__ = ["WorkOrder", "analyze_study", "new_worker"]
+__all__ = ["WorkOrder", "analyze_study", "killed_after", "new_worker"]
 
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -56,7 +56,7 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
     AnalysisOutcome
         Status ``rejected`` where an object cannot be parsed at all; else what the engine says.
     """
-    with _killed_after(order.time_limit_seconds):
+    with killed_after(order.time_limit_seconds):
         from analysis.engine import analyze
 
         datasets = []
@@ -79,7 +79,7 @@ def new_worker() -> Executor:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dicom_node.workflow.preload"])
     executor = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_prepare_worker)
-    executor.submit(int)  # starts the process now instead of with the first study
+    executor.submit(int).result()  # start-up must not count into the first study's time limit
     return executor
 
 
@@ -99,7 +99,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _killed_after(seconds: float) -> Iterator[None]:
+def killed_after(seconds: float) -> Iterator[None]:
     """Let the kernel end this process if the work takes longer, even inside compiled code."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,0 +1,225 @@
+"""Every queued analysis ends in the journal: done, tried again, or given up with a reason."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from node_support import (
+    FakeClock,
+    load_config,
+    outcome,
+    receive_complete,
+    store_results,
+    wait_until,
+)
+from scripted_scp import write_object
+from worker_functions import die_or_reject, hang
+
+from dicom_node.storage.archive import Archive
+from dicom_node.storage.journal import Journal
+from dicom_node.storage.records import AnalysisOutcome, StudyState
+from dicom_node.workflow.execution import Execution, Work
+from dicom_node.workflow.worker import WorkOrder, new_worker
+
+LIMITS = "[execution]\nmax_attempts = 2\nretry_seconds = 5\n"
+
+
+class Ground:
+    """Archive, journal, clock and executions that are stopped at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = load_config(folder, extra=LIMITS)
+        self.clock = FakeClock()
+        self.archive = Archive(self.config.node.data_dir)
+        self.journal = Journal(self.archive.journal_path, clock=self.clock)
+        self.running: list[Execution] = []
+
+    def execution(
+        self,
+        work: Work,
+        make_executor: Callable[[], Executor] = lambda: ThreadPoolExecutor(1),
+        **settings: object,
+    ) -> Execution:
+        made = Execution(
+            self.config,
+            self.archive,
+            self.journal,
+            owner="test",
+            work=work,
+            make_executor=make_executor,
+            clock=self.clock,
+            **settings,  # type: ignore[arg-type]
+        )
+        self.running.append(made)
+        return made
+
+    def pump_until(self, execution: Execution, study: str, *states: StudyState) -> str:
+        """Pump until the study is in one of `states`; return the journalled reason."""
+
+        def arrived() -> bool:
+            execution.pump()
+            self.clock.advance(1)
+            found = self.journal.study(study)
+            return found is not None and found.state in states
+
+        wait_until(arrived, seconds=60)
+        found = self.journal.study(study)
+        assert found is not None
+        return found.reason
+
+    def close(self) -> None:
+        for execution in self.running:
+            execution.stop(grace_seconds=1)
+        self.journal.close()
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    made = Ground(tmp_path)
+    yield made
+    made.close()
+
+
+def fail(_order: WorkOrder) -> AnalysisOutcome:
+    raise ValueError("Doe^Jane was born in the future")
+
+
+@pytest.mark.parametrize("status", ["analyzed", "not_applicable", "rejected"])
+def test_what_the_engine_says_becomes_the_state_of_the_study(ground: Ground, status: str) -> None:
+    receive_complete(ground.journal, "1.2")
+    execution = ground.execution(lambda _order: outcome(status))
+    reason = ground.pump_until(execution, "1.2", StudyState(status))
+    assert reason == ("" if status == "analyzed" else "a reason")
+    assert ground.journal.summary()["analyses"] == {"done": 1}
+
+
+def test_results_and_outbox_rows_appear_together_and_deliveries_are_woken(
+    ground: Ground, tmp_path: Path
+) -> None:
+    receive_complete(ground.journal, "1.2")
+    files = [write_object(tmp_path / f"{number}.dcm") for number in range(2)]
+    woken = threading.Event()
+
+    def work(order: WorkOrder) -> AnalysisOutcome:
+        return outcome(results=store_results(ground.archive, files, order.input_digest))
+
+    ground.config = load_config(tmp_path, extra=LIMITS, destinations=[("pacs", _anywhere())])
+    ground.pump_until(ground.execution(work, on_results=woken.set), "1.2", StudyState.ANALYZED)
+    assert ground.journal.summary()["deliveries"] == {"pending": 2}
+    assert woken.wait(timeout=5)
+
+
+def test_a_failure_is_tried_again_after_its_wait_and_given_up_at_the_limit(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.2")
+    execution = ground.execution(fail)
+    execution.pump()
+    wait_until(lambda: ground.journal.summary()["analyses"] == {"queued": 1})
+    execution.pump()
+    assert ground.journal.summary()["analyses"] == {"queued": 1}, "not before retry_seconds"
+    reason = ground.pump_until(execution, "1.2", StudyState.FAILED)
+    assert ground.journal.summary()["analyses"] == {"failed": 1}
+    assert reason.startswith("ValueError at test_execution.py:")
+
+
+def test_the_reason_of_a_failure_never_quotes_the_data_set(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive_complete(ground.journal, "1.2")
+    ground.pump_until(ground.execution(fail), "1.2", StudyState.FAILED)
+    journalled = json.dumps([event.message for event in ground.journal.events()])
+    assert "Doe" not in journalled + caplog.text
+
+
+def test_studies_wait_for_an_idle_worker_and_all_get_their_turn(ground: Ground) -> None:
+    at_once: list[int] = []
+    gate = threading.Semaphore(0)
+
+    def work(order: WorkOrder) -> AnalysisOutcome:
+        at_once.append(ground.journal.summary()["analyses"].get("running", 0))
+        gate.acquire()
+        return outcome(identity=order.input_digest)
+
+    for number in range(4):
+        receive_complete(ground.journal, f"1.{number}")
+    ground.execution(work).pump()
+    for _ in range(4):
+        gate.release()
+    wait_until(lambda: ground.journal.summary()["analyses"] == {"done": 4})
+    assert at_once == [1, 1, 1, 1]
+
+
+def test_earlier_studies_of_the_patient_are_passed_as_history(ground: Ground) -> None:
+    prior = {
+        "study_instance_uid": "1.1",
+        "laterality": "L",
+        "device": "X",
+        "regions": {"total": {"bmd_g_cm2": 0.6}},
+    }
+    seen: list[WorkOrder] = []
+
+    def work(order: WorkOrder) -> AnalysisOutcome:
+        seen.append(order)
+        return outcome(result_json=json.dumps(prior), identity=order.study_instance_uid)
+
+    execution = ground.execution(work)
+    for study, date in (("1.1", "20240101"), ("1.2", "20260101")):
+        receive_complete(ground.journal, study, study_date=date)
+        ground.pump_until(execution, study, StudyState.ANALYZED)
+    assert seen[0].history == ()
+    (history,) = seen[1].history
+    assert (history.study_instance_uid, history.study_date.year) == ("1.1", 2024)
+    assert history.bmd_g_cm2 == {"total": 0.6}
+
+
+def test_a_lease_of_a_dead_process_is_picked_up(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.2")
+    assert ground.journal.claim_analysis("dead process", 30)
+    execution = ground.execution(lambda _order: outcome())
+    execution.pump()
+    assert ground.journal.summary()["analyses"] == {"running": 1}
+    ground.clock.advance(31)
+    ground.pump_until(execution, "1.2", StudyState.ANALYZED)
+
+
+def test_a_worker_that_dies_is_replaced_and_other_studies_are_analysed(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.2")
+    receive_complete(ground.journal, "1.3")
+    execution = ground.execution(die_or_reject, new_worker)
+    assert "the worker process died" in ground.pump_until(execution, "1.2", StudyState.FAILED)
+    assert ground.pump_until(execution, "1.3", StudyState.REJECTED) == "1 objects seen"
+
+
+def test_an_analysis_that_hangs_is_stopped_at_its_time_limit(ground: Ground, tmp_path: Path) -> None:
+    ground.config = load_config(tmp_path, extra="[execution]\nmax_attempts = 1\ntimeout_seconds = 1\n")
+    receive_complete(ground.journal, "1.2")
+    reason = ground.pump_until(ground.execution(hang, new_worker), "1.2", StudyState.FAILED)
+    assert "took longer than [execution] timeout_seconds = 1" in reason
+
+
+def test_stopping_leaves_unfinished_work_for_the_next_start(ground: Ground) -> None:
+    release = threading.Event()
+
+    def work(_order: WorkOrder) -> AnalysisOutcome:
+        release.wait(timeout=10)
+        return outcome()
+
+    receive_complete(ground.journal, "1.2")
+    execution = ground.execution(work)
+    execution.pump()
+    execution.stop(grace_seconds=0.1)
+    assert ground.journal.recover("next process") == 1
+    release.set()
+    study = ground.journal.study("1.2")
+    assert study is not None and study.state is StudyState.COMPLETE
+    assert ground.journal.summary()["analyses"] == {"queued": 1}
+
+
+def _anywhere() -> object:
+    from dicom_node.network.sender import Peer
+
+    return Peer("PACS", "127.0.0.1", 104)

@@ -1,0 +1,36 @@
+"""What test workers do in a process of their own; imports little, so that such processes start quickly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from dicom_node.storage.records import AnalysisOutcome
+from dicom_node.workflow.worker import WorkOrder, killed_after
+
+
+def analyze_as_rejected(order: WorkOrder) -> AnalysisOutcome:
+    """Reject every study, and say how many objects it has."""
+    return AnalysisOutcome(
+        status="rejected",
+        reason=f"{len(order.paths)} objects seen",
+        identity=order.input_digest,
+        engine_version="0",
+        model_version="",
+        result_json="",
+    )
+
+
+def die_or_reject(order: WorkOrder) -> AnalysisOutcome:
+    """Die of study 1.2 as if the kernel had run out of memory; reject every other."""
+    if order.study_instance_uid == "1.2":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return analyze_as_rejected(order)
+
+
+def hang(order: WorkOrder) -> AnalysisOutcome:
+    """Never end by itself."""
+    with killed_after(order.time_limit_seconds):
+        time.sleep(60)
+    return analyze_as_rejected(order)
