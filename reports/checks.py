@@ -1,8 +1,8 @@
 """Rules that external validators do not check and that viewers rely on.
 
-dciodvfy knows no templates, PixelMed's validator misses absent mandatory rows, and OHIF shows a black screen for
-a whole report if one group lacks an outline or a tracking identifier. Every result is checked against these rules
-before anyone sees it.
+dciodvfy knows no templates, PixelMed's validator misses absent mandatory rows, and OHIF shows a black screen
+for a whole report if one group lacks an outline or a tracking identifier. Every result is checked against
+these rules before anyone sees it.
 """
 
 from __future__ import annotations
@@ -87,8 +87,10 @@ def _check_header(result: Dataset, context: ReportContext) -> None:
     for keyword in IDENTITY:
         if str(result.get(keyword, "")) != str(context.header.get(keyword, "")):
             raise _defect(name, f"agree with its source image on {keyword}")
-    if result.ManufacturerModelName != MANUFACTURER_MODEL_NAME or result.SpecificCharacterSet != CHARACTER_SET:
-        raise _defect(name, "name this product and declare UTF-8")
+    if result.ManufacturerModelName != MANUFACTURER_MODEL_NAME:
+        raise _defect(name, "name this product")
+    if result.SpecificCharacterSet != CHARACTER_SET:
+        raise _defect(name, "declare UTF-8")
     for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
         if not UID(result[keyword].value).is_valid:
             raise _defect(name, f"have a legal {keyword}")

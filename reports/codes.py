@@ -3,8 +3,8 @@
 Public codes are used wherever one says exactly what is meant. The rest are private, under one declared scheme
 (`SCHEME`), which every Structured Report names in its Coding Scheme Identification Sequence.
 
-Viewers print Code Meanings of measurements next to the picture and OHIF prints only the first five of a region:
-they are short (at most 20 characters) and say the region or horizon themselves.
+Viewers print Code Meanings of measurements next to the picture and OHIF prints only the first five of a
+region: they are short (at most 20 characters) and say the region or horizon themselves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _private(value: str, meaning: str) -> Code:
     return Code(value, SCHEME, meaning)
 
 
-# --- units ---------------------------------------------------------------------------------------------------
+# --- units ----------------------------------------------------------------------------------------------
 
 G_PER_CM2 = Code("g/cm2", "UCUM", "g/cm2")
 GRAM = Code("g", "UCUM", "g")
@@ -48,18 +48,18 @@ T_SCORE_UNIT = Code("{T-score}", "UCUM", "T-score")
 Z_SCORE_UNIT = Code("{Z-score}", "UCUM", "Z-score")
 UNITLESS = codes.UCUM.NoUnits
 
-# --- document titles and procedure ---------------------------------------------------------------------------
+# --- document titles and procedure ----------------------------------------------------------------------
 
 IMAGING_MEASUREMENT_REPORT = codes.DCM.ImagingMeasurementReport
 """(126000, DCM), PS3.16 CID 7021."""
 
 DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
-"""PS3.16 CID 7000. LOINC 38269-7 "Study report Skeletal system DXA" says more but is too new for validators."""
+"""PS3.16 CID 7000. LOINC 38269-7 "Study report Skeletal system DXA" says more; PixelMed does not know it."""
 
 DXA_PROCEDURE = Code("241686001", "SCT", "Dual energy X-ray absorptiometry")
 """SNOMED CT, PS3.16 CID 10005. CID 100 (procedure reported) is extensible and has no DXA code."""
 
-# --- anatomy -------------------------------------------------------------------------------------------------
+# --- anatomy --------------------------------------------------------------------------------------------
 
 RADIUS = codes.SCT.RadiusBone
 """(62413002, SCT), PS3.16 CID 7304."""
@@ -100,7 +100,7 @@ REGION_NAMES = MappingProxyType(
 REGION_LABELS = MappingProxyType({"ultradistal": "UD", "mid": "mid", "one_third": "1/3", "total": "total"})
 """Region -> the short label of densitometers."""
 
-# --- densitometry --------------------------------------------------------------------------------------------
+# --- densitometry ---------------------------------------------------------------------------------------
 
 BMD = Code("46383-6", "LN", "BMD")
 """LOINC "DXA Bone [Mass/Area] Bone density"; the site is said by Finding Site."""
@@ -113,7 +113,7 @@ REGION_BMD = MappingProxyType(
         "total": _private("BMD_TOTAL", "BMD total"),
     }
 )
-"""Areal BMD pre-coordinated with its region, for viewers that print the name alone; `BMD` is its equivalent."""
+"""Areal BMD pre-coordinated with its region, for viewers that print the name alone; equivalent to `BMD`."""
 
 BMD_UNCERTAINTY = _private("BMD_SD", "BMD uncertainty 1 SD")
 T_SCORE = _private("T_SCORE", "T-score")
@@ -140,7 +140,7 @@ SCORE_METHODS = MappingProxyType(
     }
 )
 
-# --- bone structure ------------------------------------------------------------------------------------------
+# --- bone structure -------------------------------------------------------------------------------------
 
 MORPHOMETRY = MappingProxyType(
     {
@@ -151,12 +151,12 @@ MORPHOMETRY = MappingProxyType(
 )
 """`StudyAnalysis.morphometry` key -> concept; no code found in DCM, SCT or LN."""
 
-# --- risk ----------------------------------------------------------------------------------------------------
+# --- risk -----------------------------------------------------------------------------------------------
 
 FRACTURE_RISK = MappingProxyType(
     {year: _private(f"FRACTURE_RISK_{year}Y", f"Fracture risk {year} y") for year in HORIZONS_YEARS}
 )
-"""Pre-coordinated like (122230, DCM, "10 Year CHD Risk"). LOINC 90265-0 is the method FRAX: not ours to use."""
+"""Pre-coordinated like (122230, DCM, "10 Year CHD Risk"). LOINC 90265-0 is the method FRAX: not ours."""
 RISK_LOW = MappingProxyType(
     {year: _private(f"RISK_{year}Y_LOW", f"Risk {year} y 95% low") for year in HORIZONS_YEARS}
 )
@@ -173,7 +173,7 @@ RISK_CATEGORIES = MappingProxyType(
 )
 """(75976002, SCT), (25594002, SCT), (15508007, SCT), PS3.16 CID 3118."""
 
-# --- sentences -----------------------------------------------------------------------------------------------
+# --- sentences ------------------------------------------------------------------------------------------
 
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 """PS3.16 TID 1500 row 12."""

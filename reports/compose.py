@@ -62,8 +62,8 @@ def compose(
         return []
 
     from reports.checks import check_results
-    from reports.source import report_context
     from reports.heatmap import heat_map
+    from reports.source import report_context
     from reports.structured_report import measurement_report
     from reports.summary import summary_page
     from reports.text_report import text_report

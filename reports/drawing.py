@@ -64,6 +64,7 @@ def draw_paragraph(
     position: tuple[float, float],
     text: str,
     typeface: Font,
+    *,
     width: float,
     color: Color = WHITE,
 ) -> float:
@@ -81,7 +82,7 @@ def line_height(typeface: Font) -> int:
 
 
 def wrapped(text: str, typeface: Font, width: float) -> list[str]:
-    """Break text into lines no wider than `width` pixels, within a word only where a word alone is too wide."""
+    """Break text into lines no wider than `width` pixels, within a word only where it alone is too wide."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -91,12 +92,20 @@ def wrapped(text: str, typeface: Font, width: float) -> list[str]:
             continue
         if line:
             lines.append(line)
-        while typeface.getlength(word) > width:
-            fitting = next(n for n in range(len(word), 0, -1) if n == 1 or typeface.getlength(word[:n]) <= width)
-            lines.append(word[:fitting])
-            word = word[fitting:]
-        line = word
+        *full, line = _pieces(word, typeface, width)
+        lines += full
     return [*lines, line] if line else lines
+
+
+def _pieces(word: str, typeface: Font, width: float) -> list[str]:
+    """Cut a word into pieces no wider than `width`, of one character at least."""
+    pieces, piece = [], ""
+    for character in word:
+        if piece and typeface.getlength(piece + character) > width:
+            pieces.append(piece)
+            piece = ""
+        piece += character
+    return [*pieces, piece]
 
 
 def name_in_print(name: PersonName | str, size: int) -> tuple[str, Font]:

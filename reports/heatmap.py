@@ -20,7 +20,7 @@ from reports.identity import MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, Result
 from reports.overlay import MAXIMUM_OPACITY, ColorScale, blended, map_of
 from reports.secondary_capture import secondary_capture
 from reports.sentences import HEAT_MAP_STATEMENT
-from reports.source import ReportContext
+from reports.source import ReportContext, source_image_name
 
 WIDTH = 1400
 TOP, BOTTOM = 130, 1010
@@ -59,8 +59,9 @@ def heat_map(context: ReportContext) -> Dataset:
 def draw_heat_map(context: ReportContext) -> tuple[Image.Image, float | None]:
     """Draw the page; return it with the size of its (square) pixels on the anatomy in mm, if known."""
     analysis, evidence = context.analysis, context.evidence
-    note = wrapped(evidence.driver_note, font(NOTE_SIZE), WIDTH - 40) if evidence.driver_map is not None else []
-    height = BOTTOM + 90 + len(note) * line_height(font(NOTE_SIZE))
+    note = evidence.driver_note if evidence.driver_map is not None else ""
+    note_lines = len(wrapped(note, font(NOTE_SIZE), WIDTH - 40))
+    height = BOTTOM + 90 + note_lines * line_height(font(NOTE_SIZE))
     page = Image.new("RGB", (WIDTH, height), BLACK)
     draw = ImageDraw.Draw(page)
     overlay = map_of(evidence)
@@ -84,8 +85,8 @@ def draw_heat_map(context: ReportContext) -> tuple[Image.Image, float | None]:
     if overlay is not None:
         _draw_legend(page, overlay[1])
     if evidence.driver_map is not None:
-        y = draw_paragraph(draw, (20, BOTTOM + 24), HEAT_MAP_STATEMENT, font(26, bold=True), WIDTH - 40)
-        draw_paragraph(draw, (20, y), evidence.driver_note, font(NOTE_SIZE), WIDTH - 40, GREY)
+        y = draw_paragraph(draw, (20, BOTTOM + 24), HEAT_MAP_STATEMENT, font(26, bold=True), width=WIDTH - 40)
+        draw_paragraph(draw, (20, y), note, font(NOTE_SIZE), width=WIDTH - 40, color=GREY)
     return page, view.pixel_mm
 
 
@@ -169,7 +170,8 @@ def _draw_regions(
             draw.line([(edge, y), (x, y)], BLACK, 4)
             draw.line([(edge, y), (x, y)], LEADER, 1)
             anchor = "lm" if to_the_right else "rm"
-            draw_text(draw, (x, y), REGION_LABELS[region], font(24, bold=True), OUTLINE, anchor=anchor, halo=3)
+            label = REGION_LABELS[region]
+            draw_text(draw, (x, y), label, font(24, bold=True), OUTLINE, anchor=anchor, halo=3)
 
 
 def _radius_column(mask: NDArray[np.bool_]) -> float:
@@ -208,8 +210,7 @@ def _draw_header(draw: ImageDraw.ImageDraw, context: ReportContext) -> None:
     draw_text(draw, (20, 14), RESEARCH_STATEMENT, font(32, bold=True), AMBER)
     header = context.header
     product = f"{MANUFACTURER_MODEL_NAME} {context.analysis.engine_version}"
-    series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
-    origin = f"source: series {'?' if series is None else series}, image {'?' if instance is None else instance}"
+    origin = f"source: {source_image_name(header)}"
     draw_text(draw, (WIDTH - 20, 14), product, font(24), GREY, anchor="ra")
     draw_text(draw, (WIDTH - 20, 48), origin, font(NOTE_SIZE), GREY, anchor="ra")
 
@@ -225,8 +226,9 @@ def _title(evidence: ImageEvidence) -> str:
 def _draw_legend(page: Image.Image, scale: ColorScale) -> None:
     """The colour bar as the colours appear on bone of medium grey, with its fixed limits."""
     draw = ImageDraw.Draw(page)
-    y = draw_paragraph(draw, (LEGEND_LEFT, TOP), scale.title, font(26, bold=True), WIDTH - LEGEND_LEFT - 20)
-    y = draw_paragraph(draw, (LEGEND_LEFT, y), scale.unit, font(24), WIDTH - LEGEND_LEFT - 20, GREY)
+    room = WIDTH - LEGEND_LEFT - 16
+    y = draw_paragraph(draw, (LEGEND_LEFT, TOP), scale.title, font(26, bold=True), width=room)
+    y = draw_paragraph(draw, (LEGEND_LEFT, y), scale.unit, font(24), width=room, color=GREY)
     top, height, width = round(y) + 64, 420, 54
     values = np.linspace(scale.high, scale.low, height)[:, np.newaxis].repeat(width, axis=1)
     bone = np.full(values.shape, 0.6)
@@ -247,4 +249,5 @@ def _draw_legend(page: Image.Image, scale: ColorScale) -> None:
         + (f", transparent below ±{scale.transparent_below:.2f}." if scale.transparent_below else ".")
         + " Bar drawn on medium grey."
     )
-    draw_paragraph(draw, (LEGEND_LEFT, top + height + 66), note, font(NOTE_SIZE), WIDTH - LEGEND_LEFT - 16, GREY)
+    below = (LEGEND_LEFT, top + height + 66)
+    draw_paragraph(draw, below, note, font(NOTE_SIZE), width=room, color=GREY)

@@ -17,7 +17,8 @@ VOLATILE = (
     "DateOfSecondaryCapture",
     "TimeOfSecondaryCapture",
 )
-"""Optional attributes in which highdicom records the moment of building; without them equal work is equal bytes."""
+"""Optional attributes in which highdicom records the moment of building: dropped, so that equal work gives
+equal bytes."""
 
 
 def instance_arguments(context: ReportContext, kind: ResultKind) -> dict[str, Any]:

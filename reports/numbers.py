@@ -1,7 +1,7 @@
 """How many decimals a number deserves.
 
-ISCD reports BMD with three decimals, T- and Z-scores with one. A percent risk gets one; lengths and areas two,
-which is finer than a pixel.
+ISCD reports BMD with three decimals, T- and Z-scores with one. A percent risk gets one; lengths and areas
+two, which is finer than a pixel.
 """
 
 from __future__ import annotations

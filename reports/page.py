@@ -1,4 +1,4 @@
-"""A page that grows downwards: headings, paragraphs and tables with nothing clipped and nothing overlapping."""
+"""A page that grows downwards: headings, paragraphs and tables, nothing clipped, nothing overlapping."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from reports.drawing import BLACK, GREY, WHITE, Color, Font, draw_paragraph, line_height, text_in_print, wrapped
+from reports.drawing import (
+    BLACK,
+    GREY,
+    WHITE,
+    Color,
+    Font,
+    draw_paragraph,
+    line_height,
+    text_in_print,
+    wrapped,
+)
 
 WIDTH = 1200
 MARGIN = 36
 TEXT_SIZE = 29
-"""Pixels; at least 24 on a page 1000 pixels wide, so that the page can be read when it is fitted to a screen."""
+"""Pixels; at least 24 on a page 1000 pixels wide, so that the page can be read when fitted to a screen."""
 HEADING: Color = (120, 200, 255)
 RULE: Color = (90, 90, 90)
 MAXIMUM_HEIGHT = 8000
@@ -44,7 +54,7 @@ class Page:
     def text_in_font(self, text: str, typeface: Font, *, color: Color = WHITE) -> None:
         """Write a paragraph in a font chosen by the caller."""
         self._y = draw_paragraph(
-            self._draw, (MARGIN, self._y), text, typeface, WIDTH - 2 * MARGIN, color
+            self._draw, (MARGIN, self._y), text, typeface, width=WIDTH - 2 * MARGIN, color=color
         )
 
     def bullets(self, sentences: Sequence[str]) -> None:
@@ -56,7 +66,7 @@ class Page:
             centre = (MARGIN + radius, self._y + typeface.size * 0.62)
             self._draw.circle(centre, radius, GREY)
             self._y = draw_paragraph(
-                self._draw, (MARGIN + indent, self._y), text, typeface, WIDTH - 2 * MARGIN - indent
+                self._draw, (MARGIN + indent, self._y), text, typeface, width=WIDTH - 2 * MARGIN - indent
             )
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:

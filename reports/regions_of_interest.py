@@ -22,8 +22,8 @@ from reports.identity import MANUFACTURER_MODEL_NAME, ResultKind
 from reports.source import ReportContext
 
 MINIMUM_POINTS = 6
-"""Points of a closed outline, the repeated first one included. OHIF takes a polyline of 4 or 5 for a rectangle,
-offers to "track" it and then replaces the measured numbers by its own pixel statistics."""
+"""Points of a closed outline, the repeated first one included. OHIF takes a polyline of 4 or 5 for a
+rectangle, offers to "track" it and then replaces the measured numbers by its own pixel statistics."""
 
 
 def image_region(polygon: Polygon, context: ReportContext) -> ImageRegion:
@@ -61,8 +61,7 @@ def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
 
 
 def tracking_identifier(name: str, context: ReportContext) -> TrackingIdentifier:
-    """Name an outline for people and, by a UID that is the same whenever this study is analysed again, for
-    machines."""
+    """Name an outline for people and, by a UID of its own, for machines."""
     uid = context.uid(f"tracking:{name}", ResultKind.MEASUREMENTS)
     return TrackingIdentifier(uid=uid, identifier=f"{name} ({MANUFACTURER_MODEL_NAME})")
 

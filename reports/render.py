@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydicom import Dataset
 
@@ -62,20 +62,22 @@ def _sentence(item: Dataset) -> str:
 
 
 def _value(item: Dataset) -> str:
-    match item.get("ValueType"):
-        case "TEXT":
-            return str(item.TextValue)
-        case "CODE":
-            return str(item.ConceptCodeSequence[0].CodeMeaning)
-        case "UIDREF":
-            return str(item.UID)
-        case "NUM":
-            measured = item.MeasuredValueSequence[0]
-            unit = measured.MeasurementUnitsCodeSequence[0].CodeValue
-            return str(measured.NumericValue) + ("" if unit == "1" or unit.startswith("{") else f" {unit}")
-        case "SCOORD":
-            return f"{item.GraphicType.lower()} of {len(item.GraphicData) // 2} points"
-        case "IMAGE":
-            return str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
-        case _:
-            return ""
+    reader = _READERS.get(item.get("ValueType", ""))
+    return reader(item) if reader else ""
+
+
+def _number(item: Dataset) -> str:
+    measured = item.MeasuredValueSequence[0]
+    unit = measured.MeasurementUnitsCodeSequence[0].CodeValue
+    return str(measured.NumericValue) + ("" if unit == "1" or unit.startswith("{") else f" {unit}")
+
+
+_READERS: dict[str, Callable[[Dataset], str]] = {
+    "TEXT": lambda item: str(item.TextValue),
+    "CODE": lambda item: str(item.ConceptCodeSequence[0].CodeMeaning),
+    "UIDREF": lambda item: str(item.UID),
+    "NUM": _number,
+    "SCOORD": lambda item: f"{item.GraphicType.lower()} of {len(item.GraphicData) // 2} points",
+    "IMAGE": lambda item: str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID),
+}
+"""Value Type (0040,A040) -> how its value reads; containers have none."""

@@ -7,6 +7,7 @@ from highdicom.sc import SCImage
 from PIL import Image
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.valuerep import DSfloat
 
 from reports.identity import ResultKind
 from reports.instance import finish, instance_arguments
@@ -55,12 +56,14 @@ def secondary_capture(
         coordinate_system="PATIENT",
         patient_orientation=ANY_ORIENTATION,
         laterality=None,
-        pixel_spacing=None if pixel_spacing_mm is None else (pixel_spacing_mm, pixel_spacing_mm),
         **arguments,
     )
-    to_scale = pixel_spacing_mm is not None
-    capture.PatientOrientation = (context.header.get("PatientOrientation") or None) if to_scale else None
-    capture.Laterality = context.analysis.laterality.value if context.analysis.laterality else None
+    capture.PatientOrientation = []
+    if pixel_spacing_mm is not None:
+        capture.PatientOrientation = list(context.header.get("PatientOrientation") or [])
+        capture.PixelSpacing = [DSfloat(pixel_spacing_mm, auto_format=True)] * 2
+    side = context.analysis.laterality
+    capture.Laterality = side.value if side else ""
     if body_part := context.header.get("BodyPartExamined"):
         capture.BodyPartExamined = body_part
     capture.BurnedInAnnotation = "YES" if shows_identity else "NO"

@@ -105,10 +105,10 @@ def _change_sentence(change: RegionChange) -> str:
     if known is None or change.significant is None:
         verdict = "no least significant change known for this region"
     else:
-        verdict = (
-            f"{'exceeds' if change.significant else 'within'} the least significant change of {rounded(known, 1)} %"
-        )
-    pace = f", {rounded(change.percent_per_year, 1)} % per year" if change.percent_per_year is not None else ""
+        relation = "exceeds" if change.significant else "within"
+        verdict = f"{relation} the least significant change of {rounded(known, 1)} %"
+    yearly = change.percent_per_year
+    pace = "" if yearly is None else f", {signed(yearly, 1)} % per year"
     return (
         f"{coded.REGION_NAMES[change.region]}: {signed(change.change_g_cm2, 3)} g/cm² "
         f"({signed(change.change_percent, 1)} %{pace}) in {rounded(change.years, 1)} y since "

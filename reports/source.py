@@ -1,4 +1,4 @@
-"""The source image as the writer sees it: a normalised copy of its header, and what results inherit from it."""
+"""The source image as the writer sees it: a normalised copy of its header."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TYPE_2 = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
-"""Type 2 attributes of the Patient and General Study modules: highdicom needs them present, empty is legal."""
+"""Type 2 attributes of the Patient and General Study modules: highdicom needs them, empty is legal."""
 
 LEGAL_SEX = ("M", "F", "O", "")
 """Enumerated values of Patient's Sex (0010,0040), PS3.3 C.7.1.1."""
@@ -54,6 +54,10 @@ class ReportContext:
     Attributes
     ----------
     analysis : StudyAnalysis
+    image : SourceImage
+        The analysed image.
+    evidence : ImageEvidence
+        The pixels behind the analysis.
     header : Dataset
         Normalised header of the source image (see `normalised_header`), without pixels.
     patient_on_summary : bool
@@ -61,20 +65,10 @@ class ReportContext:
     """
 
     analysis: StudyAnalysis
+    image: SourceImage
+    evidence: ImageEvidence
     header: Dataset
     patient_on_summary: bool
-
-    @property
-    def image(self) -> SourceImage:
-        """The analysed image."""
-        assert self.analysis.source is not None  # report_context has made sure
-        return self.analysis.source
-
-    @property
-    def evidence(self) -> ImageEvidence:
-        """The pixels behind the analysis."""
-        assert self.analysis.evidence is not None  # report_context has made sure
-        return self.analysis.evidence
 
     @property
     def content_date_time(self) -> tuple[str, str]:
@@ -82,7 +76,7 @@ class ReportContext:
         return content_date_time(self.header)
 
     def uid(self, use: str, kind: ResultKind) -> str:
-        """Return the deterministic UID of one use (``instance``, ``series``, ...) within one kind of result."""
+        """Return the deterministic UID of one use (``instance``, ``series``, ...) of one kind of result."""
         identity = f"{self.analysis.identity}|patient_on_summary={self.patient_on_summary}"
         return result_uid(identity, f"{use}:{kind}")
 
@@ -99,16 +93,17 @@ def report_context(
     """
     if analysis.source is None or analysis.evidence is None:
         raise AnalysisError(
-            f"study {analysis.study_instance_uid}: an analysed study must name its source image and carry its "
-            "evidence; analyse the study again"
+            f"study {analysis.study_instance_uid}: an analysed study must name its source image and carry "
+            "its evidence; analyse the study again"
         )
     wanted = analysis.source.sop_instance_uid
     for dataset in source:
         if str(dataset.get("SOPInstanceUID", "")) == wanted:
-            return ReportContext(analysis, normalised_header(dataset), patient_on_summary)
+            header = normalised_header(dataset)
+            return ReportContext(analysis, analysis.source, analysis.evidence, header, patient_on_summary)
     raise AnalysisError(
-        f"study {analysis.study_instance_uid}: the analysed image {wanted} is not among the {len(source)} datasets "
-        "given to compose(); pass the same datasets that were analysed"
+        f"study {analysis.study_instance_uid}: the analysed image {wanted} is not among the {len(source)} "
+        "datasets given to compose(); pass the same datasets that were analysed"
     )
 
 
@@ -143,6 +138,12 @@ def content_date_time(header: Dataset) -> tuple[str, str]:
         if day:
             return day, str(header.get(f"{stem}Time") or NO_TIME)
     return NO_DATE, NO_TIME
+
+
+def source_image_name(header: Dataset) -> str:
+    """Name an image the way viewers list it, e.g. ``series 1, image 1``."""
+    series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
+    return f"series {'?' if series is None else series}, image {'?' if instance is None else instance}"
 
 
 def _decode_text(header: Dataset, dataset: Dataset) -> None:

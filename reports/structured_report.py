@@ -1,8 +1,8 @@
 """SR-1, the measurements: a Comprehensive SR along TID 1500 "Imaging Measurement Report".
 
-Every measurement group is a planar ROI (TID 1410) with an outline on the analysed image: OHIF shows nothing at
-all of a report that holds one group without. The fracture risks therefore sit on the outline of the analysed
-radius.
+Every measurement group is a planar ROI (TID 1410) with an outline on the analysed image: OHIF shows nothing
+at all of a report that holds one group without. The fracture risks therefore sit on the outline of the
+analysed radius.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from highdicom.sr import (
     CodeContentItem,
     ComprehensiveSR,
     ContainerContentItem,
+    ContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
     Measurement,
@@ -31,7 +32,7 @@ from pydicom.valuerep import DSdecimal
 
 from analysis.results import REGIONS, RegionMeasurement, RiskEstimate
 from reports import codes as coded
-from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
+from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind, result_uid
 from reports.instance import finish, instance_arguments
 from reports.numbers import decimals_of
 from reports.regions_of_interest import finding_site, image_region, tracking_identifier
@@ -80,8 +81,9 @@ def separate_containers(item: Dataset) -> None:
 
 
 def observation_context(context: ReportContext) -> ObservationContext:
+    """Return the observer: this program in this version, the same for every study."""
     device = DeviceObserverIdentifyingAttributes(
-        uid=context.uid("device", ResultKind.MEASUREMENTS),
+        uid=result_uid(context.analysis.engine_version, MANUFACTURER_MODEL_NAME),
         name=MANUFACTURER_MODEL_NAME,
         manufacturer_name=MANUFACTURER,
         model_name=MANUFACTURER_MODEL_NAME,
@@ -196,7 +198,7 @@ def _risk_numbers(risk: RiskEstimate, inputs: Sequence[str]) -> list[Measurement
 
 
 def _risk_interval_numbers(risk: RiskEstimate) -> list[Measurement]:
-    """The 95 % intervals as numbers of their own: in TID 300 no property of a measurement can hold one in %."""
+    """The 95 % intervals as numbers of their own: highdicom's measurement properties cannot hold a %."""
     numbers = []
     for year in sorted(risk.horizons):
         horizon = [(coded.HORIZON, coded.HORIZON_VALUES[year])]
@@ -255,13 +257,9 @@ def _model_algorithm(risk: RiskEstimate, inputs: Sequence[str]) -> AlgorithmIden
 
 def _qualitative_evaluations(context: ReportContext) -> ContainerContentItem:
     """TID 1500 row 12. OHIF does not show it, so that the report SR and the summary page say it again."""
-    container = ContainerContentItem(
-        coded.QUALITATIVE_EVALUATIONS,
-        is_content_continuous=False,
-        relationship_type=RelationshipTypeValues.CONTAINS,
-    )
     contains = RelationshipTypeValues.CONTAINS
-    items = [TextContentItem(coded.RESEARCH_USE_ONLY, RESEARCH_STATEMENT, contains)]
+    container = ContainerContentItem(coded.QUALITATIVE_EVALUATIONS, relationship_type=contains)
+    items: list[ContentItem] = [TextContentItem(coded.RESEARCH_USE_ONLY, RESEARCH_STATEMENT, contains)]
     risk = context.analysis.risk
     if risk is not None:
         items.append(CodeContentItem(coded.RISK_CATEGORY, coded.RISK_CATEGORIES[risk.category], contains))

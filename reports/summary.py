@@ -28,7 +28,7 @@ from reports.sentences import (
     quality_sentences,
     recommendation_sentences,
 )
-from reports.source import ReportContext
+from reports.source import ReportContext, source_image_name
 from reports.texture import coded_texture
 
 SIDES = {"L": "Left", "R": "Right"}
@@ -168,9 +168,8 @@ def _date(value: str) -> str:
 
 
 def _origin(context: ReportContext) -> str:
-    header, analysis = context.header, context.analysis
-    series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
+    analysis = context.analysis
     return (
-        f"Source: series {'?' if series is None else series}, image {'?' if instance is None else instance}. "
-        f"{MANUFACTURER_MODEL_NAME} {analysis.engine_version}, analysis {analysis.identity[:12]}"
+        f"Source: {source_image_name(context.header)}. {MANUFACTURER_MODEL_NAME} {analysis.engine_version}, "
+        f"analysis {analysis.identity[:12]}"
     )

@@ -1,8 +1,8 @@
 """SR-2, the report in words: a Comprehensive SR whose title makes viewers list its text.
 
-OHIF shows a report with the title "Imaging Measurement Report" as outlines and any other as text, so the category,
-the advice and the caveats live here. The tree keeps to TID 2000 "Basic Diagnostic Imaging Report" with the headings
-of CID 7001 and the elements of CID 7002, which radiology systems know.
+OHIF shows a report with the title "Imaging Measurement Report" as outlines and any other as text, so the
+category, the advice and the caveats live here. The tree keeps to TID 2000 "Basic Diagnostic Imaging Report"
+with the headings of CID 7001 and the elements of CID 7002, which radiology systems know.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def text_report(context: ReportContext) -> ComprehensiveSR:
     highdicom.sr.ComprehensiveSR
         Root (18748-4, LN), TID 2000.
     """
-    root = ContainerContentItem(coded.DIAGNOSTIC_IMAGING_REPORT, is_content_continuous=False, template_id=TEMPLATE)
+    root = ContainerContentItem(coded.DIAGNOSTIC_IMAGING_REPORT, template_id=TEMPLATE)
     root.ContentSequence = ContentSequence()
     root.ContentSequence.extend(LanguageOfContentItemAndDescendants(ENGLISH))
     root.ContentSequence.extend(observation_context(context))
@@ -109,9 +109,7 @@ def _impressions(analysis: StudyAnalysis) -> list[ContentItem]:
 
 
 def _section(heading: Code, items: Sequence[ContentItem]) -> ContainerContentItem:
-    section = ContainerContentItem(
-        heading, is_content_continuous=False, relationship_type=RelationshipTypeValues.CONTAINS
-    )
+    section = ContainerContentItem(heading, relationship_type=RelationshipTypeValues.CONTAINS)
     section.ContentSequence = ContentSequence(items)
     return section
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import numpy as np
-import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
@@ -37,16 +35,6 @@ ROWS, COLUMNS, SPACING = 300, 200, 0.5
 STUDY_UID, SERIES_UID, INSTANCE_UID = "2.25.1001", "2.25.1002", "2.25.1003"
 BONE = slice(110, 145)
 SLABS = {"ultradistal": (40, 70), "mid": (70, 150), "one_third": (150, 190)}
-
-
-@pytest.fixture
-def source() -> Dataset:
-    return make_source()
-
-
-@pytest.fixture
-def analysis() -> StudyAnalysis:
-    return make_analysis()
 
 
 def make_source(**changes: Any) -> Dataset:
@@ -121,8 +109,8 @@ def make_analysis(**changes: Any) -> StudyAnalysis:
             QualityFinding(
                 "forearm_length_estimated",
                 Severity.WARNING,
-                "Forearm length 242 mm is estimated from the patient's height; enter the measured length to place "
-                "the one-third region exactly.",
+                "Forearm length 242 mm is estimated from the patient's height; enter the measured length to "
+                "place the one-third region exactly.",
             ),
             QualityFinding("no_reference", Severity.INFO, "The reference has no curve for the mid radius."),
         ),
@@ -141,9 +129,7 @@ def make_analysis(**changes: Any) -> StudyAnalysis:
             ),
         ),
         "changes": (
-            RegionChange(
-                "one_third", "2.25.9", date(2024, 11, 1), 2.01, -0.0214, -3.704, -1.84, 1.5, True
-            ),
+            RegionChange("one_third", "2.25.9", date(2024, 11, 1), 2.01, -0.0214, -3.704, -1.84, 1.5, True),
             RegionChange("mid", "2.25.9", date(2024, 11, 1), 2.01, -0.004, -0.81, -0.40, None, None),
         ),
         "context": {"age": "68.6 y (Patient's Birth Date)", "sex": "F (Patient's Sex)"},
@@ -151,11 +137,6 @@ def make_analysis(**changes: Any) -> StudyAnalysis:
     }
     attributes.update(changes)
     return StudyAnalysis(**attributes)
-
-
-@pytest.fixture
-def analysis_with() -> Callable[..., StudyAnalysis]:
-    return make_analysis
 
 
 def _box(first_row: int, last_row: int) -> Polygon:
@@ -169,9 +150,7 @@ def _regions() -> dict[str, RegionMeasurement]:
         "ultradistal": RegionMeasurement(
             0.3471, pixels, 0.0042, 1.8223, 5.25, -1.65517, -0.21, pixels, _box(*SLABS["ultradistal"])
         ),
-        "mid": RegionMeasurement(
-            0.4912, pixels, 0.0038, 6.8768, 14.0, None, None, None, _box(*SLABS["mid"])
-        ),
+        "mid": RegionMeasurement(0.4912, pixels, 0.0038, 6.8768, 14.0, None, None, None, _box(*SLABS["mid"])),
         "one_third": RegionMeasurement(
             0.5563, pixels, 0.0035, 3.8941, 7.0, -2.29500, -0.46, pixels, _box(*SLABS["one_third"])
         ),
