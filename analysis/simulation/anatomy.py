@@ -120,7 +120,7 @@ class _Painter:
         cover = np.zeros_like(density)
         window, rows, columns = self._window(bone, end_plate)
         edges = np.append(self.x[columns], self.x[columns][-1] + SAMPLE_MM) - SAMPLE_MM / 2
-        offset = (edges[None, :] - bone.centre[rows, None]).astype(np.float32)
+        offset = edges[None, :] - bone.centre[rows, None]
         half_width, half_depth = bone.half_width[rows], bone.half_depth[rows]
         cortex = bone.cortical_thickness[rows]
         outer = _mean_chord(offset, half_width, half_depth)
@@ -171,7 +171,7 @@ class _Painter:
         return (rows, columns), rows, columns
 
 
-def _mean_chord(offset: Map, half_width: Array, half_depth: Array) -> Array:
+def _mean_chord(offset: Array, half_width: Array, half_depth: Array) -> Array:
     """Chord length (mm) through an ellipse, averaged over each cell between neighbouring `offset` (mm)."""
     half_width = np.maximum(half_width, 1e-3)[:, None]
     half_depth = np.maximum(half_depth, 1e-3)[:, None]

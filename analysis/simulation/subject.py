@@ -188,7 +188,7 @@ def bone_parameters(subject: Subject) -> BoneParameters:
     cortical_area = SHAFT_CORTICAL_AREA_MM2[sex] * (diameter / mean_diameter) ** 1.6
     cortical_area *= 1 + 0.065 * _bounded(latents.cortical)  # spread of 1/3 aBMD: SD 0.052 (Walker 2009)
     loss_at_65 = 0.035 if sex == "F" else 0.015  # brings the 65-year cortical area back to its peak
-    cortical_area *= (1 + loss_at_65) * (1 - (0.085 if sex == "F" else 0.06) * depletion)
+    cortical_area *= (1 + loss_at_65) * (1 - (0.075 if sex == "F" else 0.06) * depletion)
     diameter *= 1 + PERIOSTEAL_GROWTH_PER_YEAR * (age - 65)
     medullary = np.sqrt(max(diameter**2 - 4 * cortical_area / np.pi, (0.2 * diameter) ** 2))
     thickness, thickness_sd = DISTAL_CORTICAL_THICKNESS_MM[sex]

@@ -61,10 +61,13 @@ CROPPED_HEIGHT = 0.68
 """Share of the height that is left when a scan is stopped too early: it ends within the one-third region."""
 
 
-def draw_acquisition(rng: np.random.Generator, *, artefact: Artefact | None = None) -> Acquisition:
+def draw_acquisition(
+    rng: np.random.Generator, *, artefact: Artefact | None = None, spacing_mm: float | None = None
+) -> Acquisition:
     """Draw a scan: either side, either way up, any tilt within ±10°, 0.3–0.5 mm pixels, other noise and
     blur."""
-    spacing = float(np.round(rng.uniform(0.3, 0.5), 3))
+    drawn_spacing = rng.uniform(0.3, 0.5)
+    spacing = round(float(drawn_spacing if spacing_mm is None else spacing_mm), 3)
     height, width = (side / spacing for side in FIELD_OF_VIEW_MM)
     if artefact == "crop":
         height *= CROPPED_HEIGHT

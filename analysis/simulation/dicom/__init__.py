@@ -1,0 +1,1 @@
+"""Phantoms as DICOM: one writer for each way densitometers speak."""
