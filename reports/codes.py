@@ -42,6 +42,7 @@ G_PER_CM2 = Code("g/cm2", "UCUM", "g/cm2")
 GRAM = Code("g", "UCUM", "g")
 CM2 = codes.UCUM.SquareCentimeter
 MM = codes.UCUM.Millimeter
+DEGREE = Code("deg", "UCUM", "degree")
 PERCENT = codes.UCUM.Percent
 T_SCORE_UNIT = Code("{T-score}", "UCUM", "T-score")
 """The unit LOINC gives as example for its T-scores."""
@@ -147,6 +148,9 @@ MORPHOMETRY = MappingProxyType(
         "cortical_thickness_mm": (_private("CORTICAL_THICKNESS", "Cortical thickness"), MM),
         "medullary_width_mm": (_private("MEDULLARY_WIDTH", "Medullary width"), MM),
         "shaft_diameter_mm": (_private("SHAFT_DIAMETER", "Shaft diameter"), MM),
+        "ring_model_bmd_g_cm2": (_private("RING_MODEL_BMD", "Ring model BMD"), G_PER_CM2),
+        "distal_width_mm": (_private("DISTAL_WIDTH", "Distal width"), MM),
+        "radial_inclination_deg": (_private("RADIAL_INCLINATION", "Radial inclination"), DEGREE),
     }
 )
 """`StudyAnalysis.morphometry` key -> concept; no code found in DCM, SCT or LN."""

@@ -19,9 +19,6 @@ MANUFACTURER_MODEL_NAME = "Radius DXA Node"
 RESEARCH_STATEMENT = "AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 """Printed on every picture and said first in every text."""
 
-TRAINING_STATEMENT = "trained on simulated data, research use only"
-"""Caveat that travels with the shipped model; a site's own model states its own `training_data` as well."""
-
 
 class ResultKind(StrEnum):
     """The result objects of one analysis."""

@@ -10,7 +10,7 @@ import math
 
 from pydicom.sr.coding import Code
 
-DECIMALS = {"g/cm2": 3, "g": 2, "cm2": 2, "mm": 2, "%": 1, "{T-score}": 1, "{Z-score}": 1, "a": 1}
+DECIMALS = {"g/cm2": 3, "g": 2, "cm2": 2, "mm": 2, "%": 1, "{T-score}": 1, "{Z-score}": 1, "a": 1, "deg": 1}
 """UCUM unit -> decimals shown to people."""
 
 SIGNIFICANT_DIGITS = 3

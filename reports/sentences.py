@@ -14,8 +14,8 @@ from analysis.results import (
     StudyAnalysis,
 )
 from reports import codes as coded
-from reports.identity import TRAINING_STATEMENT
 from reports.numbers import ABSENT, number_text, percent_text, rounded
+from reports.texture import TEXTURE, coded_texture
 
 CALIBRATIONS = {
     Calibration.REAL_WORLD_VALUE_MAP: "Real World Value Mapping of the image",
@@ -52,9 +52,8 @@ def risk_sentences(risk: RiskEstimate) -> list[str]:
 
 
 def model_sentence(risk: RiskEstimate) -> str:
-    """Name the model and what it was trained on."""
-    model = risk.model
-    return f"{model.name} version {model.version}; training data: {model.training_data}; {TRAINING_STATEMENT}"
+    """Name the model and what it was trained on; the model itself says whether that was simulated."""
+    return f"{risk.model.name} version {risk.model.version}; training data: {risk.model.training_data}"
 
 
 def region_sentences(analysis: StudyAnalysis) -> list[str]:
@@ -86,13 +85,21 @@ def bmd_text(measured: RegionMeasurement) -> str:
 
 
 def morphometry_sentence(analysis: StudyAnalysis) -> str | None:
-    """Cortex and shaft in one sentence, or None if neither was measured."""
+    """Cortex, shaft and distal end in one sentence, or None if neither was measured."""
     parts = [
         f"{concept.meaning.lower()} {number_text(value, unit)} {unit.value}"
         for key, (concept, unit) in coded.MORPHOMETRY.items()
         if (value := analysis.morphometry.get(key)) is not None
     ]
-    return f"Radius shaft: {', '.join(parts)}" if parts else None
+    return f"Shape of the radius: {', '.join(parts)}" if parts else None
+
+
+def texture_sentence(analysis: StudyAnalysis) -> str | None:
+    """The coded texture features in one sentence, or None if none was measured."""
+    parts = [
+        f"{concept.meaning} {number_text(value, '1')}" for concept, value in coded_texture(analysis.texture)
+    ]
+    return f"Texture of the ultradistal radius: {', '.join(parts)}" if parts else None
 
 
 def change_sentences(analysis: StudyAnalysis) -> list[str]:
@@ -143,8 +150,10 @@ def feature_name(feature: str) -> str:
         return f"{coded.REGION_NAMES[group]} {words.get(quantity, quantity)}"
     if group == "morphometry" and quantity in coded.MORPHOMETRY:
         return coded.MORPHOMETRY[quantity][0].meaning
+    if group == "texture" and quantity in TEXTURE:
+        return TEXTURE[quantity].meaning
     words = {"age_years": "Age", "male": "Male sex"}
-    return words.get(feature, quantity.replace("_", " ") or feature.replace("_", " "))
+    return words.get(feature, (quantity or feature).replace("_", " "))
 
 
 def feature_value(driver: Contribution) -> str:

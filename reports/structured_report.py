@@ -38,7 +38,7 @@ from reports.numbers import decimals_of
 from reports.regions_of_interest import finding_site, image_region, tracking_identifier
 from reports.sentences import category_sentence, context_sentences, limit_sentences, provenance_sentences
 from reports.source import ReportContext
-from reports.texture import coded_texture
+from reports.texture import TEXTURE_REGION, coded_texture
 
 GROUP_ORDER = ("one_third", *(region for region in REGIONS if region != "one_third"))
 """One-third first: it is the region a diagnosis may rest on (ISCD), and viewers open the first group."""
@@ -99,7 +99,8 @@ def _region_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQuali
         if measured is None or not measured.polygon:
             continue
         numbers = _region_numbers(region, measured)
-        numbers += _texture_numbers(context, region)
+        if region == TEXTURE_REGION:
+            numbers += _texture_numbers(context)
         if not numbers:
             continue
         site = finding_site(coded.FINDING_SITES[region], analysis.laterality)
@@ -125,8 +126,6 @@ def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitative
     for region in GROUP_ORDER:
         if region in analysis.regions and region not in outlined:
             numbers += _region_numbers(region, analysis.regions[region], site_of_its_own=True)
-        if region not in outlined:
-            numbers += _texture_numbers(context, region)
     if analysis.risk:
         numbers += _risk_interval_numbers(analysis.risk)
     return PlanarROIMeasurementsAndQualitativeEvaluations(
@@ -168,10 +167,9 @@ def _region_numbers(
     ]
 
 
-def _texture_numbers(context: ReportContext, region: str) -> list[Measurement]:
+def _texture_numbers(context: ReportContext) -> list[Measurement]:
     return [
-        _number(concept, value, coded.UNITLESS)
-        for concept, value in coded_texture(context.analysis.texture, region)
+        _number(concept, value, coded.UNITLESS) for concept, value in coded_texture(context.analysis.texture)
     ]
 
 

@@ -27,9 +27,9 @@ from reports.sentences import (
     provenance_sentences,
     quality_sentences,
     recommendation_sentences,
+    texture_sentence,
 )
 from reports.source import ReportContext, source_image_name
-from reports.texture import coded_texture
 
 SIDES = {"L": "Left", "R": "Right"}
 CATEGORY_SIZE = 36
@@ -122,16 +122,10 @@ def _write_densitometry(page: Page, analysis: StudyAnalysis) -> None:
 
 
 def _write_structure(page: Page, analysis: StudyAnalysis) -> None:
-    shaft = morphometry_sentence(analysis)
-    texture = [
-        f"{REGION_NAMES[region]} texture: "
-        + ", ".join(f"{concept.meaning} {number_text(value, '1')}" for concept, value in features)
-        for region in REGIONS
-        if (features := list(coded_texture(analysis.texture, region)))
-    ]
-    if shaft or texture:
+    sentences = [morphometry_sentence(analysis), texture_sentence(analysis)]
+    if any(sentences):
         page.heading("Structure")
-        page.bullets([*([shaft] if shaft else []), *texture])
+        page.bullets([sentence for sentence in sentences if sentence])
 
 
 def _write_risk(page: Page, analysis: StudyAnalysis) -> None:

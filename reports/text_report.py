@@ -40,6 +40,7 @@ from reports.sentences import (
     recommendation_sentences,
     region_sentences,
     risk_sentences,
+    texture_sentence,
 )
 from reports.source import ReportContext
 from reports.structured_report import observation_context, separate_containers
@@ -78,8 +79,7 @@ def text_report(context: ReportContext) -> ComprehensiveSR:
 def _sections(context: ReportContext) -> list[ContainerContentItem]:
     analysis = context.analysis
     findings = region_sentences(analysis)
-    if (structure := morphometry_sentence(analysis)) is not None:
-        findings.append(structure)
+    findings += filter(None, (morphometry_sentence(analysis), texture_sentence(analysis)))
     drivers = [f"Influence on the 10-year log-odds: {text}" for text in driver_sentences(analysis)]
     method = [f"Quality: {text}" for text in quality_sentences(analysis)]
     method += [f"Limit: {text}" for text in limit_sentences(analysis)]

@@ -104,7 +104,11 @@ def make_analysis(**changes: Any) -> StudyAnalysis:
             "medullary_width_mm": 6.6302,
             "shaft_diameter_mm": 11.86,
         },
-        "texture": {"ultradistal.glcm_JointEntropy": 5.18234, "ultradistal.glcm_Contrast": 3.0417},
+        "texture": {
+            "variogram_slope": 0.8123,
+            "original_glcm_JointEntropy": 5.18234,
+            "original_glcm_Contrast": 3.0417,
+        },
         "quality": (
             QualityFinding(
                 "forearm_length_estimated",
@@ -163,7 +167,12 @@ def _risk() -> RiskEstimate:
     return RiskEstimate(
         {year: HorizonRisk(p, (0.7 * p, 1.35 * p)) for year, p in probabilities.items()},
         "moderate",
-        ModelIdentity("radius-bmd-structure", "1", "simulated cohort of 4000, seed 1", "ab" * 32),
+        ModelIdentity(
+            "radius-bmd-structure",
+            "1",
+            "simulated cohort of 4000 subjects; trained on simulated data, research use only",
+            "ab" * 32,
+        ),
         "10-year probability below 10 % low, 10 to 25 % moderate, above 25 % high",
     )
 
