@@ -28,7 +28,8 @@ MARGIN_MM = 4.0
 BLUR_START_MM, BLUR_RANGE_MM = 0.4, (0.15, 0.9)
 """Standard deviation of the scanner's blur, pixel aperture included: fitted, within plausible bounds."""
 LARGEST_RESIDUAL = 0.06
-"""Root mean square misfit, over the profile's height, above which the ring model does not describe the bone."""
+"""Root mean square misfit, over the profile's height, above which the ring model does not describe the
+bone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,8 @@ def _not_fitted(ring: Ring | None) -> QualityFinding:
     why = (
         "the one-third region holds too little bone"
         if ring is None
-        else f"the misfit is {100 * ring.residual:.0f} % of the profile's height, at most {100 * LARGEST_RESIDUAL:.0f} % is accepted"
+        else f"the misfit is {100 * ring.residual:.0f} % of the profile's height, "
+        f"at most {100 * LARGEST_RESIDUAL:.0f} % is accepted"
     )
     return QualityFinding(
         "morphometry_not_measured",

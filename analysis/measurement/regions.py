@@ -18,7 +18,8 @@ from analysis.segmentation.outline import as_polygon, clip
 ULTRADISTAL_MM = (10.0, 25.0)
 """Assumption: 15 mm long from 10 mm proximal to the styloid tip; areas printed by Hologic scanners agree."""
 ONE_THIRD_LENGTH_MM = 20.0
-"""Length of the one-third region, centred at a third of the ulnar length (derived from Hologic ROI heights)."""
+"""Length of the one-third region, centred at a third of the ulnar length (derived from Hologic ROI
+heights)."""
 BORDER_PX = 0.02
 
 
@@ -45,8 +46,8 @@ def place_regions(
 
     Notes
     -----
-    A region that the image cuts off is absent: ``region_outside_field``. Part of a region would have another BMD
-    than the whole. That spacing or length are unknown has been said where they were read
+    A region that the image cuts off is absent: ``region_outside_field``. Part of a region would have another
+    BMD than the whole. That spacing or length are unknown has been said where they were read
     (``spacing_unknown``, ``forearm_length_unknown``) and is not repeated here.
     """
     if spacing_mm is None:
@@ -112,6 +113,7 @@ def _outside_field(name: str, slab: tuple[float, float]) -> QualityFinding:
     return QualityFinding(
         "region_outside_field",
         Severity.ERROR,
-        f"The {name} region ({slab[0]:.0f} to {slab[1]:.0f} mm from the ulnar styloid) is cut off by the image's "
+        f"The {name} region ({slab[0]:.0f} to {slab[1]:.0f} mm from the ulnar styloid) is cut off by the "
+        f"image's "
         "border, so it is not measured. Repeat the scan with a longer field of view.",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy
 GRID_MM = 0.5
 """Pixel size of texture analysis; densitometers deliver 0.25 to 0.6 mm."""
 BIN_WIDTH_G_CM2 = 0.025
-"""Grey-level width for calibrated density: 10–25 levels over an ultradistal region (fixed bin size of IBSI)."""
+"""Grey-level width for calibrated density: 10–25 levels over an ultradistal region (fixed bin size of
+IBSI)."""
 BIN_WIDTH_RELATIVE = 0.04
 """The same for display greys scaled to 0–1."""
 EXPECTED_FEATURES = 102
@@ -88,8 +90,7 @@ class _Patch:
 
 def _patch(pixels: NDArray[np.float32], mask: NDArray[np.bool_], anatomy: ForearmAnatomy) -> _Patch:
     """The masked region on a `GRID_MM` grid along the forearm, with two pixels around it."""
-    rows, columns = np.nonzero(mask)
-    across, along = anatomy.frame.to_forearm(columns + 0.5, rows + 0.5)
+    across, along = (part[mask] for part in anatomy.frame.of_pixels((mask.shape[0], mask.shape[1])))
     margin = 2 * GRID_MM
     x = np.arange(across.min() - margin, across.max() + margin, GRID_MM)
     y = np.arange(along.min() - margin, along.max() + margin, GRID_MM)
@@ -177,8 +178,6 @@ def radiomics_features(values: FloatArray, mask: NDArray[np.bool_], *, bin_width
     AnalysisError
         If the number of features is not `EXPECTED_FEATURES`.
     """
-    import SimpleITK as sitk  # noqa: N813
-
     for name in ("radiomics", "radiomics.glcm"):
         logging.getLogger(name).setLevel(logging.ERROR)
     from radiomics.featureextractor import RadiomicsFeatureExtractor
@@ -189,23 +188,30 @@ def radiomics_features(values: FloatArray, mask: NDArray[np.bool_], *, bin_width
     extractor.disableAllFeatures()
     for group in ("shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"):
         extractor.enableFeatureClassByName(group)
-    image, label = sitk.GetImageFromArray(values), sitk.GetImageFromArray(mask.astype(np.uint8))
-    image.SetSpacing((GRID_MM, GRID_MM))
-    label.SetSpacing((GRID_MM, GRID_MM))
-    computed = extractor.execute(image, label)
+    computed = extractor.execute(_sitk_image(values), _sitk_image(mask.astype(np.uint8)))
     features = {name: float(value) for name, value in computed.items() if name.startswith("original_")}
     if len(features) != EXPECTED_FEATURES:
         raise AnalysisError(
-            f"pyradiomics computed {len(features)} features of the ultradistal region where {EXPECTED_FEATURES} "
+            f"pyradiomics computed {len(features)} features of the ultradistal region where "
+            f"{EXPECTED_FEATURES} "
             "are expected; install the pinned pyradiomics 3.0.1 or report this image"
         )
     return features
 
 
+def _sitk_image(values: NDArray[Any]) -> Any:
+    import SimpleITK as sitk  # noqa: N813
+
+    image: Any = sitk.GetImageFromArray(values)
+    image.SetSpacing((GRID_MM, GRID_MM))
+    return image
+
+
 _SNR_NOTE = QualityFinding(
     "texture_depends_on_noise",
     Severity.INFO,
-    "Texture features follow dose, soft tissue and reconstruction: compare them on one scanner only, together "
+    "Texture features follow dose, soft tissue and reconstruction: compare them on one scanner only, "
+    "together "
     "with variogram_snr.",
 )
 _NOT_COMPARABLE = QualityFinding(

@@ -19,8 +19,8 @@ FloatArray = NDArray[np.float64]
 class ForearmFrame:
     """Millimetre coordinates that lie along the forearm, whatever way the arm lies in the image.
 
-    ``along`` grows from the fingers to the elbow, ``across`` grows to the right in the hand-up view. The frame
-    is a rotation of the image, never a mirror, so left stays left.
+    ``along`` grows from the fingers to the elbow, ``across`` grows to the right in the hand-up view. The
+    frame is a rotation of the image, never a mirror, so left stays left.
 
     Attributes
     ----------
@@ -64,6 +64,8 @@ class ForearmAnatomy:
     ----------
     radius_mask, ulna_mask : ndarray of bool, (rows, columns)
         Bone from its distal end to the proximal border of the image.
+    metal_mask : ndarray of bool, (rows, columns)
+        Pixels that are metal or blurred by it.
     radius_outline, ulna_outline : Polygon
         Sub-pixel contours behind the masks.
     hand_up : bool
@@ -91,6 +93,7 @@ class ForearmAnatomy:
 
     radius_mask: NDArray[np.bool_]
     ulna_mask: NDArray[np.bool_]
+    metal_mask: NDArray[np.bool_]
     radius_outline: Polygon
     ulna_outline: Polygon
     hand_up: bool

@@ -16,6 +16,7 @@ from analysis.segmentation.landmarks import (
     soft_tissue_level,
     ulnar_styloid,
 )
+from analysis.segmentation.metal import metal_mask, painted_over
 from analysis.segmentation.normalise import normalised
 from analysis.segmentation.orientation import Lie, likely_lies
 from analysis.segmentation.outline import as_polygon, clip_to_image, rasterise
@@ -29,9 +30,11 @@ AXIS_START_MM = 4.0
 """How far proximal to the bones' ends the axis is measured from."""
 SHORTEST_AXIS_MM = 30.0
 FIRST_SPACING_MM = 0.33
-"""Where the scale is unknown, start low: bones that look too small are still found, too large ones are not."""
+"""Where the scale is unknown, start low: bones that look too small are still found, too large ones are
+not."""
 NOMINAL_SHAFT_WIDTH_MM = 12.5
-"""Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004, derived)."""
+"""Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004,
+derived)."""
 LEAST_CONFIDENCE = 0.2
 
 
@@ -57,11 +60,13 @@ def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | 
     image = normalised(pixels)
     if spacing_mm is None:
         spacing_mm = _judged_spacing(image)
+    metal = metal_mask(pixels, spacing_mm)
+    image = normalised(painted_over(pixels.astype(np.float64), metal, spacing_mm))
     fits: list[ForearmAnatomy] = []
     refusals: list[RejectedInput] = []
     for lie in likely_lies(image, spacing_mm):
         try:
-            fits.append(_anatomy(image, spacing_mm, lie))
+            fits.append(_anatomy(image, metal, spacing_mm, lie))
         except RejectedInput as refusal:
             refusals.append(refusal)
             continue
@@ -74,7 +79,8 @@ def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | 
         reasons = "; ".join(finding.message for finding in best.findings) or "edges are too faint"
         raise RejectedInput(
             "radius_not_found",
-            f"No plausible radius was found ({reasons}). Send a forearm scan that shows both bones and the wrist, "
+            f"No plausible radius was found ({reasons}). Send a forearm scan that shows both bones and the "
+            f"wrist, "
             "upright within 20 degrees.",
         )
     return best
@@ -136,7 +142,9 @@ def _distal_width(bone: BoneTrack, end: DistalEnd) -> float:
     return float(np.median(bone.width[row + round(4.0 / STEP_MM) : row + round(10.0 / STEP_MM)]))
 
 
-def _anatomy(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> ForearmAnatomy:
+def _anatomy(
+    image: FloatArray, metal: NDArray[np.bool_], spacing_mm: tuple[float, float], lie: Lie
+) -> ForearmAnatomy:
     bones = _bones(image, spacing_mm, lie)
     straight = bones.image
     radius = refine(straight, bones.radius, min(_end_rows(bones.radius, bones.radius_end)))
@@ -163,6 +171,7 @@ def _anatomy(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Fo
     return ForearmAnatomy(
         radius_mask=rasterise(radius_points, shape),
         ulna_mask=rasterise(ulna_points, shape),
+        metal_mask=metal,
         radius_outline=as_polygon(radius_points),
         ulna_outline=as_polygon(ulna_points),
         hand_up=frame.direction[1] > 0,
@@ -207,8 +216,8 @@ def _forearm_frame(
 ) -> tuple[ForearmFrame, float]:
     """Frame along the forearm with its zero at the ulnar styloid tip, and the radius shaft's slope within it.
 
-    The forearm's axis is the midline between the outer borders of radius and ulna: either bone alone curves, and
-    their mean leans to the radial side where the radius flares.
+    The forearm's axis is the midline between the outer borders of radius and ulna: either bone alone curves,
+    and their mean leans to the radial side where the radius flares.
     """
     straight = bones.image
     first = int(max(bones.radius_end.row, bones.ulna_end.row)) + round(AXIS_START_MM / STEP_MM)
@@ -216,7 +225,8 @@ def _forearm_frame(
     if rows.size < round(SHORTEST_AXIS_MM / STEP_MM):
         raise RejectedInput(
             "radius_not_found",
-            f"Less than {SHORTEST_AXIS_MM:.0f} mm of the forearm's shafts is in the image, too little to find its "
+            f"Less than {SHORTEST_AXIS_MM:.0f} mm of the forearm's shafts is in the image, too little to "
+            f"find its "
             "axis. Repeat the scan with a longer field of view.",
         )
     outer = (radius.right + ulna.left) / 2 if bones.radius_is_right else (radius.left + ulna.right) / 2

@@ -92,7 +92,8 @@ def distal_end(image: StraightImage, bone: BoneTrack, soft: FloatArray, search_t
     if best.max() < SMALLEST_DROP:
         raise RejectedInput(
             "distal_end_not_found",
-            "No joint gap is seen at the distal end of the forearm bones: the wrist may lie outside of the image. "
+            "No joint gap is seen at the distal end of the forearm bones: the wrist may lie outside of the "
+            "image. "
             "Repeat the scan so that it starts distal to the wrist joint.",
         )
     first = int(np.flatnonzero(best >= max(SMALLEST_DROP, 0.55 * min(1.0, best.max()))).max())
@@ -113,8 +114,7 @@ def _slanted_profiles(image: StraightImage, bone: BoneTrack) -> FloatArray:
     sample_rows = rows[None, :, None] + SLANTS[:, None, None] * offset[None]
     sample_columns = np.broadcast_to(columns[None], sample_rows.shape)
     values = ndimage.map_coordinates(image.values, [sample_rows, sample_columns], order=1, mode="nearest")
-    mean: FloatArray = values.mean(axis=2)
-    return ndimage.gaussian_filter1d(mean, 0.4 / image.step, axis=1)
+    return np.asarray(ndimage.gaussian_filter1d(values.mean(axis=2), 0.4 / image.step, axis=1))
 
 
 def articular_surface(image: StraightImage, bone: BoneTrack, end: DistalEnd) -> tuple[FloatArray, FloatArray]:
@@ -138,7 +138,8 @@ def articular_surface(image: StraightImage, bone: BoneTrack, end: DistalEnd) -> 
 
 
 def _ridge(strength: FloatArray, columns: int, reach: int = 3) -> FloatArray:
-    """Row of the strongest left-to-right path, moving at most `reach` rows per column, refined by a parabola."""
+    """Row of the strongest left-to-right path, moving at most `reach` rows per column, refined by a
+    parabola."""
     rows = strength.shape[0]
     moves = np.arange(-reach, reach + 1)
     value = strength[:, 0].copy()
@@ -161,8 +162,7 @@ def _ridge(strength: FloatArray, columns: int, reach: int = 3) -> FloatArray:
     shift = np.where(
         curvature < -1e-9, 0.5 * (below - above) / np.where(curvature < -1e-9, curvature, -1), 0.0
     )
-    refined: FloatArray = inner + np.clip(shift, -0.5, 0.5)
-    return ndimage.gaussian_filter1d(refined, 1.0)
+    return np.asarray(ndimage.gaussian_filter1d(inner + np.clip(shift, -0.5, 0.5), 1.0))
 
 
 def _width_at_end(bone: BoneTrack, end: DistalEnd) -> tuple[float, float]:
@@ -181,8 +181,8 @@ def ulnar_styloid(
     """Tip of the ulnar styloid, ``(column, row)`` in the straightened image.
 
     The styloid stands on the side of the ulnar head away from the radius. Each column of that side is walked
-    distally from the head until contrast falls under `STYLOID_LEVEL` of the head's; the most distal such point
-    that neighbouring columns confirm is the tip.
+    distally from the head until contrast falls under `STYLOID_LEVEL` of the head's; the most distal such
+    point that neighbouring columns confirm is the tip.
     """
     per_mm = 1.0 / image.step
     row = int(end.row)

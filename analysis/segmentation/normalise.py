@@ -16,14 +16,14 @@ BONE_HEADROOM = 1.5
 """The densest cortex is at most about this many times `BONE_PERCENTILE`; what is brighter is no bone."""
 
 
-def normalised(pixels: NDArray[np.float32]) -> FloatArray:
+def normalised(pixels: NDArray[np.floating]) -> FloatArray:
     """Scale an image so that the darkest percent is 0 and dense bone is about 0.7, clipped at 1.
 
     Works alike for areal density in g/cm² and for display greys: only order and contrast are used.
 
     Parameters
     ----------
-    pixels : ndarray of float32, (rows, columns)
+    pixels : ndarray of float, (rows, columns)
         Dense bone bright.
 
     Raises
@@ -49,7 +49,7 @@ def normalised(pixels: NDArray[np.float32]) -> FloatArray:
             "The image has no contrast: no bone can be seen in it. Send the diagnostic scan.",
         )
     high = low + BONE_HEADROOM * (bone - low)
-    return np.clip((values - low) / (high - low), 0.0, 1.0)
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0))
 
 
 def without_soft_tissue(image: FloatArray, step_mm: float, width_mm: float = 26.0) -> FloatArray:

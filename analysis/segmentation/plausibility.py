@@ -7,8 +7,8 @@ import numpy as np
 from analysis.results import QualityFinding, Severity
 from analysis.segmentation.anatomy import FloatArray
 
-# Ranges are wide around adult anatomy: they catch a wrong bone or a lost edge, not an unusual patient. First and
-# last value: certainly wrong; middle pair: certainly plausible. Assumptions, set on simulated forearms.
+# Ranges are wide around adult anatomy: they catch a wrong bone or a lost edge, not an unusual patient. First
+# and last value: certainly wrong; middle pair: certainly plausible. Assumptions, set on simulated forearms.
 SHAFT_WIDTH_MM = (5.0, 8.5, 17.0, 22.0)
 FLARE = (1.15, 1.5, 3.4, 4.5)
 """Distal over shaft width of the radius."""
@@ -70,7 +70,8 @@ def judge(
                 QualityFinding(
                     "implausible_anatomy",
                     Severity.WARNING,
-                    f"Segmentation: {text.format(value)}; usual is {limits[1]:g} to {limits[2]:g}. Check the outline.",
+                    f"Segmentation: {text.format(value)}; usual is {limits[1]:g} to {limits[2]:g}. Check "
+                    f"the outline.",
                 )
             )
     if confidence < CONFIDENT:
@@ -78,7 +79,8 @@ def judge(
             QualityFinding(
                 "segmentation_uncertain",
                 Severity.WARNING,
-                f"Confidence of the radius outline is {confidence:.2f} (0 to 1). Check it before using any number.",
+                f"Confidence of the radius outline is {confidence:.2f} (0 to 1). Check it before using any "
+                f"number.",
             )
         )
     return confidence, tuple(findings)

@@ -14,8 +14,9 @@ from analysis.segmentation.tracking import BoneTrack
 FOOT_LEVEL = 0.84
 """Gradient at the periosteal surface over its maximum.
 
-Thickness of a round bone grows with the square root of the distance from its surface. Blurred by a Gaussian of any
-width, the slope of such an edge is largest inside the bone and has fallen to 0.84 of that at the surface itself:
+Thickness of a round bone grows with the square root of the distance from its surface. Blurred by a Gaussian
+of any width, the slope of such an edge is largest inside the bone and has fallen to 0.84 of that at the
+surface itself:
 ``∫ t^-1/2 φ(t) dt / max_x ∫ t^-1/2 φ(x - t) dt``.
 """
 REACH_MM = 3.2
@@ -26,7 +27,8 @@ ACROSS_MM = 0.3
 
 
 def refine(image: StraightImage, bone: BoneTrack, end_row: int) -> BoneTrack:
-    """Move both edges of `bone` to the foot of the density gradient and carry them on beyond the image's border.
+    """Move both edges of `bone` to the foot of the density gradient and carry them on beyond the image's
+    border.
 
     Parameters
     ----------

@@ -143,7 +143,7 @@ def _shaft_edges(image: StraightImage) -> NDArray[np.intp]:
 
 def _bone_centres(profile: FloatArray, step: float) -> tuple[int, int]:
     smooth = ndimage.gaussian_filter1d(profile, BONE_SCALE_MM / step)
-    peaks, shape = signal.find_peaks(smooth, prominence=0.12 * smooth.max())
+    peaks, _ = signal.find_peaks(smooth, prominence=0.12 * smooth.max())
     best: tuple[float, int, int] | None = None
     for i, first in enumerate(peaks):
         for j in range(i + 1, len(peaks)):
@@ -156,8 +156,10 @@ def _bone_centres(profile: FloatArray, step: float) -> tuple[int, int]:
     if best is None:
         raise RejectedInput(
             "radius_not_found",
-            f"The proximal part of the image shows {len(peaks)} bone-like band(s), not the two parallel shafts of "
-            "radius and ulna. Send a forearm scan that shows both bones, within 20 degrees of the image's edge.",
+            f"The proximal part of the image shows {len(peaks)} bone-like band(s), not the two parallel "
+            f"shafts of "
+            "radius and ulna. Send a forearm scan that shows both bones, within 20 degrees of the image's "
+            "edge.",
         )
     return best[1], best[2]
 

@@ -1,0 +1,208 @@
+"""The engine: from the DICOM objects of one study to everything we say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from analysis import __version__
+from analysis.acquisition import RadiusImage, clinical_context, read_study
+from analysis.acquisition.clinical import study_date
+from analysis.advice import recommend
+from analysis.config import AnalysisConfig, ClinicalContext, ForearmPosition
+from analysis.errors import NotApplicable, RejectedInput
+from analysis.explanation import contributions, driver_map
+from analysis.identity import analysis_identity
+from analysis.measurement.longitudinal import changes
+from analysis.measurement.measure import Measurements, measure
+from analysis.measurement.reference import load_reference
+from analysis.measurement.regions import PlacedRegions, place_regions
+from analysis.results import (
+    ImageEvidence,
+    Laterality,
+    Polygon,
+    PriorMeasurement,
+    QualityFinding,
+    RegionMeasurement,
+    Severity,
+    Status,
+    StudyAnalysis,
+)
+from analysis.risk import RiskInputs, RiskPrediction, load_models
+from analysis.segmentation import ForearmAnatomy, find_forearm
+from analysis.segmentation.normalise import normalised
+
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+
+def analyze(
+    datasets: Sequence[Dataset],
+    *,
+    history: Sequence[PriorMeasurement] = (),
+    clinical: ClinicalContext | None = None,
+    config: AnalysisConfig,
+) -> StudyAnalysis:
+    """Analyse one forearm DXA study. Pure and deterministic: no network, no database, no clock.
+
+    Parameters
+    ----------
+    datasets : sequence of Dataset
+        All objects of one study, in any order.
+    history : sequence of PriorMeasurement
+        Earlier studies of the same patient.
+    clinical : ClinicalContext, optional
+        The site's entries; they win over DICOM headers.
+    config : AnalysisConfig
+
+    Returns
+    -------
+    StudyAnalysis
+        With status ``not_applicable`` or ``rejected`` and a reason if the study cannot be used.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file that `config` names is missing or wrong.
+    AnalysisError
+        If the engine fails on a study it had accepted.
+    """
+    identity = analysis_identity(datasets, history, clinical, config)
+    reference, models = load_reference(config.reference), load_models(config.models)
+    context, provenance = clinical_context(datasets, clinical)
+    try:
+        image = read_study(datasets, context)
+        anatomy = find_forearm(image.pixels, image.spacing_mm)
+        check_side(anatomy, image.laterality, config.forearm_position)
+    except RejectedInput as refusal:
+        return _refused(datasets, identity, refusal)
+    placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
+    measured = measure(image, anatomy, placed, reference, age_years=context.age_years, sex=context.sex)
+    date = next(filter(None, map(study_date, datasets)), None)
+    trend, trend_findings = changes(measured.regions, image.laterality, image.device, date, history)
+    prediction, risk_findings = models.predict(
+        RiskInputs(context.age_years, context.sex, measured.regions, measured.morphometry, measured.texture)
+    )
+    risk = prediction.estimate if prediction else None
+    advice = recommend(config.guideline, clinical=context, regions=measured.regions, risk=risk)
+    return StudyAnalysis(
+        study_instance_uid=image.study_instance_uid,
+        status=Status.ANALYZED,
+        reason="",
+        identity=identity,
+        engine_version=__version__,
+        laterality=image.laterality,
+        pixel_spacing_mm=image.spacing_mm,
+        spacing_source=image.spacing_source,
+        calibration=image.calibration,
+        device=image.device,
+        source=image.source,
+        reference=reference.identity,
+        regions=MappingProxyType(_on_source_grid(measured.regions, image.origin)),
+        morphometry=MappingProxyType(dict(measured.morphometry)),
+        texture=MappingProxyType(dict(measured.texture)),
+        quality=(
+            *image.findings,
+            *anatomy.findings,
+            *placed.findings,
+            *measured.findings,
+            *trend_findings,
+            *risk_findings,
+        ),
+        risk=risk,
+        explanation=contributions(prediction) if prediction else (),
+        recommendations=advice,
+        changes=trend,
+        context=MappingProxyType({**provenance, **image.context}),
+        evidence=_evidence(image, anatomy, placed, measured, prediction),
+    )
+
+
+def check_side(anatomy: ForearmAnatomy, declared: Laterality | None, position: ForearmPosition) -> None:
+    """Compare the side that the picture shows with the declared one.
+
+    Seen from above with the hand up and the palm down, the radius lies right of the ulna in a left arm and
+    left of it in a right arm; palm up, the other way round. A rotated picture stays a rotation and keeps its
+    side.
+
+    Raises
+    ------
+    RejectedInput
+        ``side_conflict``: a wrong side is never passed on.
+    """
+    if declared is None or position == "unchecked":
+        return
+    shows_left = anatomy.radius_is_right_of_ulna == (position == "palm_down")
+    shown = Laterality.LEFT if shows_left else Laterality.RIGHT
+    if shown is not declared:
+        where = "right" if anatomy.radius_is_right_of_ulna else "left"
+        raise RejectedInput(
+            "side_conflict",
+            f"The header says {declared.name.lower()} forearm, the picture shows a {shown.name.lower()} "
+            f"one: with "
+            f"the hand up the radius lies on the {where} of the ulna and forearms lie {position} at this "
+            f"site. "
+            "Correct Image Laterality (0020,0062) or Laterality (0020,0060) at the scanner and send the "
+            "study "
+            "again, or set analysis.forearm_position if forearms lie differently.",
+        )
+
+
+def _refused(datasets: Sequence[Dataset], identity: str, refusal: RejectedInput) -> StudyAnalysis:
+    declined = isinstance(refusal, NotApplicable)
+    return StudyAnalysis(
+        study_instance_uid=next((str(d.StudyInstanceUID) for d in datasets if "StudyInstanceUID" in d), ""),
+        status=Status.NOT_APPLICABLE if declined else Status.REJECTED,
+        reason=str(refusal),
+        identity=identity,
+        engine_version=__version__,
+        quality=(QualityFinding(refusal.code, Severity.INFO if declined else Severity.ERROR, str(refusal)),),
+    )
+
+
+def _on_source_grid(
+    regions: Mapping[str, RegionMeasurement], origin: tuple[int, int]
+) -> dict[str, RegionMeasurement]:
+    return {
+        name: replace(region, polygon=_shifted(region.polygon, origin)) for name, region in regions.items()
+    }
+
+
+def _shifted(polygon: Polygon, origin: tuple[int, int]) -> Polygon:
+    return tuple((column + origin[1], row + origin[0]) for column, row in polygon)
+
+
+def _evidence(
+    image: RadiusImage,
+    anatomy: ForearmAnatomy,
+    placed: PlacedRegions,
+    measured: Measurements,
+    prediction: RiskPrediction | None,
+) -> ImageEvidence:
+    """What a report draws, on the source image's own grid; outside the scan everything is empty."""
+    drivers, note = (
+        driver_map(prediction, image, placed.masks) if prediction else (None, "No risk was estimated.")
+    )
+    display = normalised(image.pixels).astype(np.float32)
+    return ImageEvidence(
+        display=_on_page(display, image),
+        radius_mask=_on_page(anatomy.radius_mask, image),
+        ulna_mask=_on_page(anatomy.ulna_mask, image),
+        radius_outline=_shifted(anatomy.radius_outline, image.origin),
+        density_g_cm2=_on_page(image.pixels, image) if image.density else None,
+        driver_map=None if drivers is None else _on_page(drivers, image),
+        driver_note=note,
+        hand_up=anatomy.hand_up,
+    )
+
+
+def _on_page(scan: NDArray[Pixel], image: RadiusImage) -> NDArray[Pixel]:
+    page = np.zeros((image.source.rows, image.source.columns), scan.dtype)
+    row, column = image.origin
+    page[row : row + scan.shape[0], column : column + scan.shape[1]] = scan
+    return page

@@ -1,0 +1,106 @@
+"""The identity of an analysis: same instances, same inputs, same engine and models give the same digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from analysis import __version__
+from analysis.acquisition.accept import OWN_MODEL_NAME
+from analysis.config import AnalysisConfig, ClinicalContext
+from analysis.errors import ConfigurationError
+from analysis.results import PriorMeasurement
+from analysis.risk.registry import REGISTRY_FILE
+
+
+def analysis_identity(
+    datasets: Sequence[Dataset],
+    history: Sequence[PriorMeasurement],
+    clinical: ClinicalContext | None,
+    config: AnalysisConfig,
+) -> str:
+    """Digest everything that can change a number of the analysis.
+
+    Parameters
+    ----------
+    datasets : sequence of Dataset
+        Of one study, in any order. Our own results among them and repeats of an instance do not count; nor do
+        file meta information and group lengths, which change when a study is passed on.
+    history, clinical, config
+        As `analysis.engine.analyze` takes them. The files that `config` names count by their content, the
+        models by their registry, which holds the SHA-256 of every model.
+
+    Returns
+    -------
+    str
+        Hexadecimal SHA-256.
+
+    Notes
+    -----
+    Pixel data count as encoded: the same image compressed differently is another input.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file that `config` names cannot be read.
+    """
+    parts = [
+        f"engine {__version__}",
+        *sorted({dataset_digest(dataset) for dataset in datasets if not _is_our_own(dataset)}),
+        *sorted(repr(_plain(asdict(prior))) for prior in history),
+        repr(_plain(asdict(clinical or ClinicalContext()))),
+        _file_digest(config.reference, "reference"),
+        _file_digest(config.guideline, "guideline"),
+        _file_digest(config.models / REGISTRY_FILE, "models"),
+        config.forearm_position,
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def dataset_digest(dataset: Dataset) -> str:
+    """SHA-256 (hexadecimal) of the elements of a data set, independent of byte order and VR encoding."""
+    digest = hashlib.sha256()
+    _update(digest, dataset)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, dataset: Dataset) -> None:
+    for element in dataset:
+        if element.tag.element == 0 or element.tag.group == 2:
+            continue
+        digest.update(f"{element.tag:08x}{element.VR}".encode())
+        if element.VR == "SQ":
+            for item in element.value:
+                digest.update(b"item")
+                _update(digest, item)
+            digest.update(b"end")
+            continue
+        value = element.value
+        content = value if isinstance(value, bytes) else str(value).encode()
+        digest.update(f"{len(content)}:".encode())
+        digest.update(content)
+
+
+def _is_our_own(dataset: Dataset) -> bool:
+    return str(dataset.get("ManufacturerModelName", "")) == OWN_MODEL_NAME
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as sorted pairs, so that the order of entry does not count."""
+    if isinstance(value, dict):
+        return sorted((key, _plain(item)) for key, item in value.items())
+    return value
+
+
+def _file_digest(path: Path, setting: str) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigurationError(
+            f"analysis.{setting}: {path} cannot be read ({error.strerror}); name an existing file"
+        ) from error
