@@ -69,7 +69,7 @@ def read_studies(paths: Sequence[Path]) -> tuple[list[StudyOnDisk], list[Unreada
     """
     studies: dict[str, StudyOnDisk] = {}
     unreadable: list[UnreadableFile] = []
-    for path in _files(paths):
+    for path in files_below(paths):
         try:
             dataset = dcmread(path)
             uid = str(dataset.get("StudyInstanceUID") or "")
@@ -95,7 +95,8 @@ def parse_date(value: object) -> date | None:
         return None
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def files_below(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield files as they are and folders' files in order of path, without side-cars; see `read_studies`."""
     for path in paths:
         if path.is_dir():
             inside = (p for p in sorted(path.rglob("*")) if p.is_file())

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from typing import IO
 
 from dicom_node.config import NodeConfig
+from dicom_node.diagnosis import check_analysis_files
 from dicom_node.network.receiver import Receiver
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal, lease_owner
@@ -52,9 +53,11 @@ class Service:
         Raises
         ------
         ConfigurationError
-            If another node holds the data directory, or the port cannot be bound.
+            If a file of ``[analysis]`` is damaged, another node holds the data directory, or the port cannot
+            be bound.
         """
         config = self._config
+        check_analysis_files(config.analysis)
         self._archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
         self._lock: IO[bytes] = self._archive.lock()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,10 @@ from dicom_node.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
+    from dicom_node.network.sender import Peer, Timeouts
     from dicom_node.storage.journal import Journal
 
-__all__ = ["add_config_option", "load_config", "open_journal"]
+__all__ = ["add_config_option", "find_peer", "load_config", "open_journal", "timeouts"]
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,33 @@ def load_config(options: argparse.Namespace) -> NodeConfig:
     from dicom_node.config import NodeConfig, default_config_path
 
     return NodeConfig.load(options.config or default_config_path())
+
+
+def find_peer(text: str, options: argparse.Namespace) -> tuple[Peer, Timeouts]:
+    """Return the peer that ``AE@host:port`` spells or that is configured under a name, and how long to wait.
+
+    Raises
+    ------
+    ConfigurationError
+        If the text is neither.
+    """
+    from dicom_node.network.sender import Peer, Timeouts
+
+    spelled = re.fullmatch(r"(?P<ae_title>[^@]+)@(?P<host>.+):(?P<port>\d{1,5})", text)
+    if spelled:
+        return Peer(spelled["ae_title"], spelled["host"], int(spelled["port"])), Timeouts()
+    if "@" in text:
+        raise ConfigurationError(f"peer {text!r}: write AE@host:port, e.g. ORTHANC@192.0.2.10:4242")
+    config = load_config(options)
+    destination = config.destination(text)
+    return Peer(destination.ae_title, destination.host, destination.port), timeouts(config)
+
+
+def timeouts(config: NodeConfig) -> Timeouts:
+    """Return the waits of ``[delivery]``."""
+    from dicom_node.network.sender import Timeouts
+
+    return Timeouts(config.delivery.connect_timeout_seconds, config.delivery.response_timeout_seconds)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from pydicom.uid import UID
 from dicom_node.errors import ConfigurationError
 from dicom_node.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-__all__ = ["Archive", "write_durably"]
+__all__ = ["Archive", "is_locked", "write_durably"]
 
 PREAMBLE = bytes(128) + b"DICM"
 """Zeros: a preamble from a peer could make the file an executable as well (CVE-2019-11687)."""
@@ -147,6 +147,18 @@ class Archive:
     def _write(self, path: PurePosixPath, *parts: bytes) -> None:
         _make_directory(self.data_dir / path.parent)
         write_durably(self.data_dir / path, *parts, temporary=self.data_dir / "tmp")
+
+
+def is_locked(data_dir: Path) -> bool:
+    """Tell whether a node is running on a data directory."""
+    try:
+        with (data_dir / "node.lock").open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def write_durably(path: Path, *parts: bytes, temporary: Path | None = None) -> None:

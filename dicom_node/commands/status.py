@@ -1,0 +1,72 @@
+"""``dicom-node status``: what the node is doing, read from its journal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dicom_node.commands.options import add_config_option, load_config, open_journal
+
+if TYPE_CHECKING:
+    from dicom_node.config import NodeConfig
+
+EVENTS_SHOWN = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    add_config_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    config = load_config(options)
+    status = _collect(config)
+    if options.json:
+        print(json.dumps(status, indent=1))
+    else:
+        _show(config, status)
+    return 0
+
+
+def _collect(config: NodeConfig) -> dict[str, Any]:
+    from dicom_node.storage.archive import is_locked
+
+    with open_journal(config) as journal:
+        troubles = [event for event in journal.events(limit=500) if event.severity != "info"]
+        return {
+            "running": is_locked(config.node.data_dir),
+            "counts": journal.summary(),
+            "oldest_waiting_analysis": journal.oldest_waiting_analysis() or None,
+            "destinations": [asdict(queue) for queue in journal.destination_queues()],
+            "dead_letters": journal.dead_letters(),
+            "recent_troubles": [asdict(event) for event in troubles[-EVENTS_SHOWN:]],
+        }
+
+
+def _show(config: NodeConfig, status: dict[str, Any]) -> None:
+    state = "running" if status["running"] else "not running (start it with dicom-node serve)"
+    print(f"node {config.node.ae_title} at port {config.node.port}: {state}, data in {config.node.data_dir}")
+    for table in ("studies", "analyses"):
+        print(f"{table}: {_counts(status['counts'][table])}")
+    if status["oldest_waiting_analysis"]:
+        print(f"oldest analysis waits since {status['oldest_waiting_analysis']}")
+    for queue in status["destinations"]:
+        counts = f"{queue['delivered']} delivered, {queue['pending']} waiting, {queue['dead']} dead"
+        print(f"destination {queue['destination']}: {counts}")
+        if queue["oldest_waiting"]:
+            failure = queue["last_reason"] or "none"
+            print(f"  oldest waits since {queue['oldest_waiting']}; last failure: {failure}")
+    if status["dead_letters"]:
+        print("dead letters (mend the cause, then dicom-node reprocess --failed sends them again):")
+        for letter in status["dead_letters"]:
+            print(f"  {letter['destination']}: {letter['sop_instance_uid']}: {letter['reason']}")
+    if status["recent_troubles"]:
+        print("recent warnings and errors:")
+        for event in status["recent_troubles"]:
+            print(f"  {event['at'][:19]} {event['severity']} {event['code']}: {event['message']}")
+
+
+def _counts(states: dict[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none"

@@ -1,0 +1,169 @@
+"""What `doctor` looks at: each check says ok, warn or fail, and what to do."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from analysis.config import AnalysisConfig
+from dicom_node.config import Destination, NodeConfig
+from dicom_node.errors import ConfigurationError, DeliveryError
+
+__all__ = ["Finding", "Level", "check_analysis_files", "diagnose"]
+
+
+class Level(StrEnum):
+    """How bad a finding is; ``fail`` keeps the node from working."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis."""
+
+    level: Level
+    subject: str
+    message: str
+
+
+def diagnose(config: NodeConfig) -> Iterator[Finding]:
+    """Check everything the node needs, one finding per subject, as soon as it is known."""
+    yield Finding(Level.OK, "configuration", f"{config.path} is sound")
+    yield from _check_data_dir(config)
+    yield _check_port(config)
+    yield from _check_analysis(config.analysis)
+    yield from _check_destinations(config)
+
+
+def check_analysis_files(config: AnalysisConfig) -> tuple[str, str, str]:
+    """Load reference, guideline and models as an analysis would; return a line on each.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is damaged: a worker would fail on every study.
+    """
+    return _reference(config), _guideline(config), _models(config)
+
+
+def _check_data_dir(config: NodeConfig) -> Iterator[Finding]:
+    data_dir = config.node.data_dir
+    if Path(__file__).resolve().parent in data_dir.parents:
+        yield Finding(
+            Level.FAIL,
+            "data_dir",
+            f"{data_dir} lies inside the installed package; copy {config.path.parent} to a place of yours "
+            "and name its node.toml with --config",
+        )
+        return
+    existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
+    try:
+        (existing / ".writable").touch()
+        (existing / ".writable").unlink()
+    except OSError as error:
+        yield Finding(
+            Level.FAIL,
+            "data_dir",
+            f"{existing} cannot be written ({error.strerror}); set its owner or [node] data_dir",
+        )
+        return
+    yield Finding(Level.OK, "data_dir", f"{data_dir} can be written")
+    free = shutil.disk_usage(existing).free
+    needed = config.receiver.min_free_bytes
+    amounts = f"{free / 1e9:.1f} GB free, [receiver] min_free_bytes = {needed / 1e9:.1f} GB"
+    if free < needed:
+        yield Finding(
+            Level.FAIL, "disk space", f"{amounts}: objects are refused with 0xA700; free some space"
+        )
+    elif free < 2 * needed:
+        yield Finding(Level.WARN, "disk space", f"{amounts}: free some space soon")
+    else:
+        yield Finding(Level.OK, "disk space", amounts)
+
+
+def _check_port(config: NodeConfig) -> Finding:
+    from dicom_node.network.sender import Peer, Timeouts, echo
+    from dicom_node.storage.archive import is_locked
+
+    node = config.node
+    if is_locked(node.data_dir):
+        host = "127.0.0.1" if node.host == "0.0.0.0" else node.host  # noqa: S104 - compared, not bound
+        if node.port == 0:
+            return Finding(Level.OK, "node", "running at a port of its own choice")
+        calling = (config.receiver.calling_ae_titles or (node.ae_title,))[0]
+        try:
+            echo(Peer(node.ae_title, host, node.port), calling_ae_title=calling, timeouts=Timeouts(3, 5))
+        except DeliveryError as error:
+            return Finding(Level.FAIL, "node", f"running, but {error}")
+        return Finding(Level.OK, "node", f"running and answering at port {node.port}")
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((node.host, node.port))
+    except OSError as error:
+        return Finding(
+            Level.FAIL,
+            "port",
+            f"{node.host}:{node.port} cannot be had ({error.strerror}); set [node] host and port",
+        )
+    return Finding(Level.OK, "port", f"{node.host}:{node.port} is free; the node is not running")
+
+
+def _check_analysis(config: AnalysisConfig) -> Iterator[Finding]:
+    for subject, check in (("reference", _reference), ("guideline", _guideline), ("models", _models)):
+        try:
+            yield Finding(Level.OK, subject, check(config))
+        except ConfigurationError as error:
+            yield Finding(Level.FAIL, subject, str(error))
+
+
+def _reference(config: AnalysisConfig) -> str:
+    from analysis.measurement.reference import load_reference
+
+    return load_reference(config.reference).identity.name
+
+
+def _guideline(config: AnalysisConfig) -> str:
+    from analysis.advice.guideline import load_guideline
+
+    guideline = load_guideline(config.guideline)
+    return f"{config.guideline.name}: {len(guideline.rules)} rules"
+
+
+def _models(config: AnalysisConfig) -> str:
+    from analysis.risk import load_models
+
+    models = load_models(config.models).models
+    names = ", ".join(f"{model.identity.name} {model.identity.version}" for model in models)
+    return f"{names}; every SHA-256 as registered"
+
+
+def _check_destinations(config: NodeConfig) -> Iterator[Finding]:
+    if not config.destinations:
+        yield Finding(
+            Level.WARN,
+            "destination",
+            f"none is configured: results are held; add a [[destination]] to {config.path} to send them",
+        )
+    for destination in config.destinations:
+        yield _check_destination(destination, config)
+
+
+def _check_destination(destination: Destination, config: NodeConfig) -> Finding:
+    from dicom_node.network.sender import Peer, Timeouts, echo
+
+    subject = f"destination {destination.name}"
+    peer = Peer(destination.ae_title, destination.host, destination.port)
+    waits = Timeouts(config.delivery.connect_timeout_seconds, config.delivery.response_timeout_seconds)
+    try:
+        echo(peer, calling_ae_title=config.node.ae_title, timeouts=waits)
+    except DeliveryError as error:
+        return Finding(Level.FAIL, subject, f"{error}; results wait until it answers")
+    return Finding(Level.OK, subject, f"{peer} answers C-ECHO")
