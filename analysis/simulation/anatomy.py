@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.simulation.geometry import (
+    BLOCKINESS,
     Ellipsoid,
     EndPlate,
     ForearmGeometry,
@@ -186,12 +187,10 @@ def _blob_chord(bone: Ellipsoid, dx: Array, dz: Array, shell: float) -> tuple[Ar
     first = dx * np.cos(angle) + dz * np.sin(angle)
     second = dz * np.cos(angle) - dx * np.sin(angle)
     theta = np.arctan2(second, first)
-    two, phase_two, three, phase_three = bone.wobble
-    outline = 1 + two * np.cos(2 * theta + phase_two) + three * np.cos(3 * theta + phase_three)
     p, q, depth = bone.half_axes[0] - shell, bone.half_axes[1] - shell, bone.half_depth - shell
-    # exponent 2.4: carpal bones are blocks with rounded corners rather than ellipsoids
-    radius = ((np.abs(first) / p) ** 2.4 + (np.abs(second) / q) ** 2.4) ** (1 / 2.4) / outline
-    return 2 * depth * np.clip(1 - radius**2.4, 0, None) ** (1 / 2.4), radius
+    power = (np.abs(first) / p) ** BLOCKINESS + (np.abs(second) / q) ** BLOCKINESS
+    radius = power ** (1 / BLOCKINESS) / bone.relative_outline(theta)
+    return 2 * depth * np.clip(1 - radius**BLOCKINESS, 0, None) ** (1 / BLOCKINESS), radius
 
 
 def _soft_tissue(geometry: ForearmGeometry, x: Array) -> Map:

@@ -13,7 +13,7 @@ diameter and cortex at 33 % as in `subject`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,8 @@ HR_PQCT_SITE_MM = 19.5
 """Centre of the XtremeCT-I stack: 9.5 mm offset + 4.5 mm from the end plate at 5.5 mm."""
 ULNAR_HEAD_MM = 5.6
 """Level of the ulnar head's distal surface (styloid length): assumption."""
+BLOCKINESS = 2.4
+"""Exponent of the carpal bones' superellipses: blocks with rounded corners rather than ellipses."""
 
 # level mm, full width mm, full depth mm, centre x mm
 _RADIUS_PROFILE = np.array(
@@ -153,6 +155,24 @@ class Ellipsoid:
     angle_degrees: float
     half_depth: float
     wobble: tuple[float, float, float, float]
+    """Amplitude and phase of the second and third harmonic of the outline."""
+
+    def relative_outline(self, theta: Array) -> Array:
+        """Factor on the distance of the outline from the centre at angle `theta` to the first axis."""
+        two, phase_two, three, phase_three = self.wobble
+        wobble = two * np.cos(2 * theta + phase_two) + three * np.cos(3 * theta + phase_three)
+        return np.asarray(1 + wobble, dtype=np.float64)
+
+    def outline(self) -> tuple[Array, Array]:
+        """x and z of 90 points on the outline, mm."""
+        turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+        cosine, sine = np.cos(turn), np.sin(turn)
+        first = self.half_axes[0] * np.sign(cosine) * np.abs(cosine) ** (2 / BLOCKINESS)
+        second = self.half_axes[1] * np.sign(sine) * np.abs(sine) ** (2 / BLOCKINESS)
+        scale = self.relative_outline(np.arctan2(second, first))
+        angle = np.radians(self.angle_degrees)
+        x = self.centre[0] + scale * (first * np.cos(angle) - second * np.sin(angle))
+        return x, self.centre[1] + scale * (first * np.sin(angle) + second * np.cos(angle))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +200,16 @@ def forearm_geometry(subject: Subject, z: Array) -> ForearmGeometry:
     radius = _radius(subject, z, across, along)
     ulna = _ulna(subject, z, across, along)
     end_plate = _end_plate(radius, variance, inclination, sag_mm=float(rng.uniform(1.2, 2.0)))
+    carpals = _carpals(across, inclination, rng)
+    joint_space = float(rng.uniform(1.5, 2.2))
+    shift = _clearance(carpals, end_plate) - joint_space  # positive = proximally
     return ForearmGeometry(
         radius=radius,
         ulna=ulna,
         end_plate=end_plate,
         ulnar_styloid=_styloid(ulna, across, rng),
-        carpals=_carpals(across, variance, inclination, rng),
-        metacarpals=_metacarpals(subject, z, across, variance, rng),
+        carpals=tuple(replace(bone, centre=(bone.centre[0], bone.centre[1] + shift)) for bone in carpals),
+        metacarpals=_metacarpals(subject, z, across, shift, rng),
         **_soft_tissue(subject, z),
     )
 
@@ -281,15 +304,13 @@ _CARPALS = (
 )
 
 
-def _carpals(
-    across: float, variance: float, inclination: float, rng: np.random.Generator
-) -> tuple[Ellipsoid, ...]:
-    """Eight carpal bones riding on the radius: they follow its inclination and the ulnar variance."""
+def _carpals(across: float, inclination: float, rng: np.random.Generator) -> tuple[Ellipsoid, ...]:
+    """Eight carpal bones; the wrist turns a little with the inclination of the radius."""
     swing = np.radians(0.35 * (inclination - 24))
     bones = []
     for place_x, place_z, first, second, angle, depth in _CARPALS:
         x = place_x + 0.35 * rng.standard_normal()
-        z = place_z + 0.25 * rng.standard_normal() + 0.6 * variance
+        z = place_z + 0.25 * rng.standard_normal()
         bones.append(
             Ellipsoid(
                 centre=(
@@ -310,6 +331,16 @@ def _carpals(
     return tuple(bones)
 
 
+def _clearance(carpals: tuple[Ellipsoid, ...], end_plate: EndPlate) -> float:
+    """Smallest gap (mm, along z) between the carpal bones and the end plate; negative where they overlap."""
+    gaps = [REFERENCE_LENGTH_MM]
+    for bone in carpals:
+        x, z = bone.outline()
+        facing = (x > end_plate.ulnar_corner[0]) & (x < end_plate.styloid[0])
+        gaps += list(end_plate.level(x[facing]) - z[facing])
+    return min(gaps)
+
+
 # x of the base, z of the base, slant dx/dz towards the fingers, half width of base and of shaft
 _METACARPALS = (
     (27.0, -31.0, 0.62, 6.6, 4.8),
@@ -321,11 +352,11 @@ _METACARPALS = (
 
 
 def _metacarpals(
-    subject: Subject, z: Array, across: float, variance: float, rng: np.random.Generator
+    subject: Subject, z: Array, across: float, shift: float, rng: np.random.Generator
 ) -> tuple[LongBone, ...]:
     bones = []
     for x, base, slant, base_half, shaft_half in _METACARPALS:
-        start = across * (base + 0.6 * variance + 0.3 * rng.standard_normal())
+        start = across * (base + 0.3 * rng.standard_normal()) + shift
         beyond = np.clip(start - z, 0, None)
         taper = shaft_half + (base_half - shaft_half) * np.exp(-((beyond / (7 * across)) ** 2))
         rounded = 0.35 + 0.65 * np.sqrt(np.clip(1 - np.clip(1 - beyond / (2.2 * across), 0, 1) ** 2, 0, 1))
