@@ -41,12 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     parser = _build_parser(argv)
     options = parser.parse_args(argv)
+    _configure_logging(verbose=options.verbose)
+    return _run_command(options)
+
+
+def _configure_logging(*, verbose: bool) -> None:
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.DEBUG if options.verbose else logging.INFO,
+        level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
-    return _run_command(options)
+    if not verbose:
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it reports every run of every job
+        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # we say the same with the remedy
 
 
 def _run_command(options: argparse.Namespace) -> int:
