@@ -7,6 +7,7 @@ image; pixels are made square.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,17 @@ from reports.secondary_capture import secondary_capture
 from reports.sentences import HEAT_MAP_STATEMENT
 from reports.source import ReportContext, source_image_name
 
-WIDTH = 1400
-TOP, BOTTOM = 130, 1010
+WIDTH = 1600
+TOP, BOTTOM = 130, 1090
 """Rows between which the pictures lie."""
-PANELS = ((20, 520), (540, 1040))
+PANELS = ((20, 600), (620, 1200))
 """Columns of the left and the right picture."""
-LEGEND_LEFT = 1070
+LEGEND_LEFT = 1240
 CROP_MARGIN_MM = 8.0
-LABEL_MARGIN = 70
+LABEL_MARGIN = 66
 """Columns kept free beside the anatomy for the regions' labels."""
+END_MARGIN = 38
+"""Rows kept free above and below the anatomy to say which end is which."""
 OUTLINE, LEADER = (255, 235, 59), (255, 255, 255)
 DRAWN_REGIONS = ("ultradistal", "mid", "one_third")
 RULER_MM = 10.0
@@ -140,7 +143,7 @@ def _view(analysis: StudyAnalysis, evidence: ImageEvidence) -> View:
     top, left = np.maximum(bones.min(axis=0) - margin, 0)
     bottom, right = np.minimum(bones.max(axis=0) + 1 + margin, [rows, columns])
     extent = ((bottom - top) * spacing[0], (right - left) * spacing[1])
-    room = (BOTTOM - TOP, PANELS[0][1] - PANELS[0][0] - 2 * LABEL_MARGIN)
+    room = (BOTTOM - TOP - 2 * END_MARGIN, PANELS[0][1] - PANELS[0][0] - 2 * LABEL_MARGIN)
     zoom = min(room[0] / extent[0], room[1] / extent[1])
     shape = (round(extent[0] * zoom), round(extent[1] * zoom))
     known = analysis.pixel_spacing_mm is not None
@@ -165,13 +168,22 @@ def _draw_regions(
         draw.line(closed, OUTLINE, 2, joint="curve")
         if labelled:
             y = sum(point[1] for point in points) / len(points)
-            edge = max(p[0] for p in points) if to_the_right else min(p[0] for p in points)
+            edge = (max if to_the_right else min)(_crossings(closed, y))
             x = corner[0] + view.shape[1] + 8 if to_the_right else corner[0] - 8
             draw.line([(edge, y), (x, y)], BLACK, 4)
             draw.line([(edge, y), (x, y)], LEADER, 1)
             anchor = "lm" if to_the_right else "rm"
             label = REGION_LABELS[region]
             draw_text(draw, (x, y), label, font(24, bold=True), OUTLINE, anchor=anchor, halo=3)
+
+
+def _crossings(closed: list[tuple[float, float]], y: float) -> list[float]:
+    """Columns at which a closed outline crosses row `y`."""
+    return [
+        x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+        for (x0, y0), (x1, y1) in pairwise(closed)
+        if min(y0, y1) <= y <= max(y0, y1) and y0 != y1
+    ]
 
 
 def _radius_column(mask: NDArray[np.bool_]) -> float:
@@ -191,19 +203,19 @@ def _draw_marks(
     draw_text(draw, (panel[0] + 4, TOP + 2), side, font(44, bold=True), WHITE, halo=4)
     centre = corner[0] + view.shape[1] / 2
     ends = ("distal", "proximal") if context.evidence.hand_up else ("proximal", "distal")
-    for y, end, anchor in ((corner[1] + 4, ends[0], "ma"), (corner[1] + view.shape[0] - 4, ends[1], "md")):
+    for y, end, anchor in ((corner[1] - 6, ends[0], "md"), (corner[1] + view.shape[0] + 6, ends[1], "ma")):
         draw_text(draw, (centre, y), end, font(24), WHITE, anchor=anchor, halo=3)
     if view.pixel_mm is None:
         draw_text(draw, (panel[0] + 4, BOTTOM - 4), "no calibration", font(24), WHITE, anchor="ld", halo=3)
         return
     length = RULER_MM / view.pixel_mm
-    x, y = panel[0] + 16, BOTTOM - 12
+    x, y = panel[0] + 16, corner[1] + view.shape[0]
     for color, width in ((BLACK, 7), (WHITE, 3)):
         draw.line([(x, y), (x, y - length)], color, width)
         for end_y in (y, y - length):
             draw.line([(x - 7, end_y), (x + 7, end_y)], color, width)
     label = f"{RULER_MM:.0f} mm"
-    draw_text(draw, (x + 14, y - length / 2), label, font(24), WHITE, anchor="lm", halo=3)
+    draw_text(draw, (panel[0] + 4, y + 8), label, font(24), WHITE, anchor="la", halo=3)
 
 
 def _draw_header(draw: ImageDraw.ImageDraw, context: ReportContext) -> None:

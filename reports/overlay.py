@@ -60,7 +60,7 @@ DRIVER_SCALE = ColorScale(
     low=-0.5,
     high=0.5,
     transparent_below=0.02,
-    opaque_from=0.25,
+    opaque_from=0.2,
     colormap="coolwarm",
     ticks=(-0.5, -0.25, 0.0, 0.25, 0.5),
 )

@@ -87,11 +87,15 @@ def bmd_text(measured: RegionMeasurement) -> str:
 def morphometry_sentence(analysis: StudyAnalysis) -> str | None:
     """Cortex, shaft and distal end in one sentence, or None if neither was measured."""
     parts = [
-        f"{concept.meaning.lower()} {number_text(value, unit)} {unit.value}"
+        f"{_within_sentence(concept.meaning)} {number_text(value, unit)} {unit.value}"
         for key, (concept, unit) in coded.MORPHOMETRY.items()
         if (value := analysis.morphometry.get(key)) is not None
     ]
     return f"Shape of the radius: {', '.join(parts)}" if parts else None
+
+
+def _within_sentence(meaning: str) -> str:
+    return meaning[:1].lower() + meaning[1:]
 
 
 def texture_sentence(analysis: StudyAnalysis) -> str | None:
@@ -127,8 +131,7 @@ def driver_sentences(analysis: StudyAnalysis) -> list[str]:
     """One sentence per contribution to the 10-year log-odds, largest first."""
     drivers = sorted(analysis.explanation, key=lambda driver: -abs(driver.contribution))
     sentences = [
-        f"{feature_name(driver.feature)} {feature_value(driver)}: {signed(driver.contribution, 2)} "
-        f"({direction(driver)})"
+        f"{feature_name(driver.feature)} {feature_value(driver)}: {influence(driver.contribution)}"
         for driver in drivers[:DRIVERS_SHOWN]
     ]
     if rest := drivers[DRIVERS_SHOWN:]:
@@ -137,9 +140,12 @@ def driver_sentences(analysis: StudyAnalysis) -> list[str]:
     return sentences
 
 
-def direction(driver: Contribution) -> str:
-    """Say which way a contribution pushes the estimate."""
-    return "raises risk" if driver.contribution > 0 else "lowers risk"
+def influence(contribution: float) -> str:
+    """Say how much a contribution pushes the estimate, and which way."""
+    text = signed(contribution, 2)
+    if float(text) == 0.0:
+        return f"{text} (no influence)"
+    return f"{text} ({'raises' if contribution > 0 else 'lowers'} risk)"
 
 
 def feature_name(feature: str) -> str:
@@ -153,7 +159,8 @@ def feature_name(feature: str) -> str:
     if group == "texture" and quantity in TEXTURE:
         return TEXTURE[quantity].meaning
     words = {"age_years": "Age", "male": "Male sex"}
-    return words.get(feature, (quantity or feature).replace("_", " "))
+    other = (quantity or feature).replace("_", " ")
+    return words.get(feature, other[:1].upper() + other[1:])
 
 
 def feature_value(driver: Contribution) -> str:
@@ -212,4 +219,5 @@ def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
 
 def context_sentences(analysis: StudyAnalysis) -> list[str]:
     """The clinical inputs that were used, with their provenance."""
-    return [f"Clinical input: {name} {value}" for name, value in analysis.context.items()]
+    inputs = [f"{name.replace('_', ' ')} {value}" for name, value in analysis.context.items()]
+    return [f"Clinical inputs: {', '.join(inputs)}"] if inputs else []

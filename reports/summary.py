@@ -5,6 +5,8 @@ A Secondary Capture is the only result that every viewer shows, so nothing may b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PIL import Image
 from pydicom import Dataset
 
@@ -13,7 +15,7 @@ from reports.codes import REGION_NAMES
 from reports.drawing import AMBER, GREY, name_in_print
 from reports.identity import MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
 from reports.numbers import ABSENT, number_text, percent_text
-from reports.page import TEXT_SIZE, Page
+from reports.page import MARGIN, TEXT_SIZE, WIDTH, Block, set_in_columns
 from reports.secondary_capture import secondary_capture
 from reports.sentences import (
     SOURCES,
@@ -50,27 +52,34 @@ def summary_page(context: ReportContext) -> Dataset:
 def draw_summary_page(context: ReportContext) -> Image.Image:
     """Draw the page: who, what was measured, what it means, what to do, what to doubt."""
     analysis = context.analysis
-    page = Page()
-    page.text(RESEARCH_STATEMENT, size=34, bold=True, color=AMBER)
-    page.text(_title(analysis), size=34, bold=True)
-    _write_patient(page, context)
-    _write_densitometry(page, analysis)
-    _write_structure(page, analysis)
-    _write_risk(page, analysis)
-    sections = (
-        ("What drove the risk estimate (influence on the 10-year log-odds)", driver_sentences(analysis)),
+    structure = [text for text in (morphometry_sentence(analysis), texture_sentence(analysis)) if text]
+    listed = (
+        ("What drove the risk estimate (on 10-year log-odds)", driver_sentences(analysis)),
         ("Change since the prior study", change_sentences(analysis)),
-        ("Advice", recommendation_sentences(analysis)),
+        ("Structure", structure),
         ("Quality", quality_sentences(analysis)),
+        ("Advice", recommendation_sentences(analysis)),
         ("Limits", limit_sentences(analysis)),
     )
-    for heading, sentences in sections:
-        if sentences:
-            page.heading(heading)
-            page.bullets(sentences)
-    page.heading("How the numbers were made")
-    page.text(". ".join([*provenance_sentences(analysis), *context_sentences(analysis), _origin(context)]))
-    return page.picture
+    sections = [_densitometry(analysis), _risk(analysis)]
+    sections += [_listed(heading, sentences) for heading, sentences in listed if sentences]
+    sections.append(_provenance(context))
+    return set_in_columns(_banner(context), sections)
+
+
+def _banner(context: ReportContext) -> Image.Image:
+    block = Block(WIDTH - 2 * MARGIN)
+    block.text(RESEARCH_STATEMENT, size=36, bold=True, color=AMBER)
+    block.text(_title(context.analysis), size=36, bold=True)
+    _write_patient(block, context)
+    return block.picture
+
+
+def _listed(heading: str, sentences: Sequence[str]) -> Image.Image:
+    block = Block()
+    block.heading(heading)
+    block.bullets(sentences)
+    return block.picture
 
 
 def _title(analysis: StudyAnalysis) -> str:
@@ -78,7 +87,7 @@ def _title(analysis: StudyAnalysis) -> str:
     return f"{side} forearm DXA - radius analysis"
 
 
-def _write_patient(page: Page, context: ReportContext) -> None:
+def _write_patient(page: Block, context: ReportContext) -> None:
     if not context.patient_on_summary:
         page.text("Patient: see the DICOM header", color=GREY)
         return
@@ -95,15 +104,16 @@ def _write_patient(page: Page, context: ReportContext) -> None:
     page.text("   ".join(facts))
 
 
-def _write_densitometry(page: Page, analysis: StudyAnalysis) -> None:
-    page.heading("Bone mineral density of the radius")
+def _densitometry(analysis: StudyAnalysis) -> Image.Image:
+    block = Block()
+    block.heading("Bone mineral density of the radius")
     measured = [(region, analysis.regions[region]) for region in REGIONS if region in analysis.regions]
     if not measured:
-        page.text("No region was measured; see Quality.")
-        return
+        block.text("No region was measured; see Quality.")
+        return block.picture
     rows = [
         (
-            REGION_NAMES[region],
+            REGION_NAMES[region].removesuffix(" radius"),
             bmd_text(values),
             number_text(values.t_score, "{T-score}"),
             number_text(values.z_score, "{Z-score}"),
@@ -113,47 +123,51 @@ def _write_densitometry(page: Page, analysis: StudyAnalysis) -> None:
         for region, values in measured
     ]
     header = ("Region", "BMD g/cm²", "T-score", "Z-score", "BMC g", "Area cm²")
-    page.table(header, rows, (1.55, 1.5, 0.9, 0.9, 0.85, 0.95))
+    block.table(header, rows, (1.2, 1.5, 0.9, 0.9, 0.9, 0.95))
     sources = {SOURCES[values.bmd_source] for _, values in measured if values.bmd_source}
     if sources:
         spread = any(values.bmd_uncertainty_g_cm2 is not None for _, values in measured)
         note = f"BMD {' and '.join(sorted(sources))}" + ("; ± is one standard deviation." if spread else ".")
-        page.text(note, color=GREY)
+        block.text(note, color=GREY)
+    return block.picture
 
 
-def _write_structure(page: Page, analysis: StudyAnalysis) -> None:
-    sentences = [morphometry_sentence(analysis), texture_sentence(analysis)]
-    if any(sentences):
-        page.heading("Structure")
-        page.bullets([sentence for sentence in sentences if sentence])
-
-
-def _write_risk(page: Page, analysis: StudyAnalysis) -> None:
-    page.heading("Fracture risk (estimate of a research model)")
+def _risk(analysis: StudyAnalysis) -> Image.Image:
+    block = Block()
+    block.heading("Fracture risk (estimate of a research model)")
     risk = analysis.risk
     if risk is None:
-        page.text("No fracture risk was computed; see Quality.")
-        return
-    page.text(category_sentence(risk).partition(".")[0], size=CATEGORY_SIZE, bold=True)
+        block.text("No fracture risk was computed; see Quality.")
+        return block.picture
+    block.text(category_sentence(risk).partition(".")[0], size=CATEGORY_SIZE, bold=True)
     years = sorted(risk.horizons)
     estimates = [risk.horizons[year] for year in years]
-    page.table(
+    block.table(
         ("Within", *(f"{year} y" for year in years)),
         (
             ("Probability", *(f"{percent_text(estimate.probability)} %" for estimate in estimates)),
             (
                 "95 % interval",
                 *(
-                    f"{percent_text(low)} to {percent_text(high)} %"
+                    f"{percent_text(low)}–{percent_text(high)} %"
                     for low, high in (estimate.interval for estimate in estimates)
                 ),
             ),
         ),
         (1.2, *(1.2 for _ in years)),
     )
-    page.text(f"Rule: {risk.category_rule}", color=GREY)
+    block.text(f"Rule: {risk.category_rule}", color=GREY)
     model = risk.model
-    page.text(f"Model: {model.name} version {model.version}, SHA-256 {model.sha256[:12]}", color=GREY)
+    block.text(f"Model: {model.name} version {model.version}, SHA-256 {model.sha256[:12]}", color=GREY)
+    return block.picture
+
+
+def _provenance(context: ReportContext) -> Image.Image:
+    block = Block()
+    block.heading("How the numbers were made")
+    analysis = context.analysis
+    block.text(". ".join([*provenance_sentences(analysis), *context_sentences(analysis), _origin(context)]))
+    return block.picture
 
 
 def _date(value: str) -> str:
