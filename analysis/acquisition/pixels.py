@@ -79,9 +79,9 @@ def display_grey(dataset: Dataset, values: NDArray[Any]) -> NDArray[np.float32]:
         full_scale = float(2 ** int(header.number(dataset, "BitsStored") or 8) - 1)
         return np.asarray(np.clip(luminance(values) / full_scale, 0, 1), dtype=np.float32)
     grey = _windowed(dataset, values.astype(np.float64))
-    inverted = (header.text(dataset, "PhotometricInterpretation") == "MONOCHROME1") != (
-        header.text(dataset, "PresentationLUTShape") == "INVERSE"
-        and header.text(dataset, "PhotometricInterpretation") != "MONOCHROME1"
+    inverted = (
+        header.text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+        or header.text(dataset, "PresentationLUTShape") == "INVERSE"
     )
     return np.asarray(1 - grey if inverted else grey, dtype=np.float32)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from analysis.measurement.densitometry import PRECISION_CV_PERCENT
 from analysis.results import (
     REGIONS,
     Laterality,
@@ -18,11 +19,6 @@ from analysis.results import (
 LSC_FACTOR = 2.77
 """Least significant change over precision error at 95 % confidence: 1.96 · √2 (ISCD)."""
 
-PRECISION_CV_PERCENT: Mapping[str, float] = {"ultradistal": 0.74, "mid": 0.58, "one_third": 0.55}
-"""Short-term precision of forearm DXA, Hologic QDR-1000, 100 women ("Measurement of forearm bone mineral
-density in normal women by dual-energy X-ray absorptiometry"). A site's own precision study replaces it; none
-for total."""
-
 SHORTEST_RATE_YEARS = 0.5
 """Interval below which a change is not stated per year: division would only magnify noise (assumption)."""
 
@@ -30,7 +26,10 @@ _DAYS_PER_YEAR = 365.25
 
 
 def least_significant_change_percent(region: str) -> float | None:
-    """Smallest change in % that is real with 95 % confidence; ``None`` where no precision is known."""
+    """Smallest change in % that is real with 95 % confidence; ``None`` where no precision is known.
+
+    From the published precision of one device; a site's own precision study would replace it.
+    """
     precision = PRECISION_CV_PERCENT.get(region)
     return precision * LSC_FACTOR if precision is not None else None
 

@@ -62,9 +62,7 @@ def test_values_outside_the_mapped_range_are_held_at_its_end_and_reported() -> N
 
 
 def test_two_maps_each_serve_their_own_range() -> None:
-    densities, codes = mapped(
-        calibrated_image, density_item(0, 15, slope=0.01), density_item(16, 40, slope=0.02)
-    )
+    densities, codes = mapped(density_item(0, 15, slope=0.01), density_item(16, 40, slope=0.02))
     assert (densities, codes) == ([0.0, 0.1, 0.4, 0.6], [])
 
 

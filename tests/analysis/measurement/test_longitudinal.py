@@ -1,0 +1,85 @@
+"""Change since the last study of the same forearm."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.measurement.longitudinal import changes, least_significant_change_percent
+from analysis.results import Laterality, PriorMeasurement, RegionMeasurement
+
+TODAY = date(2026, 3, 1)
+NOW = {"one_third": RegionMeasurement(bmd_g_cm2=0.60), "total": RegionMeasurement(bmd_g_cm2=0.50)}
+
+
+def prior(
+    when: date = date(2024, 3, 1),
+    side: Laterality | None = Laterality.LEFT,
+    device: str = "A",
+    bmd: float = 0.62,
+    uid: str = "1",
+) -> PriorMeasurement:
+    return PriorMeasurement(uid, when, side, device, {"one_third": bmd, "total": 0.50})
+
+
+def test_a_loss_beyond_the_least_significant_change_is_significant() -> None:
+    found, findings = changes(NOW, Laterality.LEFT, "A", TODAY, [prior()])
+    change = {change.region: change for change in found}["one_third"]
+    assert change.change_percent == pytest.approx(-100 * 0.02 / 0.62)
+    assert change.least_significant_change_percent == pytest.approx(2.77 * 0.55)
+    assert change.significant is True
+    assert change.years == pytest.approx(2.0, abs=0.01)
+    assert change.percent_per_year == pytest.approx(change.change_percent / change.years)
+    assert findings == ()
+
+
+def test_a_change_within_it_is_not() -> None:
+    found, _ = changes(NOW, Laterality.LEFT, "A", TODAY, [prior(bmd=0.605)])
+    assert found[0].significant is False
+
+
+def test_a_region_without_known_precision_gets_no_verdict() -> None:
+    assert least_significant_change_percent("total") is None
+    found, _ = changes(NOW, Laterality.LEFT, "A", TODAY, [prior()])
+    assert {change.region: change.significant for change in found}["total"] is None
+
+
+def test_another_machine_takes_the_verdict_away_and_is_flagged() -> None:
+    found, findings = changes(NOW, Laterality.LEFT, "B", TODAY, [prior()])
+    assert [change.significant for change in found] == [None, None]
+    assert [finding.code for finding in findings] == ["machine_changed"]
+
+
+@given(st.lists(st.tuples(st.integers(-900, 900), st.sampled_from([*Laterality, None])), max_size=6))
+def test_the_most_recent_earlier_study_of_the_same_side_is_the_comparison(
+    history: list[tuple[int, Laterality | None]],
+) -> None:
+    priors = [prior(TODAY + timedelta(days), side, uid=str(i)) for i, (days, side) in enumerate(history)]
+    found, _ = changes(NOW, Laterality.LEFT, "A", TODAY, priors)
+    eligible = [p for p in priors if p.laterality is Laterality.LEFT and p.study_date < TODAY]
+    if eligible:
+        assert {change.prior_date for change in found} == {max(p.study_date for p in eligible)}
+    else:
+        assert found == ()
+
+
+@pytest.mark.parametrize(("side", "day"), [(None, TODAY), (Laterality.LEFT, None)])
+def test_an_unknown_side_or_date_is_not_compared(side: Laterality | None, day: date | None) -> None:
+    found, findings = changes(NOW, side, "A", day, [prior()])
+    assert found == ()
+    assert [finding.code for finding in findings] == ["prior_not_comparable"]
+    assert changes(NOW, side, "A", day, []) == ((), ())
+
+
+def test_a_short_interval_is_not_turned_into_a_yearly_rate() -> None:
+    found, _ = changes(NOW, Laterality.LEFT, "A", TODAY, [prior(TODAY - timedelta(days=90))])
+    assert found[0].percent_per_year is None
+    assert found[0].change_percent is not None
+
+
+def test_a_region_measured_only_once_has_no_change() -> None:
+    absent = {"one_third": RegionMeasurement(), "ultradistal": RegionMeasurement(bmd_g_cm2=0.4)}
+    assert changes(absent, Laterality.LEFT, "A", TODAY, [prior()]) == ((), ())
