@@ -56,7 +56,7 @@ def find_forearm(datasets: Sequence[Dataset]) -> ForearmStudy:
     """
     objects = _foreign_objects(datasets)
     reports = tuple(item for item in objects if _is_forearm_report(item))
-    images = [item for item in objects if header.text(item, "SOPClassUID") in _IMAGE_CLASSES]
+    images = [item for item in objects if _may_hold_a_scan(item)]
     forearms = [image for image in images if _site(image, objects) == FOREARM]
     scans = [image for image in forearms if _is_densitometry(image, reports)]
     if len(scans) > 1:
@@ -107,6 +107,10 @@ def _foreign_objects(datasets: Sequence[Dataset]) -> list[Dataset]:
     return [unique[uid] for uid in sorted(unique)]
 
 
+def _may_hold_a_scan(item: Dataset) -> bool:
+    return header.text(item, "SOPClassUID") in _IMAGE_CLASSES and header.text(item, "Modality") in _MODALITIES
+
+
 def _site(image: Dataset, objects: Sequence[Dataset]) -> str | None:
     """The one body site of an image; ``None`` if nothing names one."""
     named = {declaration: sites_named(declaration) for declaration in object_declarations(image)}
@@ -139,14 +143,15 @@ def _weak_declarations(item: Dataset) -> tuple[Declaration, ...]:
 def _is_densitometry(image: Dataset, reports: Sequence[Dataset]) -> bool:
     """Whether something says that the image is a DXA scan: a plain radiograph of a wrist is not."""
     machine = f"{header.text(image, 'Manufacturer')} {header.text(image, 'ManufacturerModelName')}"
+    said = (*object_declarations(image), *study_declarations(image))
     return (
         header.text(image, "Modality") in {"BMD", "BD"}
         or has_density_map(image)
         or hologic.read_analysis(image) is not None
         or _DENSITOMETER.search(machine) is not None
+        or any(names_densitometry(declaration) for declaration in said)
         or bool(reports)
-        or any(names_densitometry(said) for said in (*object_declarations(image), *study_declarations(image)))
-    ) and header.text(image, "Modality") in _MODALITIES
+    )
 
 
 def _is_forearm_report(item: Dataset) -> bool:
@@ -165,45 +170,39 @@ def _why_not(
 ) -> NotApplicable:
     """The most telling reason why a study holds no forearm DXA image."""
     sites = sorted({site for image in images if (site := _site(image, objects)) is not None})
-    documents = any(header.text(item, "SOPClassUID") == EncapsulatedPDFStorage for item in objects)
-    modalities = ", ".join(sorted({header.text(item, "Modality") or "unknown" for item in objects}))
     if not objects:
-        code, message = "own_results", "The study holds nothing but results of this node."
+        code = "own_results"
     elif forearms:
-        code, message = (
-            "not_densitometry",
-            (
-                f"Image {_uid(forearms[0])} shows a forearm, but nothing says that it is bone densitometry "
-                f"(Modality {header.text(forearms[0], 'Modality') or 'empty'}, no density map, no "
-                "densitometer named)."
-            ),
-        )
+        code = "not_densitometry"
     elif sites:
-        code, message = "other_body_part", f"The study shows {', '.join(sites)}, not the forearm."
+        code = "other_body_part"
     elif reports:
-        code, message = (
-            "numbers_only",
-            (
-                "The study holds forearm results as a Structured Report but no image of them; "
-                "send the scan image too (DX, CR or Secondary Capture)."
-            ),
-        )
-    elif documents:
-        code, message = (
-            "document_only",
-            "The study holds a PDF document but no scan image; send the image too.",
-        )
-    elif images:
-        code, message = (
-            "body_part_undeclared",
-            (
-                "No attribute of the study says which body part it shows; fill in Body Part Examined "
-                "(0018,0015) with FOREARM or ARM."
-            ),
-        )
+        code = "numbers_only"
+    elif any(header.text(item, "SOPClassUID") == EncapsulatedPDFStorage for item in objects):
+        code = "document_only"
     else:
-        code, message = "other_modality", f"The study holds no DXA image (Modality {modalities})."
+        code = "body_part_undeclared" if images else "other_modality"
+    message = _REASONS[code].format(
+        uid=_uid(forearms[0]) if forearms else "",
+        sites=", ".join(sites),
+        modalities=", ".join(sorted({header.text(item, "Modality") or "unknown" for item in objects})),
+    )
     return NotApplicable(code, message)
+
+
+_REASONS = {
+    "own_results": "The study holds nothing but results of this node.",
+    "not_densitometry": "Image {uid} shows a forearm, but nothing says that it is bone densitometry: "
+    "Modality {modalities}, no density map, no densitometer named.",
+    "other_body_part": "The study shows {sites}, not the forearm.",
+    "numbers_only": "The study holds forearm results as a Structured Report but no image of them; send the "
+    "scan image too (DX, CR or Secondary Capture).",
+    "document_only": "The study holds a PDF document but no scan image; send the image too.",
+    "body_part_undeclared": "No attribute of the study says which body part it shows; fill in Body Part "
+    "Examined (0018,0015) with FOREARM or ARM.",
+    "other_modality": "The study holds no DXA image (Modality {modalities}).",
+}
+"""What the administrator reads, by `NotApplicable` code."""
 
 
 def _two_images_message(scans: Sequence[Dataset]) -> str:

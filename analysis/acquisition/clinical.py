@@ -46,7 +46,7 @@ def clinical_context(
     }
     objects = [item for item in datasets if header.text(item, "ManufacturerModelName") != OWN_MODEL_NAME]
     context = entered
-    if context.age_years is None and (age := _first_agreed(objects, _AGE_SOURCES)) is not None:
+    if context.age_years is None and (age := _age(objects)) is not None:
         context = replace(context, age_years=age[0])
         provenance["age"] = f"{age[0]:.1f} y ({age[1]})"
     sex: tuple[Sex, str] | None = _first_agreed(objects, _SEX_SOURCES)
@@ -113,11 +113,16 @@ def _first_agreed(
     return None
 
 
-def _age_at_study(dataset: Dataset) -> float | None:
-    born, studied = _date(header.text(dataset, "PatientBirthDate")), study_date(dataset)
-    if born is None or studied is None:
+def _age(objects: Sequence[Dataset]) -> tuple[float, str] | None:
+    """Age on the first day of the study by birth date, else as written."""
+    births = {born for item in objects if (born := _date(header.text(item, "PatientBirthDate"))) is not None}
+    if len(births) > 1:
         return None
-    return _within((studied - born).days / DAYS_PER_YEAR, _PLAUSIBLE_AGE_YEARS)
+    days = [day for item in objects if (day := study_date(item)) is not None]
+    if births and days:
+        years = _within((min(days) - births.pop()).days / DAYS_PER_YEAR, _PLAUSIBLE_AGE_YEARS)
+        return (years, header.name("PatientBirthDate")) if years is not None else None
+    return _first_agreed(objects, _WRITTEN_AGE_SOURCES)
 
 
 def _patient_age(dataset: Dataset) -> float | None:
@@ -173,8 +178,7 @@ def _hologic_quantity(
 
 
 _TEXT = "Hologic analysis text"
-_AGE_SOURCES: tuple[tuple[str, Callable[[Dataset], float | None]], ...] = (
-    (header.name("PatientBirthDate"), _age_at_study),
+_WRITTEN_AGE_SOURCES: tuple[tuple[str, Callable[[Dataset], float | None]], ...] = (
     (header.name("PatientAge"), _patient_age),
     (_TEXT, _hologic_quantity("Age", {"y": 1.0, "years": 1.0}, _PLAUSIBLE_AGE_YEARS)),
 )

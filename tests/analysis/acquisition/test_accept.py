@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from handmade_studies import calibrated_image, hologic_page, lunar_study
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from analysis.acquisition import read_study
 from analysis.acquisition.accept import OWN_MODEL_NAME, find_forearm
 from analysis.config import ClinicalContext
 from analysis.errors import NotApplicable, RejectedInput
+from analysis.results import Laterality
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,24 @@ def test_objects_of_two_studies_are_refused() -> None:
     with pytest.raises(RejectedInput) as refused:
         find_forearm([calibrated_image(), other])
     assert refused.value.code == "several_studies"
+
+
+@pytest.mark.parametrize("charset", ["GB18030", "GBK", "ISO_IR 192"])
+def test_a_study_described_in_chinese_is_read_from_its_file(charset: str) -> None:
+    image = calibrated_image(BodyPartExamined=None, ImageLaterality=None, SpecificCharacterSet=charset)
+    image.PatientName, image.StudyDescription = "王^小东", "左前臂骨密度"
+    buffer = BytesIO()
+    image.save_as(buffer, enforce_file_format=True)
+    buffer.seek(0)
+    study = read_study([dcmread(buffer)], ClinicalContext())
+    assert study.laterality is Laterality.LEFT
+
+
+def test_text_in_an_undeclared_character_set_is_no_obstacle() -> None:
+    image = calibrated_image()
+    tag, content = Tag("StudyDescription"), "Knochendichte Größe".encode("latin-1")
+    image._dict[tag] = RawDataElement(tag, "LO", len(content), content, 0, False, True)
+    assert find_forearm([image]).image is image
 
 
 def test_the_order_of_the_objects_does_not_matter() -> None:

@@ -64,6 +64,21 @@ def test_objects_that_disagree_leave_a_value_unknown() -> None:
     assert clinical_context([image, report], None)[0].sex is None
 
 
+def test_a_report_written_a_day_later_does_not_make_the_age_doubtful() -> None:
+    image, report = lunar_study()
+    del report.StudyDate
+    report.ContentDate = "20260302"
+    age = clinical_context([image, report], None)[0].age_years
+    assert age is not None
+    assert age == clinical_context([image], None)[0].age_years
+
+
+def test_two_birth_dates_leave_the_age_unknown() -> None:
+    image, report = lunar_study()
+    report.PatientBirthDate = "19500101"
+    assert clinical_context([image, report], None)[0].age_years is None
+
+
 def test_our_own_results_are_no_source() -> None:
     own = calibrated_image(ManufacturerModelName=OWN_MODEL_NAME, PatientSex="M")
     assert clinical_context([calibrated_image(), own], None)[0].sex == "F"

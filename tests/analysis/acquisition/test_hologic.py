@@ -33,7 +33,7 @@ def printed_table(rows: list[list[str]], **fields: str) -> dict[str, VendorRegio
     prefix=st.sampled_from(["", "R_", "Radius ", "R "]),
 )
 def test_numbers_are_read_whatever_the_order_the_decimal_sign_and_the_markup(
-    bmd: tuple[object, ...], order: list[int], columns: list[int], comma: bool, tag: str, prefix: str
+    *, bmd: tuple[object, ...], order: list[int], columns: list[int], comma: bool, tag: str, prefix: str
 ) -> None:
     rows = [[*HOLOGIC_ROWS[i][:3], str(bmd[i]), *HOLOGIC_ROWS[i][4:]] for i in range(4)]
     for row in rows:
