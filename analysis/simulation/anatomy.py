@@ -11,14 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.simulation.geometry import (
-    BLOCKINESS,
-    Ellipsoid,
-    EndPlate,
-    ForearmGeometry,
-    LongBone,
-    forearm_geometry,
-)
+from analysis.simulation.geometry import ForearmGeometry, forearm_geometry
+from analysis.simulation.shapes import BLOCKINESS, Ellipsoid, EndPlate, LongBone
 from analysis.simulation.subject import Subject
 from analysis.simulation.trabecular import projected_fluctuation
 
@@ -125,7 +119,8 @@ class _Painter:
         half_width, half_depth = bone.half_width[rows], bone.half_depth[rows]
         cortex = bone.cortical_thickness[rows]
         outer = _mean_chord(offset, half_width, half_depth)
-        inner = _mean_chord(offset, half_width - cortex, half_depth - cortex)
+        shifted = offset - bone.medullary_shift[rows, None]
+        inner = _mean_chord(shifted, half_width - cortex, half_depth - cortex)
         trabecular = self._trabecular(inner, window, bone.trabecular_factor[rows, None])
         local = self.cortical * (outer - inner) + trabecular
         inside = np.diff(np.clip(offset, -half_width[:, None], half_width[:, None]), axis=1) / SAMPLE_MM
