@@ -1,8 +1,9 @@
 """Where on the bone the regional contributions come from.
 
 A region's BMD is the mean of its pixels, so its contribution divides into pixel parts without any
-approximation; so does any feature that is a mean over pixels. Other features of a region (thickness, a
-vendor's T-score) have no finer place than the region and are spread evenly over it.
+approximation. The sill of the variogram is, but for its grid, the mean of twice the squared deviation from
+the anatomy's trend, and is divided by that. Other features of a region (thickness, a vendor's T-score) have
+no finer place than the region and are spread evenly over it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from analysis.acquisition.image import RadiusImage
+from analysis.measurement.measure import TEXTURE_REGION
+from analysis.measurement.texture import TREND_MM
 from analysis.results import REGIONS
 from analysis.risk import FeatureTerm, RiskPrediction
 
@@ -20,7 +24,6 @@ SMOOTHING_MM = 1.5
 """Standard deviation of the display smoothing: about the width of a cortex, below the size of a region."""
 
 MORPHOMETRY_REGION = "one_third"
-TEXTURE_REGION = "ultradistal"
 
 FloatImage = NDArray[np.float64]
 BoolImage = NDArray[np.bool_]
@@ -73,20 +76,32 @@ def driver_map(
         if local is None:
             even.append(term)
             continue
-        deviation = _deviation(local(image.pixels.astype(np.float64), mask), mask)
+        deviation = _deviation(local(image.pixels.astype(np.float64), mask, image.spacing_mm), mask)
         if smoothing_mm > 0:
-            deviation = _smooth_within(deviation, mask, smoothing_mm, image.spacing_mm)
+            deviation = _deviation(_smooth(deviation, mask, smoothing_mm, image.spacing_mm), mask)
         painted += term.coefficient * deviation / mask.sum()
         split.append(term)
     pixel_area_cm2 = image.spacing_mm[0] * image.spacing_mm[1] / 100.0
     return (painted / pixel_area_cm2).astype(np.float32), _note(split, even, unplaced, smoothing_mm)
 
 
-def _density(pixels: FloatImage, mask: BoolImage) -> FloatImage:
-    return np.where(mask, pixels, 0.0)
+Spacing = tuple[float, float]
 
 
-LOCAL_QUANTITIES: Mapping[str, Callable[[FloatImage, BoolImage], FloatImage]] = {"bmd_g_cm2": _density}
+def _density(pixels: FloatImage, mask: BoolImage, spacing_mm: Spacing) -> FloatImage:
+    return pixels
+
+
+def _local_sill(pixels: FloatImage, mask: BoolImage, spacing_mm: Spacing) -> FloatImage:
+    """Twice the squared deviation from the trend that `analysis.measurement.texture` removes (g²/cm⁴)."""
+    trend = _smooth(pixels, mask, TREND_MM, spacing_mm)
+    return 2.0 * (pixels - trend) ** 2
+
+
+LOCAL_QUANTITIES: Mapping[str, Callable[[FloatImage, BoolImage, Spacing], FloatImage]] = {
+    "bmd_g_cm2": _density,
+    "variogram_sill": _local_sill,
+}
 """Quantity -> the per-pixel image whose mean over the region is that quantity."""
 
 
@@ -101,18 +116,14 @@ def _deviation(local: FloatImage, mask: BoolImage) -> FloatImage:
     return np.where(mask, local - local[mask].mean(), 0.0)
 
 
-def _smooth_within(
-    deviation: FloatImage, mask: BoolImage, smoothing_mm: float, spacing_mm: tuple[float, float]
-) -> FloatImage:
-    """Gaussian smoothing that ignores pixels outside `mask` and keeps the sum at zero."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = (smoothing_mm / spacing_mm[0], smoothing_mm / spacing_mm[1])
+def _smooth(image: FloatImage, mask: BoolImage, sigma_mm: float, spacing_mm: Spacing) -> FloatImage:
+    """Gaussian smoothing that sees only the pixels inside `mask`; zero outside."""
+    sigma = (sigma_mm / spacing_mm[0], sigma_mm / spacing_mm[1])
     weight = gaussian_filter(mask.astype(np.float64), sigma, mode="constant")
-    smoothed = gaussian_filter(deviation, sigma, mode="constant")
-    inside = np.zeros_like(deviation)
+    smoothed = gaussian_filter(np.where(mask, image, 0.0), sigma, mode="constant")
+    inside = np.zeros_like(image)
     inside[mask] = smoothed[mask] / weight[mask]
-    return _deviation(inside, mask)
+    return inside
 
 
 def _note(

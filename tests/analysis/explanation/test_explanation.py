@@ -218,3 +218,22 @@ def test_smoothing_never_moves_weight_into_or_out_of_a_region(seed: int, smoothi
     assert not painted[~mask].any()
     integral = painted.astype(np.float64).sum() * SPACING[0] * SPACING[1] / 100
     assert integral == pytest.approx(term.contribution, abs=1e-5)
+
+
+def test_rough_bone_carries_the_contribution_of_the_sill(
+    bone: tuple[RadiusImage, dict[str, np.ndarray]],
+) -> None:
+    """The half with four times the deviation from the trend carries more of what the sill adds."""
+    image, masks = bone
+    rng = np.random.default_rng(11)
+    pixels = np.full(image.pixels.shape, 0.4)
+    pixels[:25] += rng.normal(0, 0.04, (25, 60))
+    pixels[25:] += rng.normal(0, 0.01, (95, 60))
+    term = FeatureTerm("texture.variogram_sill", 2e-3, 1e-3, 300.0, "g2/cm4")
+    prediction = replace(measured_on(image, masks), terms=(term,))
+    painted, note = driver_map(prediction, make_image(pixels), masks)
+    assert painted is not None
+    assert painted[15:22, 20:40].mean() > painted[28:38, 20:40].mean()
+    integral = painted.astype(np.float64).sum() * SPACING[0] * SPACING[1] / 100
+    assert integral == pytest.approx(term.contribution, abs=1e-6)
+    assert "pixel by pixel: texture.variogram_sill" in note

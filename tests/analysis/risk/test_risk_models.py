@@ -153,6 +153,14 @@ def test_lower_bone_density_never_lowers_the_risk(one_third: float, less: float)
 
 
 @pytest.mark.parametrize("model", SHIPPED.models, ids=lambda model: model.identity.name)
+def test_in_every_shipped_model_denser_or_thicker_bone_lowers_the_risk(model: Any) -> None:
+    protective = ("bmd_g_cm2", "t_score", "cortical_thickness_mm")
+    coefficients = {f.name: f.coefficient for f in model.features if f.name.endswith(protective)}
+    assert coefficients
+    assert all(coefficient < 0 for coefficient in coefficients.values()), coefficients
+
+
+@pytest.mark.parametrize("model", SHIPPED.models, ids=lambda model: model.identity.name)
 def test_category_changes_exactly_at_the_stated_thresholds(model: Any) -> None:
     assert 0 < model.moderate_from < model.high_from < 1
     for threshold in (model.moderate_from, model.high_from):
