@@ -1,3 +1,12 @@
 """Imported once by the fork server, so that every worker process starts warm."""
 
-import reports  # noqa: F401
+# ruff: noqa: F401
+import radiomics.featureextractor
+
+import analysis.engine
+import analysis.serialization
+import dicom_node.storage.archive
+import reports.heatmap
+import reports.structured_report
+import reports.summary
+import reports.text_report
