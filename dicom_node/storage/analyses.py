@@ -63,20 +63,27 @@ class AnalysisTables(StudyTables):
     def claim_analysis(self, owner: str, lease_seconds: float) -> AnalysisJob | None:
         """Claim the analysis that has waited longest, or None.
 
-        An expired lease counts as waiting. A study's analyses never run side by side, and those that were
-        interrupted by the node's own death come last: an input that kills the node cannot starve the others.
+        An expired lease counts as waiting. A study's analyses never run side by side; a follow-up waits for
+        the patient's earlier studies, since what they measure is its history; and those that were interrupted
+        by the node's own death come last: an input that kills the node cannot starve the others.
         """
         with self._transaction():
             now = self._now()
             row = self._row(
                 """
-                SELECT id, study_instance_uid, "trigger", attempts FROM analyses AS candidate
-                WHERE ((state = 'queued' AND next_attempt_at <= :now)
-                       OR (state = 'running' AND lease_expires_at <= :now))
+                SELECT id, study_instance_uid FROM analyses AS candidate
+                JOIN studies AS study USING (study_instance_uid)
+                WHERE ((candidate.state = 'queued' AND next_attempt_at <= :now)
+                       OR (candidate.state = 'running' AND lease_expires_at <= :now))
                   AND NOT EXISTS (SELECT 1 FROM analyses AS other
                                   WHERE other.study_instance_uid = candidate.study_instance_uid
                                     AND other.id <> candidate.id
                                     AND other.state = 'running' AND other.lease_expires_at > :now)
+                  AND NOT EXISTS (SELECT 1 FROM studies AS earlier
+                                  JOIN analyses AS prior USING (study_instance_uid)
+                                  WHERE earlier.patient_key = study.patient_key AND earlier.patient_key <> ''
+                                    AND earlier.study_date <> '' AND earlier.study_date < study.study_date
+                                    AND prior.state IN ('queued', 'running'))
                 ORDER BY interruptions, id LIMIT 1
                 """,
                 {"now": now},

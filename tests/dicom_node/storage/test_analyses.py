@@ -184,3 +184,22 @@ def test_priors_are_earlier_analysed_studies_of_the_same_patient(
     assert journal.priors("anna", before="20260101", excluding="1.9") == [first, second]
     assert journal.priors("anna", before="20260101", excluding="1.2") == [first]
     assert journal.priors("", before="20260101", excluding="1.9") == []
+
+
+def test_a_follow_up_waits_for_the_earlier_study_of_the_same_patient(
+    journal: Journal, outcome: Outcome, received: Callable[..., ReceivedInstance]
+) -> None:
+    for study, patient, date in [
+        ("1.2", "anna", "20260101"),  # the follow-up arrives first
+        ("1.1", "anna", "20240101"),
+        ("1.3", "bert", "20260101"),
+    ]:
+        journal.record_instance(received(f"{study}.1", study=study, patient_key=patient, study_date=date))
+        row = journal.study(study)
+        assert row is not None
+        journal.complete_study(row, "quiet")
+    earlier, other = claim(journal), claim(journal)
+    assert [earlier.study_instance_uid, other.study_instance_uid] == ["1.1", "1.3"]
+    assert journal.claim_analysis("me", 60) is None
+    journal.finish_analysis(earlier, outcome(earlier), [])
+    assert claim(journal).study_instance_uid == "1.2"
