@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from analysis.acquisition.image import RadiusImage
 from analysis.measurement.densitometry import measure_regions
+from analysis.measurement.edge_recovery import recovered_density
 from analysis.measurement.morphometry import measure_morphometry
 from analysis.measurement.reference import ReferenceCurve
 from analysis.measurement.regions import PlacedRegions
@@ -50,7 +51,9 @@ def measure(
     """
     spoiled = {name for name, mask in placed.masks.items() if (mask & anatomy.metal_mask).any()}
     clean = {name: mask for name, mask in placed.masks.items() if name not in spoiled}
-    regions, density_findings = measure_regions(image, clean, reference, age_years, sex)
+    regions, density_findings = measure_regions(
+        _with_edges_recovered(image, anatomy), clean, reference, age_years, sex
+    )
     for name in spoiled:
         regions[name] = RegionMeasurement()
     for name, polygon in placed.polygons.items():
@@ -72,6 +75,12 @@ def measure(
             *texture.findings,
         ),
     )
+
+
+def _with_edges_recovered(image: RadiusImage, anatomy: ForearmAnatomy) -> RadiusImage:
+    if not image.density or image.spacing_mm is None:
+        return image
+    return replace(image, pixels=recovered_density(image.pixels, anatomy, image.spacing_mm))
 
 
 def _metal_findings(anatomy: ForearmAnatomy, spoiled: set[str]) -> tuple[QualityFinding, ...]:

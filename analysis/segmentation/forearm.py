@@ -14,7 +14,6 @@ from analysis.segmentation.landmarks import (
     articular_surface,
     distal_end,
     soft_tissue_level,
-    ulnar_styloid,
 )
 from analysis.segmentation.metal import metal_mask, painted_over
 from analysis.segmentation.normalise import normalised
@@ -23,6 +22,7 @@ from analysis.segmentation.outline import as_polygon, clip_to_image, rasterise
 from analysis.segmentation.plausibility import judge
 from analysis.segmentation.refinement import refine
 from analysis.segmentation.straighten import StraightImage, centred_frame, straighten
+from analysis.segmentation.styloid import ulnar_styloid
 from analysis.segmentation.tracking import BoneTrack, edge_paths
 
 STEP_MM = 0.3

@@ -1,4 +1,4 @@
-"""Where the bones end distally: the articular surface of the radius, the ulnar head and its styloid."""
+"""Where the bones end distally: the joint gap, and the articular surface column by column."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ CENTRAL = np.linspace(-0.6, 0.6, 21)
 SMALLEST_DROP = 0.25
 """Least fall of contrast at a joint, as a fraction of the bone's own contrast."""
 SURFACE_BAND_MM = 5.0
-STYLOID_REACH_MM = 14.0
-STYLOID_LEVEL = 0.35
-"""Fraction of the ulnar head's contrast that still counts as styloid: it is thin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,45 +170,3 @@ def _width_at_end(bone: BoneTrack, end: DistalEnd) -> tuple[float, float]:
         left = float(bone.left[int(np.clip(end.at(left), 0, rows - 1))])
         right = float(bone.right[int(np.clip(end.at(right), 0, rows - 1))])
     return left, right
-
-
-def ulnar_styloid(
-    image: StraightImage, ulna: BoneTrack, end: DistalEnd, soft: FloatArray, radius_is_right: bool
-) -> tuple[float, float]:
-    """Tip of the ulnar styloid, ``(column, row)`` in the straightened image.
-
-    The styloid stands on the side of the ulnar head away from the radius. Each column of that side is walked
-    distally from the head until contrast falls under `STYLOID_LEVEL` of the head's; the most distal such
-    point that neighbouring columns confirm is the tip.
-    """
-    per_mm = 1.0 / image.step
-    row = int(end.row)
-    left, right = ulna.left[row], ulna.right[row]
-    width = right - left
-    low, high = (
-        (left - 0.1 * width, left + 0.6 * width)
-        if radius_is_right
-        else (right - 0.6 * width, right + 0.1 * width)
-    )
-    columns = np.arange(max(0, int(low)), min(image.values.shape[1], int(high) + 1))
-    start = row + round(3.0 * per_mm)
-    rows = np.arange(start, max(0, start - round((STYLOID_REACH_MM + 3.0) * per_mm)), -1)
-    smooth = ndimage.gaussian_filter(image.values, 0.3 * per_mm)
-    walk = smooth[rows][:, columns]
-    level = float(soft[row])
-    head = np.median(
-        image.values[
-            row + round(1.5 * per_mm) : row + round(6 * per_mm),
-            int(left + 0.25 * width) : int(right - 0.25 * width),
-        ]
-    )
-    threshold = level + STYLOID_LEVEL * (head - level)
-    inside = walk >= threshold
-    seeded = inside[: round(2.0 * per_mm)].any(axis=0)
-    length = np.where(inside.all(axis=0), rows.size, np.argmin(inside, axis=0))
-    length = np.where(seeded & inside[0], length, 0)
-    confirmed = ndimage.minimum_filter1d(length, max(2, round(1.0 * per_mm)))
-    best = int(confirmed.argmax())
-    steps = int(confirmed[best])
-    plateau = np.flatnonzero(confirmed == steps)
-    return float(columns[plateau].mean()), float(rows[0] - steps + 0.5)
