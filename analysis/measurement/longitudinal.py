@@ -49,7 +49,7 @@ def changes(
         In the order of `REGIONS`; empty if there is no comparable prior. ``significant`` is ``None`` where no
         least significant change is known or the machine changed: two machines differ by more than bone does.
     findings : tuple of QualityFinding
-        ``prior_not_comparable`` (side or date unknown) or ``machine_changed``.
+        ``prior_not_comparable`` (side or date unknown), ``machine_changed`` or ``lsc_published``.
     """
     if not history:
         return (), ()
@@ -59,13 +59,15 @@ def changes(
     if not earlier:
         return (), ()
     prior = max(earlier, key=lambda measurement: (measurement.study_date, measurement.study_instance_uid))
-    same_machine = prior.device == device
+    same_machine = bool(device) and prior.device == device
     found = tuple(
         change
         for region in REGIONS
         if (change := _change(region, regions.get(region), prior, study_date, same_machine)) is not None
     )
-    return found, () if same_machine or not found else (_machine_changed(prior.device, device),)
+    if not found:
+        return (), ()
+    return found, (_LSC_PUBLISHED if same_machine else _machine_changed(prior.device, device),)
 
 
 def _change(
@@ -99,6 +101,14 @@ _NOT_COMPARABLE = QualityFinding(
     "prior_not_comparable",
     Severity.WARNING,
     "Earlier studies exist, but the side or the date of this one is unknown, so no change is stated.",
+)
+
+
+_LSC_PUBLISHED = QualityFinding(
+    "lsc_published",
+    Severity.INFO,
+    f"Changes are judged by the published precision of forearm DXA times {LSC_FACTOR} (Hologic QDR-1000, "
+    "100 women), not by this site's own precision.",
 )
 
 

@@ -33,7 +33,7 @@ def test_a_loss_beyond_the_least_significant_change_is_significant() -> None:
     assert change.significant is True
     assert change.years == pytest.approx(2.0, abs=0.01)
     assert change.percent_per_year == pytest.approx(change.change_percent / change.years)
-    assert findings == ()
+    assert [finding.code for finding in findings] == ["lsc_published"]
 
 
 def test_a_change_within_it_is_not() -> None:
@@ -47,8 +47,9 @@ def test_a_region_without_known_precision_gets_no_verdict() -> None:
     assert {change.region: change.significant for change in found}["total"] is None
 
 
-def test_another_machine_takes_the_verdict_away_and_is_flagged() -> None:
-    found, findings = changes(NOW, Laterality.LEFT, "B", TODAY, [prior()])
+@pytest.mark.parametrize(("before", "now"), [("A", "B"), ("", "")])
+def test_another_or_an_unnamed_machine_takes_the_verdict_away_and_is_flagged(before: str, now: str) -> None:
+    found, findings = changes(NOW, Laterality.LEFT, now, TODAY, [prior(device=before)])
     assert [change.significant for change in found] == [None, None]
     assert [finding.code for finding in findings] == ["machine_changed"]
 
