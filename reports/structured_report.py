@@ -237,7 +237,6 @@ def _engine_algorithm(context: ReportContext) -> AlgorithmIdentification:
         name=MANUFACTURER_MODEL_NAME,
         version=context.analysis.engine_version,
         manufacturer=MANUFACTURER,
-        family=codes.cid7162.ArtificialIntelligence,
         parameters=provenance_sentences(context.analysis),
     )
 
@@ -247,7 +246,6 @@ def _model_algorithm(risk: RiskEstimate, inputs: Sequence[str]) -> AlgorithmIden
     return AlgorithmIdentification(
         name=model.name,
         version=model.version,
-        manufacturer=MANUFACTURER,
         family=codes.cid7162.ArtificialIntelligence,
         parameters=[f"sha256: {model.sha256}", f"training data: {model.training_data}", *inputs],
     )

@@ -101,7 +101,7 @@ def _write_patient(page: Block, context: ReportContext) -> None:
     ]
     if header.AccessionNumber:
         facts.append(f"accession {header.AccessionNumber}")
-    page.text("   ".join(facts))
+    page.text(" · ".join(facts))
 
 
 def _densitometry(analysis: StudyAnalysis) -> Image.Image:

@@ -1,0 +1,180 @@
+"""SR-1 read back by highdicom: every number equals the analysis, and viewers can draw it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from highdicom.sr import srread
+from hypothesis import given
+from hypothesis import strategies as st
+from report_support import COLUMNS, ROWS, make_analysis, make_source
+
+from analysis.results import BmdSource, Laterality, RegionMeasurement, StudyAnalysis
+from reports import compose
+from reports import codes as coded
+from reports.checks import content_items
+from reports.regions_of_interest import MINIMUM_POINTS, closed_polyline
+
+
+def reread(analysis: StudyAnalysis) -> Any:
+    buffer = io.BytesIO()
+    compose(analysis, [make_source()])[1].save_as(buffer, enforce_file_format=True)
+    buffer.seek(0)
+    return srread(buffer)
+
+
+def groups_by_finding(document: Any) -> dict[str, Any]:
+    groups = document.content.get_planar_roi_measurement_groups()
+    return {group.finding_type.value: group for group in groups}
+
+
+def numbers(group: Any) -> dict[str, float]:
+    return {m.name.value: float(m.value) for m in group.get_measurements()}
+
+
+def test_every_measured_number_reads_back_exactly() -> None:
+    analysis = make_analysis()
+    groups = groups_by_finding(reread(analysis))
+    for region, measured in analysis.regions.items():
+        read = numbers(groups[coded.REGION_FINDINGS[region].value])
+        expected = {
+            coded.REGION_BMD[region].value: measured.bmd_g_cm2,
+            coded.T_SCORE.value: measured.t_score,
+            coded.Z_SCORE.value: measured.z_score,
+            coded.AREA.value: measured.area_cm2,
+            coded.BMC.value: measured.bmc_g,
+            coded.BMD_UNCERTAINTY.value: measured.bmd_uncertainty_g_cm2,
+        }
+        for concept, value in expected.items():
+            assert read.get(concept) == value, (region, concept)
+
+
+def test_every_risk_and_its_interval_read_back_in_percent() -> None:
+    analysis = make_analysis()
+    read = numbers(groups_by_finding(reread(analysis))[coded.RADIUS_FINDING.value])
+    assert analysis.risk is not None
+    for year, estimate in analysis.risk.horizons.items():
+        assert read[f"FRACTURE_RISK_{year}Y"] == pytest.approx(100 * estimate.probability)
+        assert read[f"RISK_{year}Y_LOW"] == pytest.approx(100 * estimate.interval[0])
+        assert read[f"RISK_{year}Y_HIGH"] == pytest.approx(100 * estimate.interval[1])
+
+
+def test_shape_and_texture_read_back_where_they_were_measured() -> None:
+    groups = groups_by_finding(reread(make_analysis()))
+    radius, ultradistal = numbers(groups["ROI_RADIUS"]), numbers(groups["ROI_UD"])
+    assert (radius["CORTICAL_THICKNESS"], ultradistal["TU9B"]) == (2.6149, 5.18234)
+
+
+def test_a_number_that_was_not_measured_is_absent_and_never_zero() -> None:
+    read = numbers(groups_by_finding(reread(make_analysis()))["ROI_MID"])
+    assert coded.T_SCORE.value not in read
+    assert coded.Z_SCORE.value not in read
+
+
+def test_the_outline_reads_back_as_the_region_on_the_source_grid() -> None:
+    analysis = make_analysis()
+    outline = groups_by_finding(reread(analysis))["ROI_UD"].roi.value
+    corners = {tuple(point) for point in outline}
+    assert corners >= set(analysis.regions["ultradistal"].polygon)
+
+
+def test_site_side_algorithm_and_model_are_named() -> None:
+    document = reread(make_analysis())
+    group = groups_by_finding(document)["ROI_13"]
+    assert group.finding_sites[0].value.value == "47728000"
+    assert group.finding_sites[0].laterality.value == "7771000"
+    text = "\n".join(str(item.get("TextValue", "")) for item in content_items(document))
+    assert "ab" * 32 in text
+    assert "trained on simulated data, research use only" in text
+    assert "Real World Value Mapping" in text
+
+
+def test_without_a_known_side_none_is_named() -> None:
+    analysis = replace(make_analysis(), laterality=None)
+    assert groups_by_finding(reread(analysis))["ROI_13"].finding_sites[0].laterality is None
+
+
+def test_the_right_side_is_coded_right() -> None:
+    analysis = replace(make_analysis(), laterality=Laterality.RIGHT)
+    assert groups_by_finding(reread(analysis))["ROI_13"].finding_sites[0].laterality.value == "24028007"
+
+
+def test_vendor_numbers_say_that_they_were_copied() -> None:
+    vendor = BmdSource.VENDOR
+    measured = RegionMeasurement(
+        0.6, vendor, None, 2.1, 3.5, -1.5, -0.4, vendor, ((10, 10), (40, 10), (40, 50))
+    )
+    document = reread(make_analysis(regions={"one_third": measured}))
+    methods = [
+        item.ConceptCodeSequence[0].CodeValue
+        for item in content_items(document)
+        if item.ValueType == "CODE" and item.ConceptNameCodeSequence[0].CodeMeaning == "Measurement Method"
+    ]
+    assert set(methods) == {"FROM_VENDOR"}
+
+
+def test_numbers_of_a_region_that_could_not_be_outlined_stand_with_the_radius_and_name_their_region() -> None:
+    vendor = BmdSource.VENDOR
+    measured = RegionMeasurement(0.6, vendor, None, 2.1, 3.5, -1.5, None, vendor)
+    groups = groups_by_finding(reread(make_analysis(regions={"one_third": measured})))
+    assert set(groups) == {"ROI_RADIUS"}
+    assert numbers(groups["ROI_RADIUS"])["BMD_13"] == 0.6
+    scores = [m for m in groups["ROI_RADIUS"].get_measurements() if m.name.value == "T_SCORE"]
+    assert scores[0].finding_sites[0].value.value == "ROI_13"
+
+
+def test_an_analysis_without_risk_still_has_its_radius_group() -> None:
+    groups = groups_by_finding(reread(make_analysis(risk=None, explanation=())))
+    assert not [name for name in numbers(groups["ROI_RADIUS"]) if "RISK" in name]
+
+
+def test_the_first_group_is_the_region_a_diagnosis_may_rest_on_and_shows_five_numbers() -> None:
+    groups = reread(make_analysis()).content.get_planar_roi_measurement_groups()
+    assert groups[0].finding_type.value == "ROI_13"
+    assert [m.name.meaning for m in groups[0].get_measurements()][:5] == [
+        "BMD 1/3",
+        "T-score",
+        "Z-score",
+        "Area",
+        "BMC",
+    ]
+
+
+def test_names_of_measurements_fit_beside_the_picture() -> None:
+    document = reread(make_analysis())
+    names = [
+        item.ConceptNameCodeSequence[0].CodeMeaning
+        for item in content_items(document)
+        if item.ValueType == "NUM"
+    ]
+    assert names
+    assert max(map(len, names)) <= 20
+
+
+def test_the_category_and_the_research_statement_stand_in_the_qualitative_evaluations() -> None:
+    document = reread(make_analysis())
+    container = next(
+        item
+        for item in content_items(document)
+        if item.ValueType == "CONTAINER" and item.ConceptNameCodeSequence[0].CodeValue == "C0034375"
+    )
+    assert container.ContentSequence[0].TextValue == "AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
+    assert container.ContentSequence[1].ConceptCodeSequence[0].CodeMeaning == "Moderate risk"
+    assert document.ContentQualification == "RESEARCH"
+
+
+point = st.tuples(st.floats(0, COLUMNS), st.floats(0, ROWS))
+
+
+@given(st.lists(point, min_size=3, max_size=30))
+def test_an_outline_is_closed_long_enough_and_keeps_its_points(polygon: list[tuple[float, float]]) -> None:
+    line = closed_polyline(tuple(polygon))
+    assert len(line) >= MINIMUM_POINTS
+    assert np.array_equal(line[0], line[-1])
+    assert {tuple(p) for p in line} >= {tuple(p) for p in polygon}
+    assert line[:, 0].min() >= 0
+    assert line[:, 0].max() <= COLUMNS
