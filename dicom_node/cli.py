@@ -54,7 +54,6 @@ def _configure_logging(*, verbose: bool) -> None:
     if not verbose:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it reports every run of every job
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # we say the same with the remedy
-        logging.getLogger("radiomics").setLevel(logging.ERROR)  # it reports every feature class
 
 
 def _run_command(options: argparse.Namespace) -> int:

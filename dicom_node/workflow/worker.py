@@ -87,7 +87,6 @@ def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node, which then ends its workers
     os.umask(0o077)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    logging.getLogger("radiomics").setLevel(logging.ERROR)  # it reports every feature class
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
