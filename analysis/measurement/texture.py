@@ -178,10 +178,10 @@ def radiomics_features(values: FloatArray, mask: NDArray[np.bool_], *, bin_width
     AnalysisError
         If the number of features is not `EXPECTED_FEATURES`.
     """
-    for name in ("radiomics", "radiomics.glcm"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     from radiomics.featureextractor import RadiomicsFeatureExtractor
 
+    for name in ("radiomics", "radiomics.glcm"):  # after the import, which sets the level itself
+        logging.getLogger(name).setLevel(logging.ERROR)
     extractor = RadiomicsFeatureExtractor(
         binWidth=bin_width, force2D=True, force2Ddimension=0, preCrop=True, additionalInfo=False, label=1
     )
