@@ -11,6 +11,7 @@ from rich.table import Table
 from analysis.results import HORIZONS_YEARS
 
 ABSENT = "-"
+PIPE_WIDTH = 160
 
 
 def analyses_table(documents: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | None = None) -> Table:
@@ -29,6 +30,7 @@ def analyses_table(documents: Iterable[Mapping[str, Any]], labels: Mapping[str, 
     for years in HORIZONS_YEARS:
         table.add_column(f"risk {years} y", justify="right")
     table.add_column("category")
+    table.add_column("change of 1/3 BMD")
     for document in documents:
         uid = document["study_instance_uid"]
         table.add_row((labels or {}).get(uid, "…" + uid[-12:]), *_cells(document))
@@ -36,11 +38,14 @@ def analyses_table(documents: Iterable[Mapping[str, Any]], labels: Mapping[str, 
 
 
 def print_table(table: Table) -> None:
-    """Print to standard output, at full width where it is not a terminal."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
+    """Print to standard output."""
+    standard_output().print(table)
+
+
+def standard_output() -> Console:
+    """A console that keeps long lines whole where standard output is not a terminal, but a file or pipe."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _cells(document: Mapping[str, Any]) -> list[str]:
@@ -55,12 +60,21 @@ def _cells(document: Mapping[str, Any]) -> list[str]:
         number(ultradistal["t_score"], 1),
         *(percent(risk["probability"]) if risk else ABSENT for risk in risks),
         document["risk"]["category"] or ABSENT,
+        _change(document),
     ]
+
+
+def _change(document: Mapping[str, Any]) -> str:
+    change = next((item for item in document["changes"] if item["region"] == "one_third"), None)
+    if change is None:
+        return ABSENT
+    verdict = {True: "significant", False: "not significant", None: "significance unknown"}
+    return f"{change['change_percent']:+.1f} % in {change['years']:.1f} y, {verdict[change['significant']]}"
 
 
 def number(value: float | None, decimals: int) -> str:
     """A number at its proper decimals (ISCD: BMD 3, T and Z 1), or a dash where it is absent."""
-    return ABSENT if value is None else f"{value:.{decimals}f}"
+    return ABSENT if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"  # never "-0.0"
 
 
 def percent(probability: float) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dicom_node.embedded_pacs import EmbeddedPacs
 
 ANSWER_SECONDS = 150.0
+SHOWN_ADVICE = {"diagnosis", "treatment"}
+"""Kinds of recommendation the terminal shows; the report holds all of them with their sources."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from dicom_node import demonstration
     from dicom_node.embedded_pacs import EmbeddedPacs
+    from dicom_node.tables import standard_output
 
-    console = Console()
+    console = standard_output()
     started = time.monotonic()
     demos = _demo_studies(options.studies)
     demonstration.prepare_folder(options.out)
@@ -91,15 +92,15 @@ def _outcome(demo: DemoStudy) -> str:
 
 
 def _show(demos: list[DemoStudy], console: Console) -> None:
-    from dicom_node.tables import analyses_table, print_table
+    from dicom_node.tables import analyses_table
 
     documents = [demo.document for demo in demos if demo.document is not None]
-    print_table(analyses_table(documents, {demo.uid: demo.name for demo in demos}))
+    console.print(analyses_table(documents, {demo.uid: demo.name for demo in demos}))
     for demo in demos:
-        console.print(f"\n[bold]{demo.name}[/bold]: {_outcome(demo)}", highlight=False)
+        console.print(f"\n[bold]{demo.name}[/bold]: {_outcome(demo)}")
         for item in (demo.document or {}).get("recommendations", []):
-            console.print(
-                f"  {item['kind']}: {item['text']}  ({item['source']})", highlight=False, markup=False
-            )
-        for path in demo.saved:
-            console.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)
+            if item["kind"] in SHOWN_ADVICE and not item["text"].startswith("Not evaluated"):
+                console.print(f"  {item['kind']}: {item['text']}", markup=False)
+        if demo.saved:
+            names = ", ".join(path.name for path in demo.saved)
+            console.print(f"  {demo.saved[0].parent}/: {names}", markup=False)
