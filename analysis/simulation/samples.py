@@ -51,8 +51,10 @@ def sample_studies() -> Mapping[str, SimulatedStudy]:
             acquisition=Acquisition(tilt_degrees=-2.0, offset_mm=(-2.0, 1.5)),
             header=replace(first, key="sample-3", study_date=_FIRST_DATE + timedelta(days=_FOLLOW_UP_DAYS)),
         ),
-        "04-hologic": _vendor_sample("hologic", 104, "SIMULATED^Boris", "SIM-0004", age=66.1),
-        "05-lunar": _vendor_sample("lunar", 105, "SIMULATED^Xiaoming=模拟^小明", "SIM-0005", age=61.7),
+        "04-hologic": _vendor_sample("hologic", 104, "SIMULATED^Berta", "SIM-0004", age=66.1, sex="F"),
+        "05-lunar": _vendor_sample(
+            "lunar", 139, "SIMULATED^Xiaoming=模拟^小明", "SIM-0005", age=70.7, sex="M"
+        ),
         "06-spine-to-decline": _spine_sample(),
         "07-calibrated-metal": simulate_study(
             "calibrated",
@@ -74,9 +76,8 @@ def _header(key: str, subject: Subject, name: str, patient_id: str, day: date) -
 
 
 def _vendor_sample(
-    flavour: Literal["hologic", "lunar"], seed: int, name: str, patient_id: str, age: float
+    flavour: Literal["hologic", "lunar"], seed: int, name: str, patient_id: str, *, age: float, sex: Sex
 ) -> SimulatedStudy:
-    sex: Sex = "M" if flavour == "hologic" else "F"
     subject = draw_subject(np.random.default_rng(seed), age=age, sex=sex)
     header = _header(f"sample-{flavour}", subject, name, patient_id, date(2024, 3, 6))
     return simulate_study(flavour, seed, subject=subject, header=header)
