@@ -51,4 +51,4 @@ def gather_facts(
 
 
 def _reported(score: float | None) -> float | None:
-    return None if score is None else round(score, 1)
+    return None if score is None else round(score, 1) + 0.0  # + 0.0: −0.0 becomes 0.0

@@ -6,6 +6,8 @@ All estimates handle censoring by inverse-probability weights and count death be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,43 @@ def evaluate(
         str(years): _evaluate_horizon(log_odds[:, index], oracle, follow_up, years, rng)
         for index, years in enumerate(HORIZONS_YEARS)
     }
+
+
+def evaluate_groups(
+    log_odds: FloatArray, groups: Mapping[str, NDArray[np.bool_]], follow_up: FollowUp
+) -> dict[str, dict[str, float | int | None]]:
+    """Discrimination and calibration at the longest horizon within groups of subjects.
+
+    Parameters
+    ----------
+    log_odds : ndarray, (subjects,)
+        At the longest horizon.
+    groups : mapping of group name to ndarray of bool, (subjects,)
+    follow_up : FollowUp
+
+    Returns
+    -------
+    dict
+        Group -> ``subjects``, ``fractures``, ``auc``, ``observed_to_expected``; the last two None in a group
+        without a fracture.
+    """
+    outcome = fractured_within(follow_up, HORIZONS_YEARS[-1])
+    weight = censoring_weights(follow_up, HORIZONS_YEARS[-1])
+    probability = 1.0 / (1.0 + np.exp(-log_odds))
+    figures: dict[str, dict[str, float | int | None]] = {}
+    for name, members in groups.items():
+        some = bool(outcome[members].any())
+        figures[name] = {
+            "subjects": int(members.sum()),
+            "fractures": int(outcome[members].sum()),
+            "auc": _auc(outcome[members], log_odds[members], weight[members]) if some else None,
+            "observed_to_expected": float(
+                np.average(outcome[members], weights=weight[members]) / probability[members].mean()
+            )
+            if some
+            else None,
+        }
+    return figures
 
 
 def _evaluate_horizon(

@@ -63,6 +63,10 @@ def _section(content: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         "| years | fractures | AUC (95 %) | oracle's AUC | Brier (without model) | O:E | slope | intercept |",
         "|---|---|---|---|---|---|---|---|",
         *(_horizon_row(years, evaluation["horizons"][str(years)]) for years in HORIZONS_YEARS),
+        "",
+        "| held-out group, 10 years | subjects | fractures | AUC | O:E |",
+        "|---|---|---|---|---|",
+        *(_group_row(name, figures) for name, figures in evaluation["groups_10_years"].items()),
     ]
     return "\n".join(lines)
 
@@ -73,6 +77,13 @@ def _feature_row(item: Mapping[str, Any]) -> str:
         f"| `{item['name']}` | {item['unit']} | {item['coefficient']:+.4g} | {item['training_mean']:.4g} | "
         f"{low:.4g} to {high:.4g} |"
     )
+
+
+def _group_row(name: str, figures: Mapping[str, Any]) -> str:
+    quality = "– | –"
+    if figures["auc"] is not None:
+        quality = f"{figures['auc']:.3f} | {figures['observed_to_expected']:.2f}"
+    return f"| {name} | {figures['subjects']} | {figures['fractures']} | {quality} |"
 
 
 def _horizon_row(years: int, figures: Mapping[str, Any]) -> str:

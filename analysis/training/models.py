@@ -16,7 +16,7 @@ from analysis.results import HORIZONS_YEARS
 from analysis.risk.model import CATEGORY_HORIZON_YEARS, SCHEMA
 from analysis.risk.registry import REGISTRY_FILE
 from analysis.training.cohort import FEATURE_UNITS, Cohort
-from analysis.training.evaluation import evaluate
+from analysis.training.evaluation import evaluate, evaluate_groups
 from analysis.training.fit import Fit, FloatArray, FollowUp, fit_calibrated
 from analysis.training.model_card import model_card
 
@@ -29,8 +29,8 @@ MODEL_FEATURES: Mapping[str, tuple[str, ...]] = {
         "morphometry.cortical_thickness_mm",
         "texture.variogram_sill",
     ),
-    "radius-vendor": ("age_years", "male", "one_third.t_score", "ultradistal.t_score"),
-    "radius-vendor-one-third": ("age_years", "male", "one_third.t_score"),
+    "radius-t-scores": ("age_years", "male", "one_third.t_score", "ultradistal.t_score"),
+    "radius-one-third-t-score": ("age_years", "male", "one_third.t_score"),
 }
 """Model name -> features, most preferred model first.
 
@@ -121,13 +121,17 @@ def _train_one(
     rng = np.random.default_rng([cohort.seed, 2])
     fit = fit_calibrated(train, follow_up.take(split.train), rng)
     content = _model_content(cohort, name, features, train, fit)
-    evaluation = evaluate(
-        fit.predictor.log_odds(table[split.test]),
-        cohort.log_hazard[split.test],
-        follow_up.take(split.test),
-        rng,
-    )
-    return content, {"cross_fitted_calibration_slope": fit.calibration_slope, "horizons": evaluation}
+    log_odds, held_out = fit.predictor.log_odds(table[split.test]), follow_up.take(split.test)
+    return content, {
+        "cross_fitted_calibration_slope": fit.calibration_slope,
+        "horizons": evaluate(log_odds, cohort.log_hazard[split.test], held_out, rng),
+        "groups_10_years": evaluate_groups(log_odds[:, -1], _groups(cohort, split.test), held_out),
+    }
+
+
+def _groups(cohort: Cohort, index: np.ndarray) -> dict[str, np.ndarray]:
+    male, age = cohort.features["male"][index] == 1, cohort.features["age_years"][index]
+    return {"women": ~male, "men": male, "under 65 years": age < 65, "65 years and over": age >= 65}
 
 
 def _model_content(

@@ -113,6 +113,10 @@ def test_category_agrees_with_the_printed_decimal() -> None:
     assert "T-score −2.5" in said["who-osteoporosis"].text
 
 
+def test_no_negative_zero_is_printed() -> None:
+    assert "T-score 0.0" in given(advise(-0.04, **WOMAN_72))["who-normal"].text
+
+
 def test_other_regions_are_never_classified() -> None:
     advice = recommend(
         TABLE,

@@ -59,7 +59,7 @@ def test_calibrated_study_is_predicted_by_the_model_for_calibrated_images() -> N
 def test_vendor_numbers_are_predicted_from_t_scores_and_the_finding_says_why() -> None:
     prediction, findings = SHIPPED.predict(calibrated_inputs(source=BmdSource.VENDOR))
     assert prediction is not None
-    assert prediction.estimate.model.name == "radius-vendor"
+    assert prediction.estimate.model.name == "radius-t-scores"
     assert "one_third.bmd_g_cm2" in findings[0].message
     assert {term.name for term in prediction.terms} == {
         "age_years",
@@ -80,7 +80,7 @@ def test_vendor_scale_of_bmd_does_not_change_the_risk() -> None:
 def test_only_a_one_third_t_score_is_enough() -> None:
     prediction, _ = SHIPPED.predict(calibrated_inputs(source=BmdSource.VENDOR, ultradistal_t=None))
     assert prediction is not None
-    assert prediction.estimate.model.name == "radius-vendor-one-third"
+    assert prediction.estimate.model.name == "radius-one-third-t-score"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_changed_model_is_refused_before_it_is_parsed(copied: Path) -> None:
 
 
 def test_one_changed_digit_is_refused(copied: Path) -> None:
-    target = copied / "radius-vendor.json"
+    target = copied / "radius-t-scores.json"
     raw = target.read_bytes()
     position = raw.index(b'"intercepts"') + 20
     while not chr(raw[position]).isdigit():
@@ -245,15 +245,15 @@ def test_a_missing_directory_says_what_to_do(tmp_path: Path) -> None:
     ],
 )
 def test_a_registered_but_wrong_model_is_refused_by_name(copied: Path, change: Any, named: str) -> None:
-    content = json.loads((copied / "radius-vendor.json").read_bytes())
+    content = json.loads((copied / "radius-t-scores.json").read_bytes())
     change(content)
-    registered(copied, "radius-vendor.json", json.dumps(content).encode())
-    with pytest.raises(ConfigurationError, match=r"radius-vendor\.json") as error:
+    registered(copied, "radius-t-scores.json", json.dumps(content).encode())
+    with pytest.raises(ConfigurationError, match=r"radius-t-scores\.json") as error:
         load_models(copied)
     assert named in str(error.value)
 
 
 def test_identity_of_the_models_follows_the_registry(copied: Path) -> None:
     before: RiskModels = load_models(copied)
-    registered(copied, "radius-vendor.json", (copied / "radius-vendor.json").read_bytes())
+    registered(copied, "radius-t-scores.json", (copied / "radius-t-scores.json").read_bytes())
     assert load_models(copied).sha256 != before.sha256

@@ -91,7 +91,7 @@ def test_trained_models_can_be_used_at_once(trained: Path) -> None:
     assert thin is not None
     assert dense is not None
     assert thin.estimate.horizons[10].probability > 2 * dense.estimate.horizons[10].probability
-    assert thin.estimate.model.name == "radius-vendor-one-third"
+    assert thin.estimate.model.name == "radius-one-third-t-score"
 
 
 def test_a_quarter_of_the_subjects_is_held_out(trained: Path) -> None:
