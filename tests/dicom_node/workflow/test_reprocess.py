@@ -1,0 +1,104 @@
+"""Received studies are analysed again on request; the same work sends nothing new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from node_support import FakeClock, outcome, receive, receive_complete
+
+from dicom_node.errors import ConfigurationError
+from dicom_node.storage.journal import Journal
+from dicom_node.storage.records import ResultRecord, StudyState
+from dicom_node.workflow.reprocess import reprocess, studies_failed, studies_received
+
+RESULT = ResultRecord("1.2.9", "1.2.840.10008.5.1.4.1.1.7", "summary", "results/x.dcm", "ab")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: FakeClock) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal.db", clock=clock)
+    yield opened
+    opened.close()
+
+
+def analyze(journal: Journal, *destinations: str) -> str:
+    """Carry out the waiting analysis with one result; return its trigger."""
+    job = journal.claim_analysis("test", 60)
+    assert job is not None
+    assert journal.finish_analysis(job, outcome(results=(RESULT,)), destinations)
+    return job.trigger
+
+
+def test_the_same_result_is_not_sent_again(journal: Journal) -> None:
+    receive_complete(journal, "1.2")
+    analyze(journal, "pacs")
+    (study,) = reprocess(journal, ["1.2"])
+    assert study.queued
+    assert analyze(journal, "pacs") == "reprocess"
+    assert journal.summary()["deliveries"] == {"pending": 1}
+    assert len(journal.claim_deliveries("pacs", owner="test", lease_seconds=60)) == 1
+
+
+def test_a_destination_added_since_gets_the_results(journal: Journal) -> None:
+    receive_complete(journal, "1.2")
+    analyze(journal, "pacs")
+    reprocess(journal, ["1.2"])
+    analyze(journal, "pacs", "archive")
+    assert len(journal.claim_deliveries("archive", owner="test", lease_seconds=60)) == 1
+
+
+def test_a_dry_run_changes_nothing(journal: Journal) -> None:
+    receive_complete(journal, "1.2")
+    analyze(journal)
+    (study,) = reprocess(journal, ["1.2"], dry_run=True)
+    assert (study.queued, study.reason) == (True, "would be queued")
+    assert journal.summary()["analyses"] == {"done": 1}
+
+
+def test_a_study_still_arriving_is_left_to_its_completion(journal: Journal) -> None:
+    receive(journal, "1.2")
+    (study,) = reprocess(journal, ["1.2"])
+    assert not study.queued and "still arriving" in study.reason
+
+
+def test_a_study_waiting_for_analysis_is_not_queued_twice(journal: Journal) -> None:
+    receive_complete(journal, "1.2")
+    (study,) = reprocess(journal, ["1.2"])
+    assert not study.queued and "queued already" in study.reason
+
+
+def test_an_unknown_study_is_named_and_nothing_is_queued(journal: Journal) -> None:
+    receive_complete(journal, "1.2")
+    analyze(journal)
+    with pytest.raises(ConfigurationError, match=r"'9\.9' was never received"):
+        reprocess(journal, ["1.2", "9.9"])
+    assert journal.summary()["analyses"] == {"done": 1}
+
+
+def test_studies_are_chosen_by_the_days_of_their_arrival_both_included(
+    journal: Journal, clock: FakeClock
+) -> None:
+    for number in range(4):  # the 2nd, 3rd, 4th and 5th of January 2026
+        receive(journal, f"1.{number}")
+        clock.advance(86_400)
+    assert studies_received(journal, since=date(2026, 1, 3), until=date(2026, 1, 4)) == ["1.1", "1.2"]
+    assert studies_received(journal, since=date(2026, 1, 4), until=None) == ["1.2", "1.3"]
+
+
+def test_studies_given_up_are_found(journal: Journal) -> None:
+    for number in range(2):
+        receive_complete(journal, f"1.{number}")
+    job = journal.claim_analysis("test", 60)
+    assert job is not None
+    journal.fail_analysis(job, "no memory", retry_at=None)
+    assert studies_failed(journal) == ["1.0"]
+    reprocess(journal, studies_failed(journal))
+    assert journal.studies_in_state(StudyState.FAILED) == []
