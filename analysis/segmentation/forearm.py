@@ -12,7 +12,7 @@ from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, ForearmFra
 from analysis.segmentation.landmarks import (
     DistalEnd,
     articular_surface,
-    distal_end,
+    distal_ends,
     soft_tissue_level,
 )
 from analysis.segmentation.metal import metal_mask, painted_over
@@ -118,7 +118,7 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bone
     rough = paths.track(0), paths.track(1)
     soft = soft_tissue_level(straight, *rough)
     proximal = straight.values.shape[0] - round(35.0 / STEP_MM)
-    ends = tuple(distal_end(straight, bone, soft, proximal) for bone in rough)
+    ends = distal_ends(straight, rough, soft, proximal)
     left, right = (
         paths.track(side, _end_rows(bone, end))
         for side, (bone, end) in enumerate(zip(rough, ends, strict=True))

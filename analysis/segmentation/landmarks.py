@@ -18,6 +18,12 @@ CENTRAL = np.linspace(-0.6, 0.6, 21)
 """Part of the bone's width (in half widths) whose joint gap is sought."""
 SMALLEST_DROP = 0.25
 """Least fall of contrast at a joint, as a fraction of the bone's own contrast."""
+FAINT_DROP = 0.08
+"""The same where the other bone's end has been found close by."""
+NEIGHBOUR_MM = 24.0
+"""Radius and ulna end within this distance of each other along the forearm."""
+SOFT_TISSUE_MM = 8.0
+"""Length along the forearm over which the soft tissue's level hardly changes."""
 SURFACE_BAND_MM = 5.0
 
 
@@ -48,59 +54,106 @@ class DistalEnd:
 
 
 def soft_tissue_level(image: StraightImage, left: BoneTrack, right: BoneTrack) -> FloatArray:
-    """Level of the tissue beside the bones, per row, in the units of `image`."""
-    rows = image.values.shape[0]
+    """Level of the tissue beside the bones, per row, in the units of `image`.
+
+    Of the two sides the brighter one counts: the other may already be the thin margin of the arm, or air.
+    """
     away = np.arange(round(2.0 / image.step), round(5.0 / image.step) + 1)
-    columns = np.hstack([left.left[:, None] - away, right.right[:, None] + away])
+    levels = [_median_at(image, edge) for edge in (left.left[:, None] - away, right.right[:, None] + away)]
+    return np.asarray(
+        ndimage.median_filter(
+            np.maximum(*levels), size=max(3, round(SOFT_TISSUE_MM / image.step)), mode="nearest"
+        )
+    )
+
+
+def _median_at(image: StraightImage, columns: FloatArray) -> FloatArray:
     index = np.clip(columns.astype(np.intp), 0, image.values.shape[1] - 1)
-    level = np.median(image.values[np.arange(rows)[:, None], index], axis=1)
-    smooth: FloatArray = ndimage.median_filter(level, size=max(3, round(8.0 / image.step)), mode="nearest")
-    return smooth
+    return np.asarray(np.median(image.values[np.arange(len(columns))[:, None], index], axis=1))
 
 
-def distal_end(image: StraightImage, bone: BoneTrack, soft: FloatArray, search_to: int) -> DistalEnd:
+def distal_ends(
+    image: StraightImage, bones: tuple[BoneTrack, BoneTrack], soft: FloatArray, last_row: int
+) -> tuple[DistalEnd, DistalEnd]:
+    """Distal ends of both bones; a faint one is sought again beside the other's.
+
+    Parameters
+    ----------
+    last_row : int
+        Most proximal row searched.
+
+    Raises
+    ------
+    RejectedInput
+        ``distal_end_not_found`` if neither end, or one of them not even faintly, is seen.
+    """
+    ends = [distal_end(image, bone, soft, (0, last_row)) for bone in bones]
+    for index, other in ((0, ends[1]), (1, ends[0])):
+        if ends[index] is None and other is not None:
+            reach = NEIGHBOUR_MM / image.step
+            rows = (max(0, int(other.row - reach)), min(last_row, int(other.row + reach)))
+            ends[index] = distal_end(image, bones[index], soft, rows, FAINT_DROP)
+    left, right = ends
+    if left is None or right is None:
+        raise RejectedInput(
+            "distal_end_not_found",
+            "No joint gap is seen at the distal end of the forearm bones: the wrist may lie outside of the "
+            "image. Repeat the scan so that it starts distal to the wrist joint.",
+        )
+    return left, right
+
+
+def distal_end(
+    image: StraightImage,
+    bone: BoneTrack,
+    soft: FloatArray,
+    rows: tuple[int, int],
+    smallest_drop: float = SMALLEST_DROP,
+) -> DistalEnd | None:
     """Find the first joint gap met when walking along a bone from the shaft to the fingers.
 
     Parameters
     ----------
     soft : ndarray, (rows,)
         Soft-tissue level per row.
-    search_to : int
-        Most proximal row searched.
+    rows : (int, int)
+        First (distal) and last row searched.
+    smallest_drop : float
+        Least fall of contrast that counts as a joint.
 
-    Raises
-    ------
-    RejectedInput
-        ``distal_end_not_found`` if contrast never falls as at a joint.
+    Returns
+    -------
+    DistalEnd or None
+        None if contrast never falls so much.
     """
-    profiles = _slanted_profiles(image, bone)
     per_mm = 1.0 / image.step
+    profiles = _slanted_profiles(image, bone)
+    drop = _drop(profiles, soft, per_mm, rows[1])
+    drop[:, : max(rows[0], round(3.0 * per_mm))] = 0.0
+    drop[:, rows[1] :] = 0.0
+    best = drop.max(axis=0)
+    if best.max() < smallest_drop:
+        return None
+    first = int(np.flatnonzero(best >= max(smallest_drop, 0.55 * min(1.0, best.max()))).max())
+    distal = max(0, first - round(4.0 * per_mm))
+    nearby = drop[:, distal : first + 1]
+    slant, offset = np.unravel_index(int(nearby.argmax()), nearby.shape)
+    row = int(offset) + distal
+    rise = np.gradient(ndimage.gaussian_filter1d(profiles[slant], 0.5 * per_mm))
+    window = slice(max(0, row - round(2.5 * per_mm)), row + round(2.5 * per_mm) + 1)
+    row = window.start + int(rise[window].argmax())
+    return DistalEnd(float(row), float(bone.centre[row]), float(SLANTS[slant]), float(nearby.max()))
+
+
+def _drop(profiles: FloatArray, soft: FloatArray, per_mm: float, shaft_row: int) -> FloatArray:
+    """Fall of contrast from the 3 mm before to the darkest of the 2.5 mm after, per slant and row."""
     before = ndimage.uniform_filter1d(profiles, max(2, round(3.0 * per_mm)), axis=1)
     before = np.roll(before, -round(2.1 * per_mm), axis=1)
     gap = ndimage.minimum_filter1d(profiles, max(2, round(2.5 * per_mm)), axis=1)
     gap = np.roll(gap, round(1.25 * per_mm), axis=1)
     contrast = before - soft[None]
-    floor = 0.15 * np.median(contrast[:, search_to:])
-    drop = np.where(contrast > floor, (before - gap) / np.maximum(contrast, 1e-9), 0.0)
-    edge = round(3.0 * per_mm)
-    drop[:, :edge] = 0.0
-    drop[:, search_to:] = 0.0
-    best = drop.max(axis=0)
-    if best.max() < SMALLEST_DROP:
-        raise RejectedInput(
-            "distal_end_not_found",
-            "No joint gap is seen at the distal end of the forearm bones: the wrist may lie outside of the "
-            "image. "
-            "Repeat the scan so that it starts distal to the wrist joint.",
-        )
-    first = int(np.flatnonzero(best >= max(SMALLEST_DROP, 0.55 * min(1.0, best.max()))).max())
-    nearby = drop[:, max(0, first - round(4.0 * per_mm)) : first + 1]
-    slant, offset = np.unravel_index(int(nearby.argmax()), nearby.shape)
-    row = int(offset) + max(0, first - round(4.0 * per_mm))
-    rise = np.gradient(ndimage.gaussian_filter1d(profiles[slant], 0.5 * per_mm))
-    window = slice(max(0, row - round(2.5 * per_mm)), row + round(2.5 * per_mm) + 1)
-    row = window.start + int(rise[window].argmax())
-    return DistalEnd(float(row), float(bone.centre[row]), float(SLANTS[slant]), float(drop[slant].max()))
+    floor = 0.15 * np.median(contrast[:, shaft_row:])
+    return np.asarray(np.where(contrast > floor, (before - gap) / np.maximum(contrast, 1e-9), 0.0))
 
 
 def _slanted_profiles(image: StraightImage, bone: BoneTrack) -> FloatArray:
