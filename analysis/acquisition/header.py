@@ -6,6 +6,7 @@ sets and private elements without a VR. What cannot be read is absent.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterator
@@ -17,8 +18,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag, Tag
 
-_CONVERSION_ERRORS = (ValueError, TypeError, LookupError, NotImplementedError, AttributeError, OSError)
-"""What pydicom's VR converters raise on content that breaks its VR."""
+logger = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
@@ -61,6 +61,12 @@ def as_number(value: str) -> float | None:
         return None
     result = float(plain)
     return result if math.isfinite(result) else None
+
+
+def content(dataset: Dataset, attribute: str) -> bytes:
+    """Bytes of an attribute such as Pixel Data, ``b""`` if absent or not bytes."""
+    value = _value(dataset, Tag(attribute)) if attribute in dataset else None
+    return value if isinstance(value, bytes) else b""
 
 
 def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
@@ -106,8 +112,16 @@ def decoded(value: bytes) -> str:
 
 
 def _value(dataset: Dataset, tag: BaseTag) -> object:
+    """Converted value, the raw bytes where conversion fails, ``None`` where even these cannot be had.
+
+    Broken elements make pydicom raise errors of many unrelated classes, some from the `struct` module.
+    """
     try:
         return dataset[tag].value
-    except _CONVERSION_ERRORS:
+    except Exception:
+        logger.debug("unreadable data element %s", tag)
+    try:
         raw = dataset.get_item(tag)
-        return raw.value if isinstance(raw, RawDataElement) else None
+    except Exception:
+        return None
+    return raw.value if isinstance(raw, RawDataElement) else None

@@ -45,7 +45,7 @@ def stored_values(dataset: Dataset) -> NDArray[Any]:
             f"{_transfer_syntax(dataset) or 'unknown'}) cannot be decoded: {error}. Have the sender use "
             "Explicit VR Little Endian.",
         ) from error
-    expected: tuple[int, ...] = (int(dataset.Rows), int(dataset.Columns))
+    expected = (_positive(dataset, "Rows"), _positive(dataset, "Columns"))
     if values.shape[:2] != expected or values.ndim not in (2, 3):
         raise RejectedInput(
             "undecodable_pixels",
@@ -99,7 +99,8 @@ _PHOTOMETRIC_SAMPLES = {
 
 
 def _check_header(dataset: Dataset) -> None:
-    if "PixelData" not in dataset or not dataset["PixelData"].value:
+    pixel_bytes = len(header.content(dataset, "PixelData"))
+    if pixel_bytes == 0:
         raise RejectedInput(
             "missing_pixel_data", f"Image {_uid(dataset)} has no Pixel Data (7FE0,0010); send it again."
         )
@@ -124,10 +125,10 @@ def _check_header(dataset: Dataset) -> None:
             "multiple_frames", f"Image {_uid(dataset)} has {frames} frames; one scan image is expected."
         )
     subsampled = photometric == "YBR_FULL_422"  # stored natively in two thirds of the bytes
-    if not _is_compressed(dataset) and not subsampled and len(dataset.PixelData) < size:
+    if not _is_compressed(dataset) and not subsampled and pixel_bytes < size:
         raise RejectedInput(
             "truncated_pixel_data",
-            f"Image {_uid(dataset)} has {len(dataset.PixelData)} bytes of pixels where its header needs "
+            f"Image {_uid(dataset)} has {pixel_bytes} bytes of pixels where its header needs "
             f"{size}; send it again.",
         )
 

@@ -49,7 +49,7 @@ def read_study(datasets: Sequence[Dataset], clinical: ClinicalContext) -> Radius
     spacing = pixel_spacing(study.image)
     length, length_source, length_findings = forearm_length(clinical)
     return RadiusImage(
-        source=_source_image(study.image),
+        source=_source_image(study.image, values.shape),
         study_instance_uid=header.text(study.image, "StudyInstanceUID"),
         pixels=scan[row : row + rows, column : column + columns].copy(),
         density=density is not None,
@@ -106,13 +106,13 @@ def _calibration(density: bool, numbers: VendorReport | None) -> Calibration:
     return Calibration.VENDOR_TABLE if numbers is not None else Calibration.NONE
 
 
-def _source_image(image: Dataset) -> SourceImage:
+def _source_image(image: Dataset, shape: tuple[int, ...]) -> SourceImage:
     return SourceImage(
         sop_class_uid=header.text(image, "SOPClassUID"),
         sop_instance_uid=header.text(image, "SOPInstanceUID"),
         series_instance_uid=header.text(image, "SeriesInstanceUID"),
-        rows=int(image.Rows),
-        columns=int(image.Columns),
+        rows=shape[0],
+        columns=shape[1],
     )
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
+from handmade_studies import calibrated_image, hologic_page, lunar_study
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from analysis.acquisition import clinical_context, read_study
 from analysis.errors import RejectedInput
@@ -17,6 +22,21 @@ FOLDER = Path(pydicom.__file__).parent / "data"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file() and path.suffix in {".dcm", ""})
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def encoded(dataset: Dataset, syntax: str) -> bytes:
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+ENCODED = [
+    encoded(dataset, syntax)
+    for syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
+    for dataset in (calibrated_image(), hologic_page(), *lunar_study())
+]
+HEADER_BYTES = 3000
 
 
 def loaded(path: Path) -> Dataset:
@@ -52,3 +72,29 @@ def test_an_odd_file_that_claims_to_be_a_forearm_is_read_or_refused(path: Path) 
     else:
         assert image.pixels.ndim == 2
         assert 0 <= image.pixels.min() <= image.pixels.max() <= 1
+
+
+@settings(max_examples=300)
+@given(
+    content=st.sampled_from(ENCODED),
+    flips=st.lists(st.tuples(st.integers(132, HEADER_BYTES), st.integers(0, 255)), min_size=1, max_size=6),
+    kept=st.one_of(st.none(), st.integers(200, HEADER_BYTES)),
+)
+def test_no_damage_to_a_study_raises_anything_but_a_refusal(
+    content: bytes, flips: list[tuple[int, int]], kept: int | None
+) -> None:
+    damaged = bytearray(content[:kept])
+    for position, value in flips:
+        if position < len(damaged):
+            damaged[position] = value
+    try:
+        dataset = dcmread(BytesIO(bytes(damaged)), force=True)
+    except Exception:  # pydicom's own refusal, which the receiver's journal records
+        return
+    context, _ = clinical_context([dataset], None)
+    try:
+        image = read_study([dataset], context)
+    except RejectedInput as refused:
+        assert str(refused)
+    else:
+        assert image.pixels.size
