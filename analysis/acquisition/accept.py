@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
     EncapsulatedPDFStorage,
     SecondaryCaptureImageStorage,
 )
@@ -178,6 +179,8 @@ def _why_not(
         code = "other_body_part"
     elif reports:
         code = "numbers_only"
+    elif any(header.text(item, "SOPClassUID") == DigitalXRayImageStorageForProcessing for item in objects):
+        code = "for_processing"
     elif any(header.text(item, "SOPClassUID") == EncapsulatedPDFStorage for item in objects):
         code = "document_only"
     else:
@@ -197,6 +200,8 @@ _REASONS = {
     "other_body_part": "The study shows {sites}, not the forearm.",
     "numbers_only": "The study holds forearm results as a Structured Report but no image of them; send the "
     "scan image too (DX, CR or Secondary Capture).",
+    "for_processing": "The study holds a raw image (DX For Processing); have the scanner send its image "
+    "For Presentation.",
     "document_only": "The study holds a PDF document but no scan image; send the image too.",
     "body_part_undeclared": "No attribute of the study says which body part it shows; fill in Body Part "
     "Examined (0018,0015) with FOREARM or ARM.",

@@ -110,6 +110,18 @@ def test_a_ct_is_declined_with_its_modality() -> None:
     assert declined.value.code == "other_modality"
 
 
+def test_a_raw_image_is_declined_with_the_cure() -> None:
+    with pytest.raises(NotApplicable, match="For Presentation") as declined:
+        find_forearm([calibrated_image(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.1.1")])
+    assert declined.value.code == "for_processing"
+
+
+def test_a_pdf_without_an_image_is_declined_with_the_cure() -> None:
+    with pytest.raises(NotApplicable, match="send the image") as declined:
+        find_forearm([calibrated_image(SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC")])
+    assert declined.value.code == "document_only"
+
+
 def test_numbers_without_an_image_are_declined_with_the_cure() -> None:
     _, report = lunar_study()
     with pytest.raises(NotApplicable, match="send the scan image") as declined:
