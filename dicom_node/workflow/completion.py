@@ -43,6 +43,7 @@ class Completion:
         self._quiet_seconds = quiet_seconds
         self._open_associations = open_associations
         self._clock = clock
+        self._started = clock()
 
     def check(self) -> int:
         """Close every study that is complete now; return how many."""
@@ -56,7 +57,9 @@ class Completion:
 
     def _why_complete(self, study: Study) -> str:
         """Return why the study is complete, or an empty text while it is not."""
-        quiet = (self._clock() - datetime.fromisoformat(study.last_received_at)).total_seconds()
+        # a restart cut every association: the sender gets the quiet time to connect again and go on
+        last_sign = max(datetime.fromisoformat(study.last_received_at), self._started)
+        quiet = (self._clock() - last_sign).total_seconds()
         # a negative time means that the clock was set back: only the associations can tell then
         if 0 <= quiet < self._quiet_seconds or self._open_associations(study.study_instance_uid):
             return ""

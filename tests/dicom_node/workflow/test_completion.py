@@ -59,6 +59,18 @@ def test_every_new_object_starts_the_quiet_time_again(ground: Ground) -> None:
     assert ground.completion.check() == 1
 
 
+def test_a_restart_gives_the_sender_the_quiet_time_to_go_on(tmp_path: Path) -> None:
+    clock = FakeClock()
+    journal = Journal(tmp_path / "journal.db", clock=clock)
+    receive(journal, STUDY)
+    clock.advance(3600)  # the node was down, in the middle of the study
+    restarted = Ground(journal, clock)
+    assert restarted.completion.check() == 0
+    clock.advance(10)
+    assert restarted.completion.check() == 1
+    journal.close()
+
+
 def test_an_open_association_holds_the_study_however_quiet_it_is(ground: Ground) -> None:
     receive(ground.journal, STUDY)
     ground.open = 1
