@@ -58,6 +58,9 @@ def start_guarded_server(
     return server
 
 
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
+
+
 class _GuardedServer(ThreadedAssociationServer):
     request_queue_size = LISTEN_BACKLOG
     daemon_threads = True
@@ -81,6 +84,7 @@ class _PduReader:
 
     def __init__(self, connection: socket.socket, send_timeout: float) -> None:
         self._connection = connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._send_timeout = send_timeout
         self._deadline = 0.0
         self._in_body = False
@@ -99,6 +103,10 @@ class _PduReader:
         if nr_bytes > MAX_PDU_BYTES:
             raise OSError(f"a PDU of {nr_bytes} bytes exceeds the limit of {MAX_PDU_BYTES}")
         received = self._read(nr_bytes)
+        # a peer with Nagle's algorithm on holds a small data set back until its command is acknowledged,
+        # which the kernel would delay by 40 ms; Linux forgets this option again, so it is set for each PDU
+        if _QUICK_ACK is not None:
+            self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         self._connection.settimeout(self._send_timeout)  # reading is over; this bounds the answer
         return received
 

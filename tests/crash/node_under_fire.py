@@ -1,0 +1,198 @@
+"""A node that is killed, a scanner that does not give up, and a PACS that counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.dsutils import encode
+from real_peers import pick_free_port
+
+SHIPPED = Path(__file__).parents[2] / "conf"
+DICOM_NODE = Path(sys.executable).with_name("dicom-node")
+READY_SECONDS = 60
+
+
+class NodeUnderFire:
+    """``dicom-node serve`` in a process of its own, killed and started again over one data directory."""
+
+    def __init__(self, folder: Path, destination: tuple[str, int]) -> None:
+        self.port = pick_free_port()
+        self.data_dir = folder / "data"
+        self._log = folder / "node.log"
+        self._config = folder / "node.toml"
+        self._process: subprocess.Popen[bytes] | None = None
+        ae_title, port = destination
+        self._config.write_text(f"""
+[node]
+host = "127.0.0.1"
+port = {self.port}
+data_dir = "data"
+[receiver]
+min_free_bytes = 0
+[completion]
+quiet_seconds = 1
+[analysis]
+reference = "{SHIPPED / "reference/iscd-atlas-female.csv"}"
+guideline = "{SHIPPED / "guidelines/forearm.toml"}"
+[delivery]
+first_retry_seconds = 0.2
+max_retry_seconds = 1
+[[destination]]
+name = "pacs"
+ae_title = "{ae_title}"
+host = "127.0.0.1"
+port = {port}
+""")
+
+    def start(self) -> None:
+        """Start the node and wait until it listens."""
+        with self._log.open("ab") as log:
+            start = log.tell()
+            self._process = subprocess.Popen(
+                [DICOM_NODE, "serve", "--config", self._config],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while b"ready: " not in self._log.read_bytes()[start:]:
+            assert self._process.poll() is None, f"the node ended at once:\n{self.log_tail()}"
+            assert time.monotonic() < deadline, f"the node is not ready:\n{self.log_tail()}"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End the node as a power cut would: no handler runs, nothing is flushed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Wait until a killed node is gone."""
+        assert self._process is not None
+        assert self._process.wait(timeout=30) == -signal.SIGKILL, f"not by our kill:\n{self.log_tail()}"
+
+    def stop(self) -> None:
+        """End the node properly, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(timeout=60)
+
+    def rows(self, sql: str) -> list[tuple[str, ...]]:
+        """Ask the journal, as a command line beside the node does."""
+        with sqlite3.connect(f"file:{self.data_dir / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+            return journal.execute(sql).fetchall()
+
+    def log_tail(self) -> str:
+        return self._log.read_text(errors="replace")[-3000:]
+
+
+@dataclass
+class Scanner:
+    """Pushes objects until each is acknowledged, and remembers which were."""
+
+    port: int
+    waiting: list[Dataset] = field(default_factory=list)
+    acknowledged: dict[str, bytes] = field(default_factory=dict)
+    """SOP Instance UID -> data set as sent."""
+
+    def push(self) -> None:
+        """Push what waits, one association per study; return when all is sent or the node is gone."""
+        for study in dict.fromkeys(dataset.StudyInstanceUID for dataset in self.waiting):
+            objects = [dataset for dataset in self.waiting if dataset.StudyInstanceUID == study]
+            if not self._push_study(objects):
+                return
+
+    def _push_study(self, objects: Sequence[Dataset]) -> bool:
+        ae = AE(ae_title="SCANNER")
+        for sop_class, syntax in {(item.SOPClassUID, item.file_meta.TransferSyntaxUID) for item in objects}:
+            ae.add_requested_context(sop_class, [syntax])
+        association = ae.associate("127.0.0.1", self.port, ae_title="RADIUSDXA")
+        if not association.is_established:
+            return False
+        for dataset in objects:
+            try:
+                status = association.send_c_store(dataset)
+            except (RuntimeError, ValueError):  # the association was lost before the request went out
+                return False
+            if status.get("Status") != 0x0000:
+                return False
+            self.acknowledged[dataset.SOPInstanceUID] = _encoded(dataset)
+            self.waiting = [other for other in self.waiting if other is not dataset]
+        association.release()
+        return True
+
+
+@dataclass
+class CountingPacs:
+    """A C-STORE SCP that keeps every receipt of every SOP Instance UID."""
+
+    port: int = 0
+    ae_title: str = "COUNTER"
+    receipts: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    on_receipt: Callable[[], None] | None = None
+    """Called once, in the middle of the next C-STORE: after the bytes are kept, before the answer."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def running(self) -> Iterator[CountingPacs]:
+        ae = AE(ae_title=self.ae_title)
+        for context in AllStoragePresentationContexts:
+            ae.add_supported_context(str(context.abstract_syntax))
+        server = ae.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._on_store)]
+        )
+        self.port = server.server_address[1]
+        try:
+            yield self
+        finally:
+            server.shutdown()
+
+    def _on_store(self, event: evt.Event) -> int:
+        with self._lock:
+            self.receipts[event.request.AffectedSOPInstanceUID].append(event.request.DataSet.getvalue())
+            strike, self.on_receipt = self.on_receipt, None
+        if strike:
+            strike()
+        return 0x0000
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll until `condition` holds; tell whether it did in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def archived_bytes(node: NodeUnderFire) -> dict[str, bytes]:
+    """Return the content of every journalled input, by SOP Instance UID."""
+    rows = node.rows("SELECT sop_instance_uid, path FROM instances WHERE kind = 'input'")
+    assert len(rows) == len({uid for uid, _ in rows}), "an object is journalled twice"
+    return {uid: (node.data_dir / path).read_bytes() for uid, path in rows}
+
+
+def lost(scanner: Scanner, node: NodeUnderFire) -> Iterable[str]:
+    """Name the acknowledged objects that are not archived byte for byte."""
+    archived = archived_bytes(node)
+    return [uid for uid, sent in scanner.acknowledged.items() if not archived.get(uid, b"").endswith(sent)]
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    data = encode(dataset, syntax.is_implicit_VR, syntax.is_little_endian)
+    assert data is not None
+    return data
