@@ -71,6 +71,17 @@ def is_known_feature(name: str) -> bool:
     return name in ("age_years", "male") or (group in ("morphometry", "texture") and quantity != "")
 
 
+def feature_phrase(name: str) -> str:
+    """How a feature is called in a sentence, e.g. ``T-score of the one-third radius``."""
+    group, _, quantity = name.partition(".")
+    if group in REGIONS:
+        what = "T-score" if quantity == "t_score" else "BMD on calibrated pixels"
+        return f"{what} of the {group.replace('_', '-')} radius"
+    if group in ("morphometry", "texture"):
+        return quantity.removesuffix("_mm").replace("_", " ")
+    return {"age_years": "age", "male": "sex"}[name]
+
+
 def _raw_value(inputs: RiskInputs, name: str) -> float | None:
     if not is_known_feature(name):
         raise KeyError(name)

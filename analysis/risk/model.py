@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import ConfigurationError
 from analysis.results import HORIZONS_YEARS, HorizonRisk, ModelIdentity, RiskCategory, RiskEstimate
-from analysis.risk.inputs import RiskInputs, feature_value, is_known_feature
+from analysis.risk.inputs import RiskInputs, feature_phrase, feature_value, is_known_feature
 from analysis.risk.prediction import FeatureTerm, RiskPrediction
 
 SCHEMA = "1"
@@ -70,14 +70,15 @@ class RiskModel:
         return tuple(f.name for f in self.features if feature_value(inputs, f.name) is None)
 
     def out_of_range(self, inputs: RiskInputs) -> tuple[str, ...]:
-        """Features outside the training range, as ``name value unit (training a to b)``."""
+        """Features outside the training range, as ``age 93 a (training 40 to 90)``."""
         remarks = []
         for feature in self.features:
             value = feature_value(inputs, feature.name)
             low, high = feature.training_range
             if value is not None and not low <= value <= high:
                 remarks.append(
-                    f"{feature.name} {value:.4g} {feature.unit} (training {low:.4g} to {high:.4g})"
+                    f"{feature_phrase(feature.name)} {value:.4g} {feature.unit} "
+                    f"(training {low:.4g} to {high:.4g})"
                 )
         return tuple(remarks)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import ConfigurationError
 from analysis.results import QualityFinding, Severity
-from analysis.risk.inputs import RiskInputs
+from analysis.risk.inputs import RiskInputs, feature_phrase
 from analysis.risk.model import SCHEMA, RiskModel, parse_model
 from analysis.risk.prediction import RiskPrediction
 
@@ -63,23 +63,37 @@ class RiskModels:
             ``risk_model_choice`` names the model and why a preferred one was passed over; ``extrapolation``
             names every input outside the training range. Nothing is clamped.
         """
-        passed_over: list[str] = []
+        passed_over: dict[str, tuple[str, ...]] = {}
         for model in self.models:
             missing = model.missing(inputs)
             if not missing:
                 return model.predict(inputs), _remarks(model, inputs, passed_over)
-            passed_over.append(f"{model.identity.name} needs {', '.join(missing)}")
-        return None, (
-            QualityFinding(
-                "risk_not_computed",
-                Severity.ERROR,
-                f"No fracture risk: {'; '.join(passed_over)}. Supply what is missing.",
-            ),
-        )
+            passed_over[model.identity.name] = missing
+        return None, (_not_computed(passed_over),)
 
 
-def _remarks(model: RiskModel, inputs: RiskInputs, passed_over: list[str]) -> tuple[QualityFinding, ...]:
-    why = f" because {'; '.join(passed_over)}" if passed_over else ": every input it needs was measured"
+def _not_computed(passed_over: Mapping[str, tuple[str, ...]]) -> QualityFinding:
+    """Name what every model lacks, or else what each lacks."""
+    lacking = list(passed_over.values())
+    everywhere = [name for name in lacking[0] if all(name in missing for missing in lacking)]
+    needs = f"every model needs {_phrased(everywhere)}" if everywhere else _needs(passed_over)
+    return QualityFinding(
+        "risk_not_computed", Severity.ERROR, f"No fracture risk: {needs}. Supply what is missing."
+    )
+
+
+def _needs(passed_over: Mapping[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"{model} needs {_phrased(missing)}" for model, missing in passed_over.items())
+
+
+def _phrased(names: Sequence[str]) -> str:
+    return ", ".join(feature_phrase(name) for name in names)
+
+
+def _remarks(
+    model: RiskModel, inputs: RiskInputs, passed_over: Mapping[str, tuple[str, ...]]
+) -> tuple[QualityFinding, ...]:
+    why = f" because {_needs(passed_over)}" if passed_over else ": every input it needs was measured"
     findings = [
         QualityFinding("risk_model_choice", Severity.INFO, f"Risk by model {model.identity.name}{why}.")
     ]

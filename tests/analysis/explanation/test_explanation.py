@@ -93,6 +93,7 @@ def test_contributions_and_baseline_add_up_to_the_ten_year_log_odds(
     assert total == pytest.approx(math.log(risk / (1 - risk)), abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # shap's own colour maps
 def test_contributions_equal_those_of_the_shap_package() -> None:
     import shap
 

@@ -60,7 +60,7 @@ def test_vendor_numbers_are_predicted_from_t_scores_and_the_finding_says_why() -
     prediction, findings = SHIPPED.predict(calibrated_inputs(source=BmdSource.VENDOR))
     assert prediction is not None
     assert prediction.estimate.model.name == "radius-t-scores"
-    assert "one_third.bmd_g_cm2" in findings[0].message
+    assert "BMD on calibrated pixels of the one-third radius" in findings[0].message
     assert {term.name for term in prediction.terms} == {
         "age_years",
         "male",
@@ -86,11 +86,14 @@ def test_only_a_one_third_t_score_is_enough() -> None:
 @pytest.mark.parametrize(
     ("inputs", "named"),
     [
-        (calibrated_inputs(age=None), "age_years"),
-        (calibrated_inputs(sex=None), "male"),
-        (calibrated_inputs(source=BmdSource.VENDOR, one_third_t=None), "one_third.t_score"),
-        (RiskInputs(70.0, "F", {}), "one_third.t_score"),
-        (calibrated_inputs(age=math.nan), "age_years"),
+        (calibrated_inputs(age=None), "every model needs age."),
+        (calibrated_inputs(sex=None), "every model needs sex."),
+        (
+            calibrated_inputs(source=BmdSource.VENDOR, one_third_t=None),
+            "radius-one-third-t-score needs T-score of the one-third radius",
+        ),
+        (RiskInputs(70.0, "F", {}), "T-score of the one-third radius"),
+        (calibrated_inputs(age=math.nan), "age"),
     ],
 )
 def test_without_age_sex_or_bone_there_is_no_risk_but_a_reason(inputs: RiskInputs, named: str) -> None:
@@ -105,7 +108,7 @@ def test_age_outside_the_training_range_is_predicted_unclamped_and_flagged(age: 
     prediction, findings = SHIPPED.predict(calibrated_inputs(age=age))
     assert prediction is not None
     extrapolation = next(finding for finding in findings if finding.code == "extrapolation")
-    assert "age_years" in extrapolation.message
+    assert f"age {age:g} a" in extrapolation.message
     inside, _ = SHIPPED.predict(calibrated_inputs(age=min(max(age, 41.0), 89.0)))
     assert inside is not None
     assert prediction.estimate.horizons != inside.estimate.horizons
@@ -113,7 +116,8 @@ def test_age_outside_the_training_range_is_predicted_unclamped_and_flagged(age: 
 
 def test_measurement_outside_the_training_range_is_flagged() -> None:
     _, findings = SHIPPED.predict(calibrated_inputs(one_third_bmd=1.9))
-    assert "one_third.bmd_g_cm2" in next(f for f in findings if f.code == "extrapolation").message
+    extrapolation = next(f for f in findings if f.code == "extrapolation")
+    assert "one-third radius 1.9 g/cm2" in extrapolation.message
 
 
 @given(age=finite, sex=st.sampled_from("FM"), one_third=finite, ultradistal=finite, calibrated=st.booleans())

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.errors import ConfigurationError
 from analysis.results import HORIZONS_YEARS
-from analysis.training.evaluation import evaluate
+from analysis.training.evaluation import evaluate, evaluate_groups
 from analysis.training.fit import (
     FollowUp,
     censoring_weights,
@@ -114,3 +114,18 @@ def test_evaluation_knows_a_good_a_blind_and_an_overconfident_model() -> None:
     assert overconfident["calibration_slope"] == pytest.approx(good["calibration_slope"] / 2, rel=1e-3)
     low, high = good["auc_interval"]
     assert low < good["auc"] < high
+
+
+def test_auc_within_groups_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    features, follow_up = synthetic(3000)
+    log_odds = np.round(features @ TRUE_LOG_RATIOS - 2.5, 1)  # rounded, so that there are ties
+    weight = censoring_weights(follow_up, 10)
+    outcome = fractured_within(follow_up, 10)
+    members = features[:, 2] > 0
+    figures = evaluate_groups(log_odds, {"some": members, "none": features[:, 2] > 99}, follow_up)
+    known = members & (weight > 0)
+    expected = roc_auc_score(outcome[known], log_odds[known], sample_weight=weight[known])
+    assert figures["some"]["auc"] == pytest.approx(expected, abs=1e-12)
+    assert figures["none"] == {"subjects": 0, "fractures": 0, "auc": None, "observed_to_expected": None}

@@ -16,7 +16,6 @@ from analysis.training.fit import FollowUp
 from analysis.training.model_card import model_card
 from analysis.training.models import EVALUATION_FILE, MODEL_FEATURES, train_models
 from analysis.training.population import CENSORED, FRACTURE
-from dicom_node.cli import main
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "conf" / "reference" / "iscd-atlas-female.csv"
@@ -117,21 +116,3 @@ def test_shipped_models_land_in_the_realistic_range_of_discrimination() -> None:
         assert 0.63 <= figures["auc"] <= 0.83
         assert figures["auc"] <= figures["auc_oracle"] + 0.03
         assert 0.6 <= figures["observed_to_expected"] <= 1.5
-
-
-def test_too_small_a_cohort_is_refused_with_the_remedy(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code = main(["train", "--size", "4", "--seed", "1", "--out", str(tmp_path), "--processes", "1"])
-    assert code == 2
-    assert "--size" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_the_command_writes_the_same_bytes_whatever_the_number_of_processes(tmp_path: Path) -> None:
-    for processes in ("1", "2"):
-        out = str(tmp_path / processes)
-        assert main(["train", "--size", "700", "--seed", "4", "--out", out, "--processes", processes]) == 0
-    for path in (tmp_path / "1").iterdir():
-        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
