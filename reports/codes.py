@@ -1,7 +1,8 @@
 """Every coded concept the results use, each with the place it comes from.
 
 Public codes are used wherever one says exactly what is meant. The rest are private, under one declared scheme
-(`SCHEME`), which every Structured Report names in its Coding Scheme Identification Sequence.
+(`SCHEME`), which every Structured Report names in its Coding Scheme Identification Sequence. They have at
+most 16 characters: longer ones would need Long Code Value (0008,0119), which viewers ignore.
 
 Viewers print Code Meanings of measurements next to the picture and OHIF prints only the first five of a
 region: they are short (at most 20 characters) and say the region or horizon themselves.
@@ -145,12 +146,12 @@ SCORE_METHODS = MappingProxyType(
 
 MORPHOMETRY = MappingProxyType(
     {
-        "cortical_thickness_mm": (_private("CORTICAL_THICKNESS", "Cortical thickness"), MM),
+        "cortical_thickness_mm": (_private("CORT_THICKNESS", "Cortical thickness"), MM),
         "medullary_width_mm": (_private("MEDULLARY_WIDTH", "Medullary width"), MM),
         "shaft_diameter_mm": (_private("SHAFT_DIAMETER", "Shaft diameter"), MM),
         "ring_model_bmd_g_cm2": (_private("RING_MODEL_BMD", "Ring model BMD"), G_PER_CM2),
         "distal_width_mm": (_private("DISTAL_WIDTH", "Distal width"), MM),
-        "radial_inclination_deg": (_private("RADIAL_INCLINATION", "Radial inclination"), DEGREE),
+        "radial_inclination_deg": (_private("RADIAL_INCL", "Radial inclination"), DEGREE),
     }
 )
 """`StudyAnalysis.morphometry` key -> concept; no code found in DCM, SCT or LN."""
@@ -158,7 +159,7 @@ MORPHOMETRY = MappingProxyType(
 # --- risk -----------------------------------------------------------------------------------------------
 
 FRACTURE_RISK = MappingProxyType(
-    {year: _private(f"FRACTURE_RISK_{year}Y", f"Fracture risk {year} y") for year in HORIZONS_YEARS}
+    {year: _private(f"FX_RISK_{year}Y", f"Fracture risk {year} y") for year in HORIZONS_YEARS}
 )
 """Pre-coordinated like (122230, DCM, "10 Year CHD Risk"). LOINC 90265-0 is the method FRAX: not ours."""
 RISK_LOW = MappingProxyType(

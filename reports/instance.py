@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from pydicom import Dataset
@@ -48,4 +49,5 @@ def finish(dataset: Dataset, context: ReportContext) -> None:
     for keyword in VOLATILE:
         if keyword in dataset:
             delattr(dataset, keyword)
-    dataset.copy_patient_and_study_information(context.header)
+    # highdicom shares the elements it copies: a copy of its own keeps results independent of each other
+    dataset.copy_patient_and_study_information(copy.deepcopy(context.header))

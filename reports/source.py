@@ -118,8 +118,8 @@ def normalised_header(dataset: Dataset) -> Dataset:
         if element.tag.is_private or element.tag.group > 0x0040:
             continue
         header.add(copy.deepcopy(element))
-    _decode_text(header, dataset)
     header.SpecificCharacterSet = CHARACTER_SET
+    _clean_text(header)
     _drop_malformed(header)
     for keyword in TYPE_2:
         if header.get(keyword) is None:
@@ -146,16 +146,13 @@ def source_image_name(header: Dataset) -> str:
     return f"series {'?' if series is None else series}, image {'?' if instance is None else instance}"
 
 
-def _decode_text(header: Dataset, dataset: Dataset) -> None:
-    """Decode every text value by the source's character set, so that it can be written as UTF-8.
+def _clean_text(header: Dataset) -> None:
+    """Rebuild every text value from its decoded form, so that it is written as UTF-8.
 
-    pydicom 3.0 leaves the designating escape sequences of ISO 2022 IR 58 (GB 2312) in the decoded text, and
-    undeclared character sets can yield control characters; neither is legal in a name.
+    pydicom decodes by the source's character set when an element is first read, but 3.0 leaves the escape
+    sequences of ISO 2022 IR 58 (GB 2312) in the text, and undeclared character sets can yield control
+    characters; neither is legal in a name.
     """
-    declared = dataset.get("SpecificCharacterSet")
-    if declared is not None:
-        header.SpecificCharacterSet = declared
-    header.decode()
     for element in header.iterall():
         if element.VR not in _TEXT_VRS or element.is_empty:
             continue

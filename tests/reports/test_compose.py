@@ -70,7 +70,7 @@ def test_an_option_that_changes_the_picture_changes_the_uids_too() -> None:
 
 def test_dates_come_from_the_study_and_never_from_the_clock() -> None:
     for result in compose(make_analysis(), [make_source()]):
-        assert (result.ContentDate, result.ContentTime) == ("20261105", "101731")
+        assert (str(result.ContentDate), str(result.ContentTime)) == ("20261105", "101731")
         for keyword in ("InstanceCreationDate", "InstanceCreationTime", "TimeOfSecondaryCapture"):
             assert keyword not in result
 

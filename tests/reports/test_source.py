@@ -1,4 +1,4 @@
-"""Odd sources: whatever a scanner leaves out or writes wrongly, the results are made and keep the identity."""
+"""Odd sources: whatever a scanner leaves out or gets wrong, results are made and keep the identity."""
 
 from __future__ import annotations
 

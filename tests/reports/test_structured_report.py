@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from report_support import COLUMNS, ROWS, make_analysis, make_source
 
 from analysis.results import BmdSource, Laterality, RegionMeasurement, StudyAnalysis
-from reports import compose
 from reports import codes as coded
 from reports.checks import content_items
 from reports.regions_of_interest import MINIMUM_POINTS, closed_polyline
+from reports.source import report_context
+from reports.structured_report import measurement_report
 
 
 def reread(analysis: StudyAnalysis) -> Any:
+    context = report_context(analysis, [make_source()], patient_on_summary=True)
     buffer = io.BytesIO()
-    compose(analysis, [make_source()])[1].save_as(buffer, enforce_file_format=True)
+    measurement_report(context).save_as(buffer, enforce_file_format=True)
     buffer.seek(0)
     return srread(buffer)
 
@@ -58,7 +60,7 @@ def test_every_risk_and_its_interval_read_back_in_percent() -> None:
     read = numbers(groups_by_finding(reread(analysis))[coded.RADIUS_FINDING.value])
     assert analysis.risk is not None
     for year, estimate in analysis.risk.horizons.items():
-        assert read[f"FRACTURE_RISK_{year}Y"] == pytest.approx(100 * estimate.probability)
+        assert read[f"FX_RISK_{year}Y"] == pytest.approx(100 * estimate.probability)
         assert read[f"RISK_{year}Y_LOW"] == pytest.approx(100 * estimate.interval[0])
         assert read[f"RISK_{year}Y_HIGH"] == pytest.approx(100 * estimate.interval[1])
 
@@ -66,7 +68,7 @@ def test_every_risk_and_its_interval_read_back_in_percent() -> None:
 def test_shape_and_texture_read_back_where_they_were_measured() -> None:
     groups = groups_by_finding(reread(make_analysis()))
     radius, ultradistal = numbers(groups["ROI_RADIUS"]), numbers(groups["ROI_UD"])
-    assert (radius["CORTICAL_THICKNESS"], ultradistal["TU9B"]) == (2.6149, 5.18234)
+    assert (radius["CORT_THICKNESS"], ultradistal["TU9B"]) == (2.6149, 5.18234)
 
 
 def test_a_number_that_was_not_measured_is_absent_and_never_zero() -> None:
@@ -142,6 +144,12 @@ def test_the_first_group_is_the_region_a_diagnosis_may_rest_on_and_shows_five_nu
         "Area",
         "BMC",
     ]
+
+
+def test_every_code_has_a_short_code_value() -> None:
+    for item in content_items(reread(make_analysis())):
+        for keyword in ("ConceptNameCodeSequence", "ConceptCodeSequence"):
+            assert all("CodeValue" in code for code in item.get(keyword, ()))
 
 
 def test_names_of_measurements_fit_beside_the_picture() -> None:

@@ -1,0 +1,93 @@
+"""SR-2, the report in words: complete, in order, with proper decimals, and readable as plain text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydicom import Dataset
+from report_support import make_analysis, make_source
+
+from analysis.results import Contribution, StudyAnalysis
+from reports.render import as_text
+from reports.source import report_context
+from reports.structured_report import measurement_report
+from reports.text_report import text_report
+
+
+def report(analysis: StudyAnalysis) -> Dataset:
+    return text_report(report_context(analysis, [make_source()], patient_on_summary=True))
+
+
+def sections(document: Dataset) -> list[str]:
+    return [
+        item.ConceptNameCodeSequence[0].CodeMeaning
+        for item in document.ContentSequence
+        if item.ValueType == "CONTAINER"
+    ]
+
+
+def test_the_research_statement_comes_first_then_risk_findings_change_advice_and_method() -> None:
+    assert sections(report(make_analysis())) == [
+        "Summary",
+        "Impressions",
+        "Findings",
+        "Previous Findings",
+        "Recommendations",
+        "Current Procedure Descriptions",
+    ]
+    summary = next(item for item in report(make_analysis()).ContentSequence if item.ValueType == "CONTAINER")
+    assert summary.ContentSequence[0].TextValue == "AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
+
+
+def test_its_title_is_not_the_one_that_viewers_show_as_outlines_only() -> None:
+    assert report(make_analysis()).ConceptNameCodeSequence[0].CodeValue == "18748-4"
+
+
+def test_every_kind_of_statement_is_there_with_proper_decimals() -> None:
+    text = as_text(report(make_analysis()))
+    for expected in (
+        "Fracture risk category: Moderate risk. Rule: 10-year probability below 10 % low",
+        "Fracture risk within 10 y: 19.9 % (95 % interval 13.9 to 26.8 %)",
+        "One-third radius: BMD 0.556 ± 0.004 g/cm², T-score -2.3, Z-score -0.5, BMC 3.89 g, area 7.00 cm²",
+        "BMD measured on the pixels",
+        "-0.021 g/cm² (-3.7 %, -1.8 % per year) in 2.0 y since 2024-11-01; exceeds the least significant "
+        "change of 1.5 %",
+        "no least significant change known for this region",
+        "One-third radius BMD 0.556 g/cm²: +0.41 (raises risk)",
+        "Cortical thickness 2.61 mm: -0.08 (lowers risk)",
+        "Confirm with DXA of hip and lumbar spine before any treatment decision. [ISCD 2023",
+        "Warning: Forearm length 242 mm is estimated",
+        "trained on simulated data, research use only",
+        "Calibration: Real World Value Mapping of the image",
+        "age 68.6 y (Patient's Birth Date)",
+    ):
+        assert expected in text
+
+
+def test_a_change_within_the_least_significant_change_says_so() -> None:
+    analysis = make_analysis()
+    small = replace(analysis.changes[0], change_percent=0.6, significant=False)
+    text = as_text(report(replace(analysis, changes=(small,))))
+    assert "(+0.6 %" in text
+    assert "within the least significant change of 1.5 %" in text
+
+
+def test_many_drivers_are_listed_largest_first_and_the_rest_summed_up() -> None:
+    drivers = tuple(Contribution(f"texture.feature_{n}", 1.0, n / 10) for n in range(1, 10))
+    text = as_text(report(make_analysis(explanation=drivers)))
+    assert (
+        text.index("Feature 9") < text.index("Feature 8") < text.index("3 further features together: +0.60")
+    )
+
+
+def test_sections_without_content_are_left_out() -> None:
+    analysis = make_analysis(risk=None, explanation=(), changes=(), recommendations=(), quality=())
+    assert sections(report(analysis)) == ["Summary", "Findings", "Current Procedure Descriptions"]
+    assert "No fracture risk was computed" in as_text(report(analysis))
+
+
+def test_no_number_of_a_vendor_is_claimed_as_measured() -> None:
+    context = report_context(make_analysis(), [make_source()], patient_on_summary=True)
+    text = as_text(measurement_report(context))
+    assert "Measured on calibrated pixels" in text
+    assert "Copied from the densitometer" not in text
