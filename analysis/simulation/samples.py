@@ -10,10 +10,8 @@ from typing import Literal
 import numpy as np
 
 from analysis.results import Laterality
-from analysis.simulation.dicom.calibrated import SPINE_REGION, Site, calibrated_image
 from analysis.simulation.dicom.common import StudyHeader
-from analysis.simulation.spine import SPACING_MM, spine_density
-from analysis.simulation.study import SimulatedStudy, simulate_study, study_header
+from analysis.simulation.study import SimulatedStudy, simulate_spine, simulate_study, study_header
 from analysis.simulation.subject import Latents, Sex, Subject, age_subject, draw_subject
 from analysis.simulation.view import Acquisition
 
@@ -28,6 +26,8 @@ def sample_studies() -> Mapping[str, SimulatedStudy]:
     healthy = _person(11, 52.4, _NORMAL_BONE)
     frail = _person(12, 74.3, _POOR_BONE)
     first = _header("sample-1", healthy, "SIMULATED^Anna", "SIM-0001", _FIRST_DATE)
+    spine_patient = _person(106, 58.0, _NORMAL_BONE)
+    spine_header = _header("sample-6", spine_patient, "SIMULATED^Dora", "SIM-0006", date(2024, 3, 8))
     second = _header("sample-2", frail, "SIMULÉE^Zoë", "SIM-0002", date(2024, 3, 5))
     return {
         "01-calibrated-low-risk": simulate_study(
@@ -55,7 +55,7 @@ def sample_studies() -> Mapping[str, SimulatedStudy]:
         "05-lunar": _vendor_sample(
             "lunar", 139, "SIMULATED^Xiaoming=模拟^小明", "SIM-0005", age=70.7, sex="M"
         ),
-        "06-spine-to-decline": _spine_sample(),
+        "06-spine-to-decline": simulate_spine(106, header=spine_header),
         "07-calibrated-metal": simulate_study(
             "calibrated",
             107,
@@ -81,26 +81,3 @@ def _vendor_sample(
     subject = draw_subject(np.random.default_rng(seed), age=age, sex=sex)
     header = _header(f"sample-{flavour}", subject, name, patient_id, date(2024, 3, 6))
     return simulate_study(flavour, seed, subject=subject, header=header)
-
-
-def _spine_sample() -> SimulatedStudy:
-    """An AP spine as a calibrated DX image: a sound study that is not ours."""
-    seed = 106
-    subject = _person(seed, 58.0, _NORMAL_BONE)
-    header = _header("sample-6", subject, "SIMULATED^Dora", "SIM-0006", date(2024, 3, 8))
-    site = Site("LSPINE", SPINE_REGION, "DXA AP Spine", "U", ("L", "F"))
-    image = calibrated_image(header, spine_density(seed), SPACING_MM, site)
-    truth = {
-        "schema": "1",
-        "synthetic": "simulated phantom, not a patient",
-        "flavour": "calibrated",
-        "seed": seed,
-        "expected_status": "not_applicable",
-        "study_instance_uid": header.study_instance_uid,
-        "image_sop_instance_uid": str(image.SOPInstanceUID),
-        "rows": int(image.Rows),
-        "columns": int(image.Columns),
-        "pixel_spacing_mm": list(SPACING_MM),
-        "laterality": None,
-    }
-    return SimulatedStudy({"image.dcm": image}, truth, None)

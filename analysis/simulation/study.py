@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from analysis.simulation.dicom.calibrated import calibrated_image, forearm_site
+from analysis.simulation.dicom.calibrated import SPINE_REGION, Site, calibrated_image, forearm_site
 from analysis.simulation.dicom.common import StudyHeader
 from analysis.simulation.dicom.hologic import ROW_ORDERS, hologic_page, results_table
 from analysis.simulation.dicom.lunar import lunar_image, lunar_report
 from analysis.simulation.dicom.page import draw_page
 from analysis.simulation.phantom import Phantom, render
+from analysis.simulation.spine import SPACING_MM as SPINE_SPACING_MM
+from analysis.simulation.spine import spine_density
 from analysis.simulation.subject import Subject, draw_subject
 from analysis.simulation.truth import Truth
 from analysis.simulation.vendor import VendorNumbers, vendor_numbers
@@ -90,6 +92,28 @@ def simulate_study(
         return _calibrated(header, phantom, seed)
     numbers = vendor_numbers(subject, phantom.truth.regions, np.random.default_rng([seed, 5]))
     return (_hologic if flavour == "hologic" else _lunar)(header, phantom, seed, numbers)
+
+
+def simulate_spine(seed: int, *, header: StudyHeader | None = None) -> SimulatedStudy:
+    """Simulate an AP spine as a calibrated DX image: a sound study that is not ours to analyse."""
+    if header is None:
+        header = study_header(f"spine-{seed}", draw_subject(np.random.default_rng(seed)), seed)
+    site = Site("LSPINE", SPINE_REGION, "DXA AP Spine", "U", ("L", "F"))
+    image = calibrated_image(header, spine_density(seed), SPINE_SPACING_MM, site)
+    truth = {
+        "schema": "1",
+        "synthetic": "simulated phantom, not a patient",
+        "flavour": "calibrated",
+        "seed": seed,
+        "expected_status": "not_applicable",
+        "study_instance_uid": header.study_instance_uid,
+        "image_sop_instance_uid": str(image.SOPInstanceUID),
+        "rows": int(image.Rows),
+        "columns": int(image.Columns),
+        "pixel_spacing_mm": list(SPINE_SPACING_MM),
+        "laterality": None,
+    }
+    return SimulatedStudy({"image.dcm": image}, truth, None)
 
 
 def study_header(
