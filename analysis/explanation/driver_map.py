@@ -71,18 +71,28 @@ def driver_map(
         if mask is None or not mask.any():
             unplaced.append(term)
             continue
-        local = LOCAL_QUANTITIES.get(term.name.partition(".")[2]) if image.density else None
         painted[mask] += term.contribution / mask.sum()
-        if local is None:
+        deviation = _local_deviation(term, image, mask, smoothing_mm)
+        if deviation is None:
             even.append(term)
             continue
-        deviation = _deviation(local(image.pixels.astype(np.float64), mask, image.spacing_mm), mask)
-        if smoothing_mm > 0:
-            deviation = _deviation(_smooth(deviation, mask, smoothing_mm, image.spacing_mm), mask)
         painted += term.coefficient * deviation / mask.sum()
         split.append(term)
     pixel_area_cm2 = image.spacing_mm[0] * image.spacing_mm[1] / 100.0
     return (painted / pixel_area_cm2).astype(np.float32), _note(split, even, unplaced, smoothing_mm)
+
+
+def _local_deviation(
+    term: FeatureTerm, image: RadiusImage, mask: BoolImage, smoothing_mm: float
+) -> FloatImage | None:
+    """Smoothed departure of the per-pixel quantity from its mean over the region; None if there is none."""
+    local = LOCAL_QUANTITIES.get(term.name.partition(".")[2])
+    if local is None or not image.density or image.spacing_mm is None:
+        return None
+    deviation = _centred(local(image.pixels.astype(np.float64), mask, image.spacing_mm), mask)
+    if smoothing_mm > 0:
+        deviation = _centred(_smooth(deviation, mask, smoothing_mm, image.spacing_mm), mask)
+    return deviation
 
 
 Spacing = tuple[float, float]
@@ -112,7 +122,7 @@ def _region_of(feature: str) -> str | None:
     return {"morphometry": MORPHOMETRY_REGION, "texture": TEXTURE_REGION}.get(group)
 
 
-def _deviation(local: FloatImage, mask: BoolImage) -> FloatImage:
+def _centred(local: FloatImage, mask: BoolImage) -> FloatImage:
     return np.where(mask, local - local[mask].mean(), 0.0)
 
 

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 FOLDS = 5
 REFITS = 100
 MINIMUM_FRACTURES = 20
-"""Fewer fractures within ten years in the training part cannot carry eight coefficients."""
+"""Fewer fractures within ten years in the training part cannot carry a model's coefficients."""
 
 PRIOR_SD = 0.25
 """SD of the Gaussian prior (ridge) on log-odds per SD of a feature. Measurements of one bone correlate at 0.9
@@ -88,15 +88,37 @@ def fit_calibrated(features: FloatArray, follow_up: FollowUp, rng: np.random.Gen
     ConfigurationError
         If the cohort holds too few fractures, or its held-out predictions carry no signal.
     """
-    fractures = int(np.sum((follow_up.ending == FRACTURE) & (follow_up.years <= HORIZONS_YEARS[-1])))
-    if fractures < MINIMUM_FRACTURES:
-        raise ConfigurationError(
-            f"training cohort: {fractures} fractures within {HORIZONS_YEARS[-1]} years among "
-            f"{len(features)} training subjects, at least {MINIMUM_FRACTURES} are needed; raise --size"
-        )
+    _require_fractures(follow_up)
     means, deviations = features.mean(axis=0), features.std(axis=0)
     standardised = (features - means) / deviations
     raw = fit_predictor(standardised, follow_up)
+    intercepts, slope = _calibrate(standardised, follow_up, rng)
+    refits = [
+        fit_predictor(standardised[sample], follow_up.take(sample))
+        for sample in rng.integers(0, len(features), (REFITS, len(features)))
+    ]
+    calibrated = [Predictor(intercepts, slope * raw.coefficients)] + [
+        Predictor(intercepts + refit.intercepts - raw.intercepts, slope * refit.coefficients)
+        for refit in refits
+    ]
+    predictor, *ensemble = (_in_units(member, means, deviations) for member in calibrated)
+    return Fit(predictor, tuple(ensemble), slope)
+
+
+def _require_fractures(follow_up: FollowUp) -> None:
+    longest = HORIZONS_YEARS[-1]
+    fractures = int(fractured_within(follow_up, longest).sum())
+    if fractures < MINIMUM_FRACTURES:
+        raise ConfigurationError(
+            f"training cohort: {fractures} fractures within {longest} years among {len(follow_up.years)} "
+            f"training subjects, at least {MINIMUM_FRACTURES} are needed; raise --size"
+        )
+
+
+def _calibrate(
+    standardised: FloatArray, follow_up: FollowUp, rng: np.random.Generator
+) -> tuple[FloatArray, float]:
+    """Intercepts (non-decreasing) and slope of the outcome on out-of-fold predictions."""
     out_of_fold = _cross_fit(standardised, follow_up, rng)
     calibration = fit_predictor(out_of_fold[:, None], follow_up, prior_sd=1e3)
     slope = float(calibration.coefficients[0])
@@ -105,23 +127,7 @@ def fit_calibrated(features: FloatArray, follow_up: FollowUp, rng: np.random.Gen
             f"training cohort: held-out calibration slope {slope:.2f} is not positive, the features carry no "
             "signal in so small a cohort; raise --size"
         )
-    intercepts = np.maximum.accumulate(calibration.intercepts)
-    refits = [
-        fit_predictor(standardised[sample], follow_up.take(sample))
-        for sample in rng.integers(0, len(features), (REFITS, len(features)))
-    ]
-    return Fit(
-        _in_units(Predictor(intercepts, slope * raw.coefficients), means, deviations),
-        tuple(
-            _in_units(
-                Predictor(intercepts + refit.intercepts - raw.intercepts, slope * refit.coefficients),
-                means,
-                deviations,
-            )
-            for refit in refits
-        ),
-        slope,
-    )
+    return np.maximum.accumulate(calibration.intercepts), slope
 
 
 def fit_predictor(features: FloatArray, follow_up: FollowUp, *, prior_sd: float = PRIOR_SD) -> Predictor:
