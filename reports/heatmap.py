@@ -133,23 +133,29 @@ class View:
 
 
 def _view(analysis: StudyAnalysis, evidence: ImageEvidence) -> View:
-    """Choose the part that holds both bones, all of the scan around them within a margin, and its size."""
+    """Choose the part of the scan that holds both bones within a margin, and how large it is drawn."""
     spacing = analysis.pixel_spacing_mm or (1.0, 1.0)
-    rows, columns = evidence.display.shape
-    bones = np.argwhere(evidence.radius_mask | evidence.ulna_mask)
-    margin = np.ceil(CROP_MARGIN_MM / np.array(spacing)).astype(int)
-    if analysis.pixel_spacing_mm is None:
-        margin = np.array([rows, columns]) // 20
-    top, left = np.maximum(bones.min(axis=0) - margin, 0)
-    bottom, right = np.minimum(bones.max(axis=0) + 1 + margin, [rows, columns])
-    extent = ((bottom - top) * spacing[0], (right - left) * spacing[1])
-    room = (BOTTOM - TOP - 2 * END_MARGIN, PANELS[0][1] - PANELS[0][0] - 2 * LABEL_MARGIN)
-    zoom = min(room[0] / extent[0], room[1] / extent[1])
-    shape = (round(extent[0] * zoom), round(extent[1] * zoom))
     known = analysis.pixel_spacing_mm is not None
-    return View(
-        (int(top), int(left)), (int(bottom - top), int(right - left)), shape, 1.0 / zoom if known else None
-    )
+    rows, columns = evidence.display.shape
+    margin = CROP_MARGIN_MM / np.array(spacing) if known else np.array([rows, columns]) / 20
+    bone_first, bone_last = _extent(evidence.radius_mask | evidence.ulna_mask)
+    scan_first, scan_last = _extent(evidence.display > 0)  # a report page is empty around the scan
+    first = np.maximum(bone_first - np.ceil(margin).astype(int), np.minimum(scan_first, bone_first))
+    last = np.minimum(bone_last + np.ceil(margin).astype(int), np.maximum(scan_last, bone_last))
+    size = last - first
+    room = (BOTTOM - TOP - 2 * END_MARGIN, PANELS[0][1] - PANELS[0][0] - 2 * LABEL_MARGIN)
+    zoom = min(room[0] / (size[0] * spacing[0]), room[1] / (size[1] * spacing[1]))
+    shape = (round(size[0] * spacing[0] * zoom), round(size[1] * spacing[1] * zoom))
+    pixel_mm = float(1.0 / zoom) if known else None
+    return View((int(first[0]), int(first[1])), (int(size[0]), int(size[1])), shape, pixel_mm)
+
+
+def _extent(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """First and one past the last (row, column) of what is set; the whole grid if nothing is."""
+    where = np.argwhere(mask)
+    if not where.size:
+        return np.zeros(2, dtype=int), np.array(mask.shape)
+    return where.min(axis=0), where.max(axis=0) + 1
 
 
 def _draw_regions(
@@ -199,8 +205,11 @@ def _draw_marks(
     corner: tuple[int, int],
 ) -> None:
     """Side, ends and ruler, outside the anatomy where there is room."""
-    side = context.analysis.laterality.value if context.analysis.laterality else "side unknown"
-    draw_text(draw, (panel[0] + 4, TOP + 2), side, font(44, bold=True), WHITE, halo=4)
+    side = context.analysis.laterality
+    if side is not None:
+        draw_text(draw, (panel[0] + 4, TOP + 2), side.value, font(44, bold=True), WHITE, halo=4)
+    else:
+        draw_text(draw, (panel[0] + 4, TOP + 2), "side unknown", font(24, bold=True), WHITE, halo=4)
     centre = corner[0] + view.shape[1] / 2
     ends = ("distal", "proximal") if context.evidence.hand_up else ("proximal", "distal")
     for y, end, anchor in ((corner[1] - 6, ends[0], "md"), (corner[1] + view.shape[0] + 6, ends[1], "ma")):

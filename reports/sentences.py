@@ -14,7 +14,7 @@ from analysis.results import (
     StudyAnalysis,
 )
 from reports import codes as coded
-from reports.numbers import ABSENT, number_text, percent_text, rounded
+from reports.numbers import number_text, percent_text, rounded
 from reports.texture import TEXTURE, coded_texture
 
 CALIBRATIONS = {
@@ -131,8 +131,7 @@ def driver_sentences(analysis: StudyAnalysis) -> list[str]:
     """One sentence per contribution to the 10-year log-odds, largest first."""
     drivers = sorted(analysis.explanation, key=lambda driver: -abs(driver.contribution))
     sentences = [
-        f"{feature_name(driver.feature)} {feature_value(driver)}: {influence(driver.contribution)}"
-        for driver in drivers[:DRIVERS_SHOWN]
+        f"{driver_name(driver)}: {influence(driver.contribution)}" for driver in drivers[:DRIVERS_SHOWN]
     ]
     if rest := drivers[DRIVERS_SHOWN:]:
         total = sum(driver.contribution for driver in rest)
@@ -148,6 +147,15 @@ def influence(contribution: float) -> str:
     return f"{text} ({'raises' if contribution > 0 else 'lowers'} risk)"
 
 
+def driver_name(driver: Contribution) -> str:
+    """Name a driver with its value, e.g. "Age 68.6 y" or "Female sex"."""
+    if driver.feature == "male" and driver.value is not None:
+        return "Male sex" if driver.value else "Female sex"
+    units = {"1": "", "a": " y", "g/cm2": " g/cm²", "{T-score}": "", "{Z-score}": ""}
+    unit = units.get(driver.unit, f" {driver.unit}") if driver.value is not None else ""
+    return f"{feature_name(driver.feature)} {number_text(driver.value, driver.unit)}{unit}"
+
+
 def feature_name(feature: str) -> str:
     """Turn a model feature's name into words, e.g. ``one_third.bmd_g_cm2`` into "One-third radius BMD"."""
     group, _, quantity = feature.partition(".")
@@ -158,19 +166,9 @@ def feature_name(feature: str) -> str:
         return coded.MORPHOMETRY[quantity][0].meaning
     if group == "texture" and quantity in TEXTURE:
         return TEXTURE[quantity].meaning
-    words = {"age_years": "Age", "male": "Male sex"}
+    words = {"age_years": "Age", "male": "Sex"}
     other = (quantity or feature).replace("_", " ")
     return words.get(feature, other[:1].upper() + other[1:])
-
-
-def feature_value(driver: Contribution) -> str:
-    """Format a feature's value with its unit."""
-    if driver.value is None:
-        return ABSENT
-    if driver.feature == "male":
-        return "yes" if driver.value else "no"
-    units = {"1": "", "a": " y", "g/cm2": " g/cm²", "{T-score}": "", "{Z-score}": ""}
-    return number_text(driver.value, driver.unit) + units.get(driver.unit, f" {driver.unit}")
 
 
 def signed(value: float, decimals: int) -> str:
@@ -210,8 +208,11 @@ def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
         )
     else:
         sentences.append("Pixel spacing: unknown")
-    if analysis.reference is not None:
+    scored_by = {region.score_source for region in analysis.regions.values()}
+    if BmdSource.PIXELS in scored_by and analysis.reference is not None:
         sentences.append(f"T- and Z-score reference: {analysis.reference.name} ({analysis.reference.source})")
+    if BmdSource.VENDOR in scored_by:
+        sentences.append("T- and Z-scores copied from the densitometer, against its own reference")
     if analysis.device:
         sentences.append(f"Densitometer: {analysis.device}")
     return sentences
