@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +114,17 @@ def test_what_is_committed_is_there_for_another_process(tmp_path: Path, received
     assert command_line.study("1.2.3") is not None
     node.close()
     command_line.close()
+
+
+def test_after_a_failed_sync_the_journal_is_opened_afresh(journal: Journal, received: Make) -> None:
+    """The kernel may have dropped the pages and call the next fsync a success: never trust the old handle."""
+    before = journal._database
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    with pytest.raises(sqlite3.OperationalError), journal._transaction():
+        raise error
+    assert journal._database is not before
+    assert journal.record_instance(received()) is Recorded.NEW
 
 
 def test_a_transaction_that_fails_leaves_nothing(journal: Journal, received: Make) -> None:
