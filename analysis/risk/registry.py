@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import ConfigurationError
-from analysis.results import QualityFinding, Severity
+from analysis.results import BmdSource, QualityFinding, Severity
 from analysis.risk.inputs import RiskInputs, feature_phrase
 from analysis.risk.model import SCHEMA, RiskModel, parse_model
 from analysis.risk.prediction import RiskPrediction
@@ -60,8 +60,9 @@ class RiskModels:
         prediction : RiskPrediction or None
             None when no model can be used; the findings then hold ``risk_not_computed`` with the reason.
         findings : tuple of QualityFinding
-            ``risk_model_choice`` names the model and why a preferred one was passed over; ``extrapolation``
-            names every input outside the training range. Nothing is clamped.
+            ``risk_model_choice`` names the model and why a preferred one was passed over;
+            ``risk_from_vendor_t_scores`` warns of another reference than in training; ``extrapolation`` names
+            every input outside the training range. Nothing is clamped.
         """
         passed_over: dict[str, tuple[str, ...]] = {}
         for model in self.models:
@@ -97,6 +98,8 @@ def _remarks(
     findings = [
         QualityFinding("risk_model_choice", Severity.INFO, f"Risk by model {model.identity.name}{why}.")
     ]
+    if _uses_vendor_scores(model, inputs):
+        findings.append(_VENDOR_SCORES)
     outside = model.out_of_range(inputs)
     if outside:
         findings.append(
@@ -107,6 +110,19 @@ def _remarks(
             )
         )
     return tuple(findings)
+
+
+def _uses_vendor_scores(model: RiskModel, inputs: RiskInputs) -> bool:
+    regions = [f.name.removesuffix(".t_score") for f in model.features if f.name.endswith(".t_score")]
+    return any(inputs.regions[region].score_source is BmdSource.VENDOR for region in regions)
+
+
+_VENDOR_SCORES = QualityFinding(
+    "risk_from_vendor_t_scores",
+    Severity.WARNING,
+    "The risk rests on the vendor's T-scores, but its model was trained with the female reference of the ISCD "
+    "atlas for both sexes: where the vendor compares men with men, a man's risk is overestimated.",
+)
 
 
 def _load_one(directory: Path, entry: object) -> RiskModel:

@@ -77,6 +77,15 @@ def test_vendor_scale_of_bmd_does_not_change_the_risk() -> None:
     assert one == other
 
 
+@pytest.mark.parametrize(
+    ("source", "warned"), [(BmdSource.VENDOR, True), (BmdSource.PIXELS, False), (None, False)]
+)
+def test_vendor_t_scores_come_with_a_warning_about_their_reference(source: Any, warned: bool) -> None:
+    region = RegionMeasurement(t_score=-2.0, bmd_source=source, score_source=source)
+    _, findings = SHIPPED.predict(RiskInputs(70.0, "M", {"one_third": region}))
+    assert ("risk_from_vendor_t_scores" in {finding.code for finding in findings}) is warned
+
+
 def test_only_a_one_third_t_score_is_enough() -> None:
     prediction, _ = SHIPPED.predict(calibrated_inputs(source=BmdSource.VENDOR, ultradistal_t=None))
     assert prediction is not None
