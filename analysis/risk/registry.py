@@ -120,8 +120,8 @@ def _uses_vendor_scores(model: RiskModel, inputs: RiskInputs) -> bool:
 _VENDOR_SCORES = QualityFinding(
     "risk_from_vendor_t_scores",
     Severity.WARNING,
-    "The risk rests on the vendor's T-scores, but its model was trained with the female reference of the ISCD "
-    "atlas for both sexes: where the vendor compares men with men, a man's risk is overestimated.",
+    "The risk rests on the vendor's T-scores, but its model was trained with the female reference of the "
+    "ISCD atlas for both sexes: where the vendor compares men with men, a man's risk is overestimated.",
 )
 
 

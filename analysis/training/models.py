@@ -82,6 +82,7 @@ def train_models(cohort: Cohort, directory: Path) -> None:
     _write_json(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": entries})
     summary = {
         "training_data": training_data(cohort),
+        "seed": cohort.seed,
         "subjects_drawn": cohort.drawn,
         "subjects_not_measurable": cohort.drawn - len(cohort.log_hazard),
         "subjects_train": len(split.train),
