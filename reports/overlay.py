@@ -57,14 +57,15 @@ class ColorScale:
 DRIVER_SCALE = ColorScale(
     title="Contribution to 10-year log-odds",
     unit="log-odds per cm² of bone",
-    low=-0.5,
-    high=0.5,
-    transparent_below=0.02,
-    opaque_from=0.2,
+    low=-0.3,
+    high=0.3,
+    transparent_below=0.01,
+    opaque_from=0.1,
     colormap="coolwarm",
-    ticks=(-0.5, -0.25, 0.0, 0.25, 0.5),
+    ticks=(-0.3, -0.15, 0.0, 0.15, 0.3),
 )
-"""Diverging (Moreland's cool-warm), zero transparent. The limits are the node's choice and never adapt."""
+"""Diverging (Moreland's cool-warm), zero transparent. The limits span what the shipped models yield on
+simulated forearms from low to high risk; they are fixed and never adapt to a picture."""
 
 DENSITY_SCALE = ColorScale(
     title="Areal bone mineral density",

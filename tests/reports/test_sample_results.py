@@ -1,0 +1,86 @@
+"""The sample studies, analysed by the real engine and written up: the SR says what the engine said."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from highdicom.sr import ComprehensiveSR
+from pydicom import Dataset, dcmread
+
+from analysis.config import AnalysisConfig
+from analysis.engine import analyze
+from analysis.results import StudyAnalysis
+from reports import codes as coded
+from reports import compose
+
+ROOT = Path(__file__).parents[2]
+CONFIG = AnalysisConfig(
+    ROOT / "conf/reference/iscd-atlas-female.csv",
+    ROOT / "conf/guidelines/forearm.toml",
+    ROOT / "analysis/risk/models",
+)
+SAMPLES = ("01-calibrated-low-risk", "02-calibrated-high-risk", "04-hologic", "05-lunar")
+
+
+@cache
+def analysed(sample: str) -> tuple[StudyAnalysis, list[Dataset]]:
+    datasets = [dcmread(path) for path in sorted((ROOT / "sample_studies" / sample).glob("*.dcm"))]
+    analysis = analyze(datasets, config=CONFIG)
+    return analysis, compose(analysis, datasets)
+
+
+def numbers(document: Dataset) -> dict[tuple[str, str], float]:
+    groups: Any = ComprehensiveSR.from_dataset(document).content.get_planar_roi_measurement_groups()
+    return {
+        (group.finding_type.value, measurement.name.value): float(measurement.value)
+        for group in groups
+        for measurement in group.get_measurements()
+    }
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_bmd_score_and_risk_reads_back_from_the_sr(sample: str) -> None:
+    analysis, results = analysed(sample)
+    read = numbers(results[1])
+    assert analysis.risk is not None
+    for region, measured in analysis.regions.items():
+        group = coded.REGION_FINDINGS[region].value
+        assert read.get((group, coded.REGION_BMD[region].value)) == measured.bmd_g_cm2
+        assert read.get((group, coded.T_SCORE.value)) == measured.t_score
+        assert read.get((group, coded.Z_SCORE.value)) == measured.z_score
+    for year, estimate in analysis.risk.horizons.items():
+        risk = read[coded.RADIUS_FINDING.value, coded.FRACTURE_RISK[year].value]
+        assert risk == pytest.approx(100 * estimate.probability)
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_shape_the_engine_measures_has_a_code_in_the_sr(sample: str) -> None:
+    analysis, results = analysed(sample)
+    read = numbers(results[1])
+    for name, value in analysis.morphometry.items():
+        concept, _ = coded.MORPHOMETRY[name]
+        assert read.get((coded.RADIUS_FINDING.value, concept.value)) == value
+
+
+def test_nothing_printed_on_a_report_page_around_the_scan_reaches_the_heat_map() -> None:
+    analysis, results = analysed("04-hologic")
+    page = dcmread(next((ROOT / "sample_studies" / "04-hologic").glob("*.dcm")))
+    assert analysis.evidence is not None
+    rows, columns = np.nonzero(analysis.evidence.display)
+    scan = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    pixels = np.full_like(page.pixel_array, 128)
+    pixels[scan] = page.pixel_array[scan]
+    page.PixelData = pixels.tobytes()
+    overprinted = compose(analyze([page], config=CONFIG), [page])
+    assert results[2].BurnedInAnnotation == "NO"
+    assert overprinted[2].PixelData == results[2].PixelData
+
+
+def test_the_spine_study_gets_no_results() -> None:
+    analysis, results = analysed("06-spine-to-decline")
+    assert analysis.status == "not_applicable"
+    assert results == []
