@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,7 @@ from analysis.config import AnalysisConfig
 from dicom_node.config import Destination, NodeConfig
 from dicom_node.errors import ConfigurationError, DeliveryError
 
-__all__ = ["Finding", "Level", "check_analysis_files", "diagnose"]
+__all__ = ["Finding", "Level", "check_analysis_files", "check_data_dir_place", "diagnose"]
 
 
 class Level(StrEnum):
@@ -53,20 +54,32 @@ def check_analysis_files(config: AnalysisConfig) -> tuple[str, str, str]:
     return _reference(config), _guideline(config), _models(config)
 
 
-def _check_data_dir(config: NodeConfig) -> Iterator[Finding]:
-    data_dir = config.node.data_dir
-    if Path(__file__).resolve().parent in data_dir.parents:
-        yield Finding(
-            Level.FAIL,
-            "data_dir",
-            f"{data_dir} lies inside the installed package; copy {config.path.parent} to a place of yours "
-            "and name its node.toml with --config",
+def check_data_dir_place(config: NodeConfig) -> None:
+    """Refuse to keep patients' data among the installed program's files, where an upgrade would remove them.
+
+    Raises
+    ------
+    ConfigurationError
+        If the data directory lies inside the package, as with the shipped configuration of a wheel.
+    """
+    if Path(__file__).resolve().parent in config.node.data_dir.parents:
+        raise ConfigurationError(
+            f"[node] data_dir = {str(config.node.data_dir)!r}: lies inside the installed package; copy "
+            f"{config.path.parent} to a place of yours and name its node.toml with --config"
         )
+
+
+def _check_data_dir(config: NodeConfig) -> Iterator[Finding]:
+    try:
+        check_data_dir_place(config)
+    except ConfigurationError as error:
+        yield Finding(Level.FAIL, "data_dir", str(error))
         return
+    data_dir = config.node.data_dir
     existing = next(path for path in (data_dir, *data_dir.parents) if path.exists())
     try:
-        (existing / ".writable").touch()
-        (existing / ".writable").unlink()
+        with tempfile.TemporaryFile(dir=existing):
+            pass
     except OSError as error:
         yield Finding(
             Level.FAIL,
@@ -160,10 +173,9 @@ def _check_destination(destination: Destination, config: NodeConfig) -> Finding:
     from dicom_node.network.sender import Peer, Timeouts, echo
 
     subject = f"destination {destination.name}"
-    peer = Peer(destination.ae_title, destination.host, destination.port)
-    waits = Timeouts(config.delivery.connect_timeout_seconds, config.delivery.response_timeout_seconds)
+    peer = Peer.of(destination)
     try:
-        echo(peer, calling_ae_title=config.node.ae_title, timeouts=waits)
+        echo(peer, calling_ae_title=config.node.ae_title, timeouts=Timeouts.of(config.delivery))
     except DeliveryError as error:
         return Finding(Level.FAIL, subject, f"{error}; results wait until it answers")
     return Finding(Level.OK, subject, f"{peer} answers C-ECHO")

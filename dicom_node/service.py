@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import IO
 
 from dicom_node.config import NodeConfig
-from dicom_node.diagnosis import check_analysis_files
+from dicom_node.diagnosis import check_analysis_files, check_data_dir_place
 from dicom_node.network.receiver import Receiver
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal, lease_owner
@@ -53,10 +53,11 @@ class Service:
         Raises
         ------
         ConfigurationError
-            If a file of ``[analysis]`` is damaged, another node holds the data directory, or the port cannot
-            be bound.
+            If a file of ``[analysis]`` is damaged, the data directory is ill placed or held by another node,
+            or the port cannot be bound.
         """
         config = self._config
+        check_data_dir_place(config)
         check_analysis_files(config.analysis)
         self._archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
         self._lock: IO[bytes] = self._archive.lock()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
@@ -44,6 +45,7 @@ def scripted_scp(
     transfer_syntaxes: list[str] = ANY_SYNTAX,
     only_calling: list[str] | None = None,
     port: int = 0,
+    handlers: Sequence[tuple[Any, Callable[..., Any]]] = (),
 ) -> Iterator[StoredObjects]:
     """Run an SCP; `status` is asked for each C-STORE, with the number of instances that came before."""
     ae = AE(ae_title=ae_title)
@@ -63,7 +65,9 @@ def scripted_scp(
         stored.datasets.append(event.dataset)
         return answer
 
-    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, handle_store)])
+    server = ae.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, handle_store), *handlers]
+    )
     stored.peer = Peer(ae_title, "127.0.0.1", server.socket.getsockname()[1])
     try:
         yield stored
@@ -105,6 +109,7 @@ def write_object(
     study: str | None = None,
     patient_id: str = "P1",
     syntax: str = ExplicitVRLittleEndian,
+    padding: int = 0,
 ) -> Path:
     """Write a minimal DICOM file that an SCP can store."""
     dataset = Dataset()
@@ -116,6 +121,8 @@ def write_object(
     dataset.PatientID = patient_id
     dataset.StudyDate = "20260101"
     dataset.Modality = "OT"
+    if padding:
+        dataset.add_new(0xFFFCFFFC, "OB", bytes(padding))  # Data Set Trailing Padding
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.save_as(path, enforce_file_format=True)

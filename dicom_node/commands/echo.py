@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from dicom_node.commands.options import add_config_option, find_peer, load_config, timeouts
+from dicom_node.commands.options import add_config_option, find_peer, load_config
 
 if TYPE_CHECKING:
     from dicom_node.network.sender import Peer, Timeouts
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.network.sender import Peer
+    from dicom_node.network.sender import Peer, Timeouts
 
     if options.peer:
         peer, waits = find_peer(options.peer, options)
@@ -37,10 +37,8 @@ def run(options: argparse.Namespace) -> int:
         )
         return 1
     calling = options.calling_ae_title or config.node.ae_title
-    answers = [
-        _echo(Peer(item.ae_title, item.host, item.port), calling, timeouts(config))
-        for item in config.destinations
-    ]
+    waits = Timeouts.of(config.delivery)
+    answers = [_echo(Peer.of(destination), calling, waits) for destination in config.destinations]
     return 0 if all(answers) else 1
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dicom_node.network.sender import Peer, Timeouts
     from dicom_node.storage.journal import Journal
 
-__all__ = ["add_config_option", "find_peer", "load_config", "open_journal", "timeouts"]
+__all__ = ["add_config_option", "find_peer", "load_config", "open_journal"]
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
@@ -52,15 +52,7 @@ def find_peer(text: str, options: argparse.Namespace) -> tuple[Peer, Timeouts]:
     if "@" in text:
         raise ConfigurationError(f"peer {text!r}: write AE@host:port, e.g. ORTHANC@192.0.2.10:4242")
     config = load_config(options)
-    destination = config.destination(text)
-    return Peer(destination.ae_title, destination.host, destination.port), timeouts(config)
-
-
-def timeouts(config: NodeConfig) -> Timeouts:
-    """Return the waits of ``[delivery]``."""
-    from dicom_node.network.sender import Timeouts
-
-    return Timeouts(config.delivery.connect_timeout_seconds, config.delivery.response_timeout_seconds)
+    return Peer.of(config.destination(text)), Timeouts.of(config.delivery)
 
 
 @contextmanager

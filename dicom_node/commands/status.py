@@ -54,7 +54,8 @@ def _show(config: NodeConfig, status: dict[str, Any]) -> None:
         print(f"oldest analysis waits since {status['oldest_waiting_analysis']}")
     for queue in status["destinations"]:
         counts = f"{queue['delivered']} delivered, {queue['pending']} waiting, {queue['dead']} dead"
-        print(f"destination {queue['destination']}: {counts}")
+        known = queue["destination"] in {destination.name for destination in config.destinations}
+        print(f"destination {queue['destination']}{'' if known else ' (no longer configured)'}: {counts}")
         if queue["oldest_waiting"]:
             failure = queue["last_reason"] or "none"
             print(f"  oldest waits since {queue['oldest_waiting']}; last failure: {failure}")

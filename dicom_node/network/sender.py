@@ -22,6 +22,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS, code_to_category
 
+from dicom_node.config import DeliverySettings, Destination
 from dicom_node.errors import (
     ConfigurationError,
     DeliveryError,
@@ -56,6 +57,11 @@ class Peer:
     host: str
     port: int
 
+    @classmethod
+    def of(cls, destination: Destination) -> Peer:
+        """Return the peer that a ``[[destination]]`` describes."""
+        return cls(destination.ae_title, destination.host, destination.port)
+
     def __post_init__(self) -> None:
         remedy = ae_title_remedy(self.ae_title)
         if remedy:
@@ -71,6 +77,11 @@ class Timeouts:
 
     connect: float = 10.0
     response: float = 60.0
+
+    @classmethod
+    def of(cls, settings: DeliverySettings) -> Timeouts:
+        """Return the waits of ``[delivery]``."""
+        return cls(settings.connect_timeout_seconds, settings.response_timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True)

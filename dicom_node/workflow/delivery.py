@@ -48,8 +48,8 @@ class DeliveryQueue:
         clock: Clock = utc_now,
     ) -> None:
         self.name = destination.name
-        self._peer = Peer(destination.ae_title, destination.host, destination.port)
-        self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.response_timeout_seconds)
+        self._peer = Peer.of(destination)
+        self._timeouts = Timeouts.of(settings)
         self._settings = settings
         self._archive = archive
         self._journal = journal

@@ -134,7 +134,6 @@ class Execution:
             paths=tuple(self._archive.resolve(instance.path) for instance in job.instances),
             data_dir=self._archive.data_dir,
             history=self._history(job),
-            clinical=None,
             config=self._config.analysis,
             time_limit_seconds=self._config.execution.timeout_seconds,
         )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.config import AnalysisConfig, ClinicalContext
+from analysis.config import AnalysisConfig
 from dicom_node.storage.records import AnalysisOutcome, ResultRecord
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ class WorkOrder:
     paths: tuple[Path, ...]
     data_dir: Path
     history: tuple[PriorMeasurement, ...]
-    clinical: ClinicalContext | None
     config: AnalysisConfig
     time_limit_seconds: float
 
@@ -65,7 +64,7 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
                 datasets.append(_read(path))
             except Exception as error:  # hostile bytes raise many kinds; each means the same
                 return _unreadable(order, path, error)
-        analysis = analyze(datasets, history=order.history, clinical=order.clinical, config=order.config)
+        analysis = analyze(datasets, history=order.history, config=order.config)
         return _outcome(analysis, _write_results(analysis, datasets, order.data_dir))
 
 

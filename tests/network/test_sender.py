@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     JPEG2000Lossless,
 )
-from pynetdicom import AllStoragePresentationContexts
+from pynetdicom import AllStoragePresentationContexts, evt
 from scripted_scp import mute_server, scripted_scp, write_object
 
 from dicom_node.errors import (
@@ -209,3 +210,21 @@ def test_echo_answers_or_says_why_not(free_port: Callable[[], int]) -> None:
         echo(pacs.peer, calling_ae_title="SENDER", timeouts=QUICK)
     with pytest.raises(DeliveryError):
         echo(Peer("GONE", "127.0.0.1", free_port()), calling_ae_title="SENDER", timeouts=QUICK)
+
+
+def test_a_peer_that_stops_reading_costs_no_more_than_the_time_limit(tmp_path: Path) -> None:
+    big = write_object(tmp_path / "big.dcm", padding=32_000_000)
+    stalled = threading.Event()
+
+    def stop_reading(event: evt.Event) -> None:
+        if event.assoc.is_established and not stalled.is_set():
+            stalled.set()
+            time.sleep(4)
+
+    with scripted_scp(handlers=[(evt.EVT_DATA_RECV, stop_reading)]) as pacs:
+        started = time.monotonic()
+        with pytest.raises(TransientDeliveryError, match="did not answer"):
+            send([big], pacs.peer)
+        seconds = time.monotonic() - started
+    assert stalled.is_set()
+    assert seconds < 3.5

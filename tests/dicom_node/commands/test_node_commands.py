@@ -53,7 +53,7 @@ class TestStatus:
         shown = capsys.readouterr().out
         assert "not running" in shown
         assert "studies: 1 analyzed, 1 failed" in shown
-        assert "destination pacs: 0 delivered, 1 waiting, 0 dead" in shown
+        assert "destination pacs (no longer configured): 0 delivered, 1 waiting, 0 dead" in shown
         assert "study_failed: no memory" in shown
 
     def test_it_lists_dead_letters_and_how_to_send_them_again(
