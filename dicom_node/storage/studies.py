@@ -29,29 +29,23 @@ class StudyTables(EventLog):
         analysis reads the newest.
         """
         with self._transaction():
-            if self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None:
+            known = self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None
+            version = 0 if known else self._next_version(instance)
+            if not known:
+                self._insert_instance(instance, version)
+            if instance.kind is InstanceKind.QUARANTINED:
+                self._note_instance(instance, Severity.WARNING, instance.reason_code, instance.reason)
+            elif known:
                 self._note_instance(
                     instance, Severity.INFO, "duplicate_instance", "received again; kept once"
                 )
-                return Recorded.DUPLICATE
-            version = self._next_version(instance)
-            self._insert_instance(instance, version)
-            if instance.kind is InstanceKind.QUARANTINED:
-                self._note_instance(instance, Severity.WARNING, instance.reason_code, instance.reason)
             elif instance.kind is InstanceKind.OWN_RESULT:
                 self._note_instance(instance, Severity.INFO, "own_result", "one of our results; not analysed")
             else:
-                self._reopen_study(instance)
-            if version == 1 or instance.kind is not InstanceKind.INPUT:
-                return Recorded.NEW
-            self._note_instance(
-                instance,
-                Severity.WARNING,
-                "other_bytes",
-                f"SOP Instance UID received with other bytes (version {version}); all versions are kept "
-                "and the newest is analysed; ask the sender why one UID names two objects",
-            )
-            return Recorded.NEW_VERSION
+                self._reopen_study(instance, version)
+            if known:
+                return Recorded.DUPLICATE
+            return Recorded.NEW if version == 1 else Recorded.NEW_VERSION
 
     def path_of(self, sop_instance_uid: str, sha256: str, kind: InstanceKind) -> str | None:
         """Return where these very bytes are kept under this UID as `kind`, None if nowhere."""
@@ -128,7 +122,15 @@ class StudyTables(EventLog):
             ),
         )
 
-    def _reopen_study(self, instance: ReceivedInstance) -> None:
+    def _reopen_study(self, instance: ReceivedInstance, version: int) -> None:
+        if version > 1:
+            self._note_instance(
+                instance,
+                Severity.WARNING,
+                "other_bytes",
+                f"SOP Instance UID received with other bytes (version {version}); all versions are kept "
+                "and the newest is analysed; ask the sender why one UID names two objects",
+            )
         now = self._now()
         self._execute(
             """

@@ -50,6 +50,14 @@ def test_a_quarantined_object_opens_no_study_and_says_why(journal: Journal, rece
     assert (event.code, event.message) == ("missing_uid", "no Study Instance UID")
 
 
+def test_an_object_refused_again_says_why_again(journal: Journal, received: Make) -> None:
+    refused = received(
+        kind=InstanceKind.QUARANTINED, reason_code="missing_uid", reason="no Study Instance UID"
+    )
+    assert [journal.record_instance(refused) for _ in range(2)] == [Recorded.NEW, Recorded.DUPLICATE]
+    assert codes(journal) == ["missing_uid", "missing_uid"]
+
+
 def test_a_refused_object_can_be_accepted_later_with_the_same_bytes(journal: Journal, received: Make) -> None:
     journal.record_instance(received(kind=InstanceKind.QUARANTINED, reason_code="class_mismatch", reason="r"))
     assert journal.record_instance(received()) is Recorded.NEW
