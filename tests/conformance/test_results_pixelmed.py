@@ -63,6 +63,7 @@ def test_the_report_keeps_to_tid_2000(tmp_path: Path) -> None:
     assert complaints(compose(make_analysis(), [make_source()])[3], tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_validator_does_complain_about_a_code_outside_its_context_group(tmp_path: Path) -> None:
     document = compose(make_analysis(), [make_source()])[3]
     heading = next(item for item in document.ContentSequence if item.ValueType == "CONTAINER")
