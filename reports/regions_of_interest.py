@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from analysis.errors import AnalysisError
 from analysis.results import Laterality, Polygon
 from reports.codes import LATERALITIES
 from reports.identity import MANUFACTURER_MODEL_NAME, ResultKind
@@ -50,7 +51,17 @@ def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
     -------
     ndarray of float64, (points, 2)
         The same outline, first point repeated at the end.
+
+    Raises
+    ------
+    AnalysisError
+        The outline has fewer than three points.
     """
+    if len(polygon) < 3:
+        raise AnalysisError(
+            f"an outline of {len(polygon)} points encloses nothing: a region that could not be placed must have "
+            "no polygon and the radius must have an outline; report this defect of the engine"
+        )
     points = [tuple(map(float, point)) for point in polygon]
     while len(points) + 1 < MINIMUM_POINTS:
         lengths = [math.dist(point, points[(i + 1) % len(points)]) for i, point in enumerate(points)]

@@ -7,6 +7,7 @@ analysed radius.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from highdicom.sr import (
@@ -30,11 +31,12 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DSdecimal
 
+from analysis.errors import AnalysisError
 from analysis.results import REGIONS, RegionMeasurement, RiskEstimate
 from reports import codes as coded
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind, result_uid
 from reports.instance import finish, instance_arguments
-from reports.numbers import decimals_of
+from reports.numbers import decimals_of, rounded
 from reports.regions_of_interest import finding_site, image_region, tracking_identifier
 from reports.sentences import category_sentence, context_sentences, limit_sentences, provenance_sentences
 from reports.source import ReportContext
@@ -217,9 +219,16 @@ def _number(
     modifiers: Iterable[tuple[Code, Code]] = (),
     algorithm: AlgorithmIdentification | None = None,
 ) -> Measurement:
+    if not math.isfinite(value):
+        raise AnalysisError(
+            f"{name.meaning} is {value}: a number that could not be measured must be absent, with a quality "
+            "finding; report this defect of the engine"
+        )
     measurement = Measurement(name, float(value), unit, method=method, algorithm_id=algorithm)
     item = measurement[0]
-    item.MeasuredValueSequence[0].NumericValue = DSdecimal(f"{value:.{decimals_of(unit, value) + 1}f}")
+    # one decimal more than people are shown; highdicom keeps the exact number in Floating Point Value
+    readable = rounded(value, decimals_of(unit, value) + 1)
+    item.MeasuredValueSequence[0].NumericValue = DSdecimal(readable)
     extra = list(modifiers)
     if equivalent is not None:
         extra.append((coded.EQUIVALENT_MEANING, equivalent))

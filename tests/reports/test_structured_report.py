@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_support import COLUMNS, ROWS, make_analysis, make_source
 
+from analysis.errors import AnalysisError
 from analysis.results import BmdSource, Laterality, RegionMeasurement, StudyAnalysis
 from reports import codes as coded
 from reports.checks import content_items
@@ -173,6 +174,17 @@ def test_the_category_and_the_research_statement_stand_in_the_qualitative_evalua
     assert container.ContentSequence[0].TextValue == "AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
     assert container.ContentSequence[1].ConceptCodeSequence[0].CodeMeaning == "Moderate risk"
     assert document.ContentQualification == "RESEARCH"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_stops_the_report_and_is_named(value: float) -> None:
+    with pytest.raises(AnalysisError, match="Shaft diameter is (nan|inf)"):
+        reread(make_analysis(morphometry={"shaft_diameter_mm": value}))
+
+
+def test_an_outline_without_area_stops_the_report() -> None:
+    with pytest.raises(AnalysisError, match="encloses nothing"):
+        closed_polyline(((1.0, 1.0), (2.0, 2.0)))
 
 
 point = st.tuples(st.floats(0, COLUMNS), st.floats(0, ROWS))
