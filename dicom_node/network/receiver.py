@@ -182,7 +182,11 @@ class Receiver:
             code, status = "storage_failed", OUT_OF_RESOURCES
         except Exception as error:  # a defect of ours must not cost the sender its association
             logger.exception("cannot process an object")
-            reason, code, status = f"internal error: {error!r}", "internal_error", PROCESSING_FAILURE
+            reason, code, status = (
+                f"internal error: {type(error).__name__}; please report it",
+                "internal_error",
+                PROCESSING_FAILURE,
+            )
         uid = _printable(str(cast(C_STORE, event.request).AffectedSOPInstanceUID))
         self._note(Severity.ERROR, code, reason, sop_instance_uid=uid)
         return _response(status, reason)
@@ -213,15 +217,16 @@ class Receiver:
         study = admission.identification.study_instance_uid
         with self._lock:
             peer.studies.add(study)
-        path = self._journal.path_of(request.sop_instance_uid, digest, kind) or str(
-            self._archive.store_instance(
+        path = self._journal.path_of(request.sop_instance_uid, digest, kind)
+        if path is None or not self._archive.resolve(path).is_file():
+            stored = self._archive.store_instance(
                 request.data_set,
                 digest,
                 sop_class_uid=request.sop_class_uid,
                 sop_instance_uid=request.sop_instance_uid,
                 transfer_syntax_uid=request.transfer_syntax_uid,
             )
-        )
+            path = str(stored)
         self._journal.record_instance(_received(request, admission, peer, digest, kind=kind, path=path))
 
     def _quarantine(self, request: StoreRequest, admission: Admission, peer: _Peer, digest: str) -> None:

@@ -73,6 +73,15 @@ def test_the_same_object_twice_is_a_success_and_one_file(receiver: RunningReceiv
     assert receiver.last_event()[0] == "duplicate_instance"
 
 
+def test_an_archived_file_that_was_lost_is_written_again_by_a_resend(receiver: RunningReceiver) -> None:
+    with raw_scu(receiver.port) as scu:
+        scu.store_dataset(secondary_capture())
+        (kept,) = receiver.files
+        (receiver.archive.data_dir / kept).unlink()
+        assert scu.store_dataset(secondary_capture()).status == 0x0000
+    assert receiver.files == {kept}
+
+
 def test_the_same_uid_with_other_bytes_keeps_both(receiver: RunningReceiver) -> None:
     with raw_scu(receiver.port) as scu:
         scu.store_dataset(secondary_capture())
