@@ -25,6 +25,7 @@ from dicom_node.settings import (
     read_table,
     reject_unknown_keys,
 )
+from reports import ReportOptions
 
 _SHIPPED_MODELS = Path(analysis.__file__).parent / "risk" / "models"
 
@@ -123,6 +124,7 @@ class NodeConfig:
     completion: CompletionSettings
     analysis: AnalysisConfig
     execution: ExecutionSettings
+    reports: ReportOptions
     delivery: DeliverySettings
     destinations: tuple[Destination, ...]
 
@@ -200,6 +202,7 @@ _TABLES: dict[str, type[Any]] = {
     "receiver": ReceiverSettings,
     "completion": CompletionSettings,
     "execution": ExecutionSettings,
+    "reports": ReportOptions,
     "delivery": DeliverySettings,
 }
 

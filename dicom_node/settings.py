@@ -95,6 +95,9 @@ def existing_path(value: Path) -> str | None:
     return None if value.exists() else f"a path that exists; nothing is at {value}"
 
 
+_SCALARS = {bool: "true or false", int: "a whole number", str: "a text in quotes"}
+
+
 def _checked(key: str, value: Any, kind: Any, item: Field[Any], base: Path) -> Any:
     converted, expected = _converted(value, kind, base)
     if converted is None:
@@ -119,6 +122,4 @@ def _converted(value: Any, kind: Any, base: Path) -> tuple[Any, str]:
     if kind is float:
         good = isinstance(value, int | float) and not isinstance(value, bool)
         return (float(value) if good else None), "a number"
-    if kind is int:
-        return (value if isinstance(value, int) and not isinstance(value, bool) else None), "a whole number"
-    return (value if isinstance(value, str) else None), "a text in quotes"
+    return (value if type(value) is kind else None), _SCALARS[kind]

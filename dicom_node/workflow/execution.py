@@ -135,6 +135,7 @@ class Execution:
             data_dir=self._archive.data_dir,
             history=self._history(job),
             config=self._config.analysis,
+            reports=self._config.reports,
             time_limit_seconds=self._config.execution.timeout_seconds,
         )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 __all__ = ["Schedule"]
@@ -34,8 +36,9 @@ class Schedule:
         self._scheduler.start()
 
     def wake(self, name: str) -> None:
-        """Run a job now instead of at its next turn."""
-        self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+        """Run a job now instead of at its next turn; nothing happens after `stop`."""
+        with contextlib.suppress(JobLookupError):
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
         """Start nothing more and wait for the jobs that run."""

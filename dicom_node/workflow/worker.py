@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from analysis.results import PriorMeasurement, StudyAnalysis
     from dicom_node.storage.archive import Archive
+    from reports import ReportOptions
 
 __all__ = ["WorkOrder", "analyze_study", "killed_after", "new_worker"]
 
@@ -44,6 +45,7 @@ class WorkOrder:
     data_dir: Path
     history: tuple[PriorMeasurement, ...]
     config: AnalysisConfig
+    reports: ReportOptions
     time_limit_seconds: float
 
 
@@ -65,7 +67,7 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
             except Exception as error:  # hostile bytes raise many kinds; each means the same
                 return _unreadable(order, path, error)
         analysis = analyze(datasets, history=order.history, config=order.config)
-        return _outcome(analysis, _write_results(analysis, datasets, order.data_dir))
+        return _outcome(analysis, _write_results(analysis, datasets, order))
 
 
 def new_worker() -> Executor:
@@ -135,7 +137,7 @@ def _unreadable(order: WorkOrder, path: Path, error: Exception) -> AnalysisOutco
 
 
 def _write_results(
-    analysis: StudyAnalysis, datasets: Sequence[Dataset], data_dir: Path
+    analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder
 ) -> tuple[ResultRecord, ...]:
     from analysis.results import Status
     from dicom_node.storage.archive import Archive
@@ -143,8 +145,9 @@ def _write_results(
 
     if analysis.status is not Status.ANALYZED:
         return ()
-    archive = Archive(data_dir)
-    return tuple(_write_result(archive, analysis.identity, result) for result in compose(analysis, datasets))
+    archive = Archive(order.data_dir)
+    results = compose(analysis, datasets, options=order.reports)
+    return tuple(_write_result(archive, analysis.identity, result) for result in results)
 
 
 def _write_result(archive: Archive, identity: str, result: Dataset) -> ResultRecord:

@@ -22,6 +22,7 @@ from dicom_node.config import (
 )
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import ae_title
+from reports import ReportOptions
 
 ANALYSIS = '[analysis]\nreference = "curve.csv"\nguideline = "rules.toml"\nmodels = "models"\n'
 PACS = '[[destination]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
@@ -76,6 +77,7 @@ def test_every_destination_keeps_its_own_name(site: Path) -> None:
         ("[node]\nport = \n", r"is not TOML: .*line 2.*; mend that line"),
         ("[completion]\nquiet_seconds = -1\n", r"quiet_seconds = -1: must be from 0 to 86400"),
         ("completion = 3\n", r"completion = 3: must be a table; write \[completion\]"),
+        ("[reports]\npatient_on_summary = 1\n", r"patient_on_summary = 1: must be true or false"),
         ("[receiver]\ncalling_ae_titles = 'SCANNER'\n", r"calling_ae_titles = 'SCANNER': must be a list"),
         ("[receiver]\ncalling_ae_titles = ['']\n", r"calling_ae_titles = \[''\]: must be 1 to 16"),
         (ANALYSIS + PACS + PACS, r"\[\[destination\]\] 2 name = 'pacs': used twice"),
@@ -107,6 +109,7 @@ def test_the_shipped_configuration_documents_every_key_with_its_default() -> Non
         "completion": CompletionSettings,
         "execution": ExecutionSettings,
         "delivery": DeliverySettings,
+        "reports": ReportOptions,
     }
     for name, schema in schemas.items():
         defaults = schema()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -118,6 +120,28 @@ def test_a_late_object_leads_to_a_second_analysis_of_the_whole_study(tmp_path: P
         wait_until(lambda: service.journal.summary()["analyses"] == {"done": 2})
         study = service.journal.study("1.2.3")
         assert study is not None and study.reason == "2 objects seen"
+
+
+def test_stopping_lets_a_running_analysis_end_and_the_next_start_delivers_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    started = threading.Event()
+
+    def slow(order: WorkOrder) -> AnalysisOutcome:
+        started.set()
+        time.sleep(0.5)
+        return quick(order)
+
+    with scripted_scp() as pacs:
+        config = load_config(tmp_path, destinations=[("pacs", pacs.peer)])
+        quick = one_result(config, tmp_path)
+        with running(config, slow) as service:
+            push(service, [write_object(tmp_path / "in.dcm", study="1.2.3")])
+            assert started.wait(timeout=20)
+        with running(config, quick) as service:
+            assert state_of(service, "1.2.3") == StudyState.ANALYZED
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 1})
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_restart_resumes_a_study_that_was_still_arriving(tmp_path: Path) -> None:
