@@ -59,8 +59,8 @@ def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
     """
     if len(polygon) < 3:
         raise AnalysisError(
-            f"an outline of {len(polygon)} points encloses nothing: a region that could not be placed must have "
-            "no polygon and the radius must have an outline; report this defect of the engine"
+            f"an outline of {len(polygon)} points encloses nothing: a region that could not be placed has "
+            "no polygon, and an analysed radius has an outline; report this defect of the engine"
         )
     points = [tuple(map(float, point)) for point in polygon]
     while len(points) + 1 < MINIMUM_POINTS:

@@ -178,7 +178,7 @@ def test_the_category_and_the_research_statement_stand_in_the_qualitative_evalua
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none_stops_the_report_and_is_named(value: float) -> None:
-    with pytest.raises(AnalysisError, match="Shaft diameter is (nan|inf)"):
+    with pytest.raises(AnalysisError, match=r"Shaft diameter is (nan|inf)"):
         reread(make_analysis(morphometry={"shaft_diameter_mm": value}))
 
 
