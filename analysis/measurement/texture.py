@@ -182,13 +182,13 @@ def radiomics_features(values: FloatArray, mask: NDArray[np.bool_], *, bin_width
 
     for name in ("radiomics", "radiomics.glcm"):  # after the import, which sets the level itself
         logging.getLogger(name).setLevel(logging.ERROR)
-    extractor = RadiomicsFeatureExtractor(
-        binWidth=bin_width, force2D=True, force2Ddimension=0, preCrop=True, additionalInfo=False, label=1
-    )
+    extractor = RadiomicsFeatureExtractor(binWidth=bin_width, preCrop=True, additionalInfo=False, label=1)
     extractor.disableAllFeatures()
     for group in ("shape2D", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm"):
         extractor.enableFeatureClassByName(group)
-    computed = extractor.execute(_sitk_image(values), _sitk_image(mask.astype(np.uint8)))
+    # pyradiomics refuses a mask without background
+    image, label = np.pad(values, 1, mode="edge"), np.pad(mask.astype(np.uint8), 1)
+    computed = extractor.execute(_sitk_image(image), _sitk_image(label))
     features = {name: float(value) for name, value in computed.items() if name.startswith("original_")}
     if len(features) != EXPECTED_FEATURES:
         raise AnalysisError(
