@@ -161,7 +161,10 @@ def _extent(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_]
 def _draw_regions(
     draw: ImageDraw.ImageDraw, context: ReportContext, view: View, corner: tuple[int, int], *, labelled: bool
 ) -> None:
-    """Outline the regions with a dark halo; label them beside the anatomy, away from the ulna."""
+    """Outline the regions with a dark halo and label them beside the anatomy, away from the ulna.
+
+    A region without a BMD, for example under metal, is grey.
+    """
     evidence = context.evidence
     to_the_right = _radius_column(evidence.radius_mask) >= _radius_column(evidence.ulna_mask)
     for region in DRAWN_REGIONS:
@@ -171,7 +174,8 @@ def _draw_regions(
         points = view.on_page(measured.polygon, corner)
         closed = [*points, points[0]]
         draw.line(closed, BLACK, 5, joint="curve")
-        draw.line(closed, OUTLINE, 2, joint="curve")
+        color = OUTLINE if measured.bmd_g_cm2 is not None else GREY
+        draw.line(closed, color, 2, joint="curve")
         if labelled:
             y = sum(point[1] for point in points) / len(points)
             edge = (max if to_the_right else min)(_crossings(closed, y))
@@ -180,7 +184,7 @@ def _draw_regions(
             draw.line([(edge, y), (x, y)], LEADER, 1)
             anchor = "lm" if to_the_right else "rm"
             label = REGION_LABELS[region]
-            draw_text(draw, (x, y), label, font(24, bold=True), OUTLINE, anchor=anchor, halo=3)
+            draw_text(draw, (x, y), label, font(24, bold=True), color, anchor=anchor, halo=3)
 
 
 def _crossings(closed: list[tuple[float, float]], y: float) -> list[float]:

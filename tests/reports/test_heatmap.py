@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from report_support import make_analysis, make_source
 
 from analysis.results import ImageEvidence, StudyAnalysis
-from reports.heatmap import BOTTOM, PANELS, TOP, draw_heat_map
+from reports.heatmap import BOTTOM, OUTLINE, PANELS, TOP, draw_heat_map
 from reports.overlay import (
     DENSITY_SCALE,
     DRIVER_SCALE,
@@ -114,6 +114,16 @@ def test_uneven_pixels_are_drawn_square() -> None:
     row = middle[middle.shape[0] // 2]
     assert column.sum() * pixel_mm == pytest.approx(250.0, rel=0.05)  # rows 30 to 280 at 1 mm
     assert row.sum() * pixel_mm == pytest.approx((35 + 22) * 0.5, rel=0.1)  # both bones at 0.5 mm
+
+
+def test_a_region_that_could_not_be_measured_is_outlined_in_grey() -> None:
+    analysis = make_analysis()
+    withheld = {
+        name: replace(region, bmd_g_cm2=None) if name == "mid" else region
+        for name, region in analysis.regions.items()
+    }
+    picture = drawn(replace(with_evidence(driver_map=None, density_g_cm2=None), regions=withheld))
+    assert (drawn(with_evidence()) == OUTLINE).all(axis=2).sum() > (picture == OUTLINE).all(axis=2).sum() > 0
 
 
 def test_a_missing_ulna_and_missing_regions_still_give_a_page() -> None:
