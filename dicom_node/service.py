@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import IO
+from contextlib import ExitStack
 
 from dicom_node.config import NodeConfig
 from dicom_node.diagnosis import check_analysis_files, check_data_dir_place
@@ -34,7 +34,14 @@ class Service:
     config : NodeConfig
     work, make_executor : callable
         What a worker does, and where; see `dicom_node.workflow.execution.Execution`.
+
+    Attributes
+    ----------
+    journal : Journal
+        The running node's journal.
     """
+
+    journal: Journal
 
     def __init__(
         self,
@@ -59,21 +66,21 @@ class Service:
         config = self._config
         check_data_dir_place(config)
         check_analysis_files(config.analysis)
-        self._archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
-        self._lock: IO[bytes] = self._archive.lock()
-        try:
-            self._archive.sweep()
-            self._journal = Journal(self._archive.journal_path)
-            self._owner = lease_owner()
-            recovered = self._journal.recover(self._owner)
-            self._receiver = Receiver(config.node, config.receiver, self._archive, self._journal)
+        with ExitStack() as undo:
+            archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
+            undo.enter_context(archive.lock())
+            archive.sweep()
+            journal = Journal(archive.journal_path)
+            undo.callback(journal.close)
+            owner = lease_owner()
+            recovered = journal.recover(owner)
+            if recovered:
+                logger.warning("%d interrupted analyses and deliveries are queued again", recovered)
+            self._build(archive, journal, owner)
             self._receiver.start()
-        except BaseException:
-            self._lock.close()
-            raise
-        self._start_workflow()
-        if recovered:
-            logger.warning("%d interrupted analyses and deliveries are queued again", recovered)
+            self._schedule.start()
+            self._undo = undo.pop_all()
+        self.journal = journal
 
     def stop(self) -> None:
         """Stop receiving, let what runs end within a grace time, release all leases."""
@@ -82,9 +89,8 @@ class Service:
             queue.stop()
         self._schedule.stop()
         self._execution.stop(STOP_GRACE_SECONDS)
-        self._journal.recover(owner="")
-        self._journal.close()
-        self._lock.close()
+        self.journal.recover(owner="")
+        self._undo.close()
         logger.info("stopped")
 
     @property
@@ -92,13 +98,9 @@ class Service:
         """The TCP port that is listened at."""
         return self._receiver.port
 
-    @property
-    def journal(self) -> Journal:
-        """The journal of the running node."""
-        return self._journal
-
-    def _start_workflow(self) -> None:
-        config, archive, journal = self._config, self._archive, self._journal
+    def _build(self, archive: Archive, journal: Journal, owner: str) -> None:
+        config = self._config
+        self._receiver = Receiver(config.node, config.receiver, archive, journal)
         self._queues = [
             DeliveryQueue(
                 destination,
@@ -106,7 +108,7 @@ class Service:
                 archive,
                 journal,
                 calling_ae_title=config.node.ae_title,
-                owner=self._owner,
+                owner=owner,
             )
             for destination in config.destinations
         ]
@@ -114,7 +116,7 @@ class Service:
             config,
             archive,
             journal,
-            owner=self._owner,
+            owner=owner,
             work=self._work,
             make_executor=self._make_executor,
             on_results=self._wake_deliveries,
@@ -131,7 +133,6 @@ class Service:
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
             }
         )
-        self._schedule.start()
 
     def _wake_deliveries(self) -> None:
         for queue in self._queues:
