@@ -65,7 +65,8 @@ class AnalysisTables(StudyTables):
 
         An expired lease counts as waiting. A study's analyses never run side by side; a follow-up waits for
         the patient's earlier studies, since what they measure is its history; and those that were interrupted
-        by the node's own death come last: an input that kills the node cannot starve the others.
+        by the node's own death come last and are not waited for: an input that kills the node cannot starve
+        the others.
         """
         with self._transaction():
             now = self._now()
@@ -83,7 +84,7 @@ class AnalysisTables(StudyTables):
                                   JOIN analyses AS prior USING (study_instance_uid)
                                   WHERE earlier.patient_key = study.patient_key AND earlier.patient_key <> ''
                                     AND earlier.study_date <> '' AND earlier.study_date < study.study_date
-                                    AND prior.state IN ('queued', 'running'))
+                                    AND prior.state IN ('queued', 'running') AND prior.interruptions = 0)
                 ORDER BY interruptions, id LIMIT 1
                 """,
                 {"now": now},

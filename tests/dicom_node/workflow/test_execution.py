@@ -176,6 +176,15 @@ def test_earlier_studies_of_the_patient_are_passed_as_history(ground: Ground) ->
     assert history.bmd_g_cm2 == {"total": 0.6}
 
 
+def test_a_prior_that_keeps_killing_the_node_does_not_hold_its_follow_up(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.1", study_date="20220101")
+    assert ground.journal.claim_analysis("killed process", 60)
+    assert ground.journal.recover("test") == 1
+    receive_complete(ground.journal, "1.2", study_date="20240101")
+    job = ground.journal.claim_analysis("test", 60)
+    assert job is not None and job.study_instance_uid == "1.2"
+
+
 def test_a_lease_of_a_dead_process_is_picked_up(ground: Ground) -> None:
     receive_complete(ground.journal, "1.2")
     assert ground.journal.claim_analysis("dead process", 30)
