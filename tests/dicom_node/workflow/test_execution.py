@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +22,7 @@ from node_support import (
 from scripted_scp import write_object
 from worker_functions import die_or_reject, hang
 
+from dicom_node.network.sender import Peer
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisOutcome, StudyState
@@ -108,7 +111,9 @@ def test_results_and_outbox_rows_appear_together_and_deliveries_are_woken(
     def work(order: WorkOrder) -> AnalysisOutcome:
         return outcome(results=store_results(ground.archive, files, order.input_digest))
 
-    ground.config = load_config(tmp_path, extra=LIMITS, destinations=[("pacs", _anywhere())])
+    ground.config = load_config(
+        tmp_path, extra=LIMITS, destinations=[("pacs", Peer("PACS", "127.0.0.1", 104))]
+    )
     ground.pump_until(ground.execution(work, on_results=woken.set), "1.2", StudyState.ANALYZED)
     assert ground.journal.summary()["deliveries"] == {"pending": 2}
     assert woken.wait(timeout=5)
@@ -228,7 +233,13 @@ def test_stopping_leaves_unfinished_work_for_the_next_start(ground: Ground) -> N
     assert ground.journal.summary()["analyses"] == {"queued": 1}
 
 
-def _anywhere() -> object:
-    from dicom_node.network.sender import Peer
-
-    return Peer("PACS", "127.0.0.1", 104)
+def test_stopping_ends_a_worker_that_does_not_come_to_an_end_by_itself(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.2")
+    execution = ground.execution(hang, new_worker)
+    execution.pump()
+    assert len(multiprocessing.active_children()) == 1
+    started = time.monotonic()
+    execution.stop(grace_seconds=0.2)
+    wait_until(lambda: multiprocessing.active_children() == [], seconds=5)
+    assert time.monotonic() - started < 5, "the time limit of the analysis is 120 s"
+    assert ground.journal.summary()["analyses"] == {"running": 1}, "left to recovery, no attempt lost"
