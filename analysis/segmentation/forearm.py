@@ -35,6 +35,8 @@ not."""
 NOMINAL_SHAFT_WIDTH_MM = 12.5
 """Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004,
 derived)."""
+NARROWEST_END_MM = 4.0
+"""No forearm bone ends narrower than this."""
 LEAST_CONFIDENCE = 0.2
 
 
@@ -123,7 +125,15 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bone
         paths.track(side, _end_rows(bone, end))
         for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
     )
-    radius_is_right = _distal_width(right, ends[1]) > _distal_width(left, ends[0])
+    widths = _distal_width(left, ends[0]), _distal_width(right, ends[1])
+    if min(widths) < NARROWEST_END_MM / STEP_MM:
+        raise RejectedInput(
+            "radius_not_found",
+            "The edges of a forearm bone run into each other: its outline is too faint. Repeat the scan "
+            "without "
+            "cast or clothing.",
+        )
+    radius_is_right = widths[1] > widths[0]
     if radius_is_right:
         return Bones(straight, soft, right, left, ends[1], ends[0], True)
     return Bones(straight, soft, left, right, ends[0], ends[1], False)

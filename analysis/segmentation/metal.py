@@ -43,9 +43,10 @@ def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> 
 
 
 def painted_over(image: FloatArray, metal: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> FloatArray:
-    """Replace each piece of metal by what lies beyond its two ends, shaded evenly along its length.
+    """Replace each piece of metal so that the bones keep their course and show no false joint.
 
-    A plate lies along the bone: painted so, the bone under it keeps its course and shows no false joint.
+    A plate lies along the bone: it is shaded evenly between what lies beyond its two ends. A ring or bracelet
+    lies across: each column is bridged.
     """
     filled = image.copy()
     labels, pieces = ndimage.label(metal)
@@ -60,6 +61,9 @@ def _paint_piece(
     points = np.argwhere(piece) * np.asarray(spacing_mm)
     centre = points.mean(axis=0)
     axis = np.linalg.svd(points - centre, full_matrices=False)[2][0]
+    if abs(axis[0]) < np.sqrt(0.5):
+        _bridge_columns(image, metal, piece)
+        return
     rows, columns = np.indices(image.shape)
     y, x = rows * spacing_mm[0] - centre[0], columns * spacing_mm[1] - centre[1]
     along, aside = y * axis[0] + x * axis[1], np.abs(x * axis[0] - y * axis[1])
@@ -69,3 +73,11 @@ def _paint_piece(
     after = beside & (along > ends[1]) & (along <= ends[1] + BEYOND_MM)
     levels = [float(np.median(image[zone])) for zone in (before, after) if zone.any()]
     image[piece] = np.interp(along[piece], ends, (levels[0], levels[-1])) if levels else np.median(image)
+
+
+def _bridge_columns(image: FloatArray, metal: NDArray[np.bool_], piece: NDArray[np.bool_]) -> None:
+    rows = np.arange(image.shape[0])
+    for column in np.flatnonzero(piece.any(axis=0)):
+        hidden, seen = piece[:, column], ~metal[:, column]
+        if seen.any():
+            image[hidden, column] = np.interp(rows[hidden], rows[seen], image[seen, column])
