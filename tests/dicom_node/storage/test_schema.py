@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,19 @@ def test_a_migration_that_fails_leaves_the_old_schema(
     with pytest.raises(RuntimeError, match="power cut"):
         Journal(path)
     assert dump(path) == before
+
+
+def test_opening_waits_for_another_process_that_is_making_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    maker.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.3, maker.execute, ["ROLLBACK"])
+    release.start()
+    journal = Journal(path)
+    assert journal.check_integrity() == ()
+    journal.close()
+    release.join()
+    maker.close()
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
