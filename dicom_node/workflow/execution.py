@@ -131,7 +131,9 @@ class Execution:
         return WorkOrder(
             study_instance_uid=job.study_instance_uid,
             input_digest=job.input_digest,
-            paths=tuple(self._archive.resolve(instance.path) for instance in job.instances),
+            paths={
+                instance.sop_instance_uid: self._archive.resolve(instance.path) for instance in job.instances
+            },
             data_dir=self._archive.data_dir,
             history=self._history(job),
             config=self._config.analysis,

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,11 +38,19 @@ _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", 
 
 @dataclass(frozen=True, slots=True)
 class WorkOrder:
-    """Everything one analysis needs; it can be pickled and sent to another process."""
+    """Everything one analysis needs; it can be pickled and sent to another process.
+
+    Attributes
+    ----------
+    paths : mapping of str to Path
+        SOP Instance UID -> file, in order of UID.
+    time_limit_seconds : float
+        The process ends if the analysis takes longer.
+    """
 
     study_instance_uid: str
     input_digest: str
-    paths: tuple[Path, ...]
+    paths: Mapping[str, Path]
     data_dir: Path
     history: tuple[PriorMeasurement, ...]
     config: AnalysisConfig
@@ -59,14 +67,16 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
         Status ``rejected`` where an object cannot be parsed at all; else what the engine says.
     """
     with killed_after(order.time_limit_seconds):
+        from pydicom import dcmread
+
         from analysis.engine import analyze
 
         datasets = []
-        for path in order.paths:
+        for uid, path in order.paths.items():
             try:
-                datasets.append(_read(path))
+                datasets.append(dcmread(path))
             except Exception as error:  # hostile bytes raise many kinds; each means the same
-                return _unreadable(order, path, error)
+                return _unreadable(order, uid, error)
         analysis = analyze(datasets, history=order.history, config=order.config)
         return _outcome(analysis, _write_results(analysis, datasets, order))
 
@@ -114,22 +124,10 @@ def killed_after(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _read(path: Path) -> Dataset:
-    from pydicom import dcmread
-
-    dataset = dcmread(path)
-    for _ in dataset.iterall():  # pydicom parses lazily: find what is broken here, not inside the engine
-        pass
-    return dataset
-
-
-def _unreadable(order: WorkOrder, path: Path, error: Exception) -> AnalysisOutcome:
+def _unreadable(order: WorkOrder, uid: str, error: Exception) -> AnalysisOutcome:
     from analysis import __version__
 
-    reason = (
-        f"{path.name} cannot be parsed ({type(error).__name__}); the sender's object is damaged: "
-        "send the study again from its source"
-    )
+    reason = f"object {uid} cannot be parsed ({type(error).__name__}); send the study again from its source"
     return AnalysisOutcome(
         status="rejected",
         reason=reason,

@@ -1,0 +1,79 @@
+"""A worker turns a study's files into durable results, the same ones every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from scripted_scp import write_object
+
+from dicom_node.config import load_analysis_config
+from dicom_node.storage.records import AnalysisOutcome
+from dicom_node.workflow.worker import WorkOrder, analyze_study
+from reports import ReportOptions
+
+
+def analyze(folder: Path, *files: Path) -> AnalysisOutcome:
+    return analyze_study(
+        WorkOrder(
+            study_instance_uid="1.2.3",
+            input_digest="d" * 64,
+            paths={f"1.2.3.{number}": file for number, file in enumerate(files)},
+            data_dir=folder / "data",
+            history=(),
+            config=load_analysis_config(),
+            reports=ReportOptions(),
+            time_limit_seconds=120,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def outcome(sample_studies: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[AnalysisOutcome, Path]:
+    folder = tmp_path_factory.mktemp("worker")
+    return analyze(folder, *sample_studies.glob("01-calibrated-low-risk/*.dcm")), folder / "data"
+
+
+def test_every_result_is_a_durable_file_that_its_record_describes(
+    outcome: tuple[AnalysisOutcome, Path],
+) -> None:
+    done, data_dir = outcome
+    assert (done.status, len(done.results)) == ("analyzed", 4)
+    for record in done.results:
+        dataset = dcmread(data_dir / record.path)
+        assert (
+            dataset.SOPInstanceUID == record.sop_instance_uid == dataset.file_meta.MediaStorageSOPInstanceUID
+        )
+        assert dataset.SOPClassUID == record.sop_class_uid
+
+
+def test_the_journalled_document_names_the_results(outcome: tuple[AnalysisOutcome, Path]) -> None:
+    done, _ = outcome
+    document = json.loads(done.result_json)
+    assert document["identity"] == done.identity
+    assert [entry["path"] for entry in document["results"]] == [record.path for record in done.results]
+
+
+def test_the_same_work_gives_the_same_objects_byte_for_byte(
+    outcome: tuple[AnalysisOutcome, Path], sample_studies: Path, tmp_path: Path
+) -> None:
+    again = analyze(tmp_path, *sample_studies.glob("01-calibrated-low-risk/*.dcm"))
+    assert again == outcome[0]
+
+
+def test_a_study_that_is_not_ours_has_no_results(sample_studies: Path, tmp_path: Path) -> None:
+    done = analyze(tmp_path, *sample_studies.glob("06-spine-to-decline/*.dcm"))
+    assert done.status == "not_applicable"
+    assert "spine" in done.reason
+    assert done.results == ()
+
+
+def test_an_object_that_cannot_be_parsed_is_named_with_the_cure(tmp_path: Path) -> None:
+    file = write_object(tmp_path / "damaged.dcm")
+    file.write_bytes(bytes(len(file.read_bytes())))  # as after a disk fault
+    done = analyze(tmp_path, file)
+    assert done.status == "rejected"
+    assert "object 1.2.3.0 cannot be parsed" in done.reason
+    assert "send the study again from its source" in done.reason
