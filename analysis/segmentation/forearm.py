@@ -16,6 +16,7 @@ from analysis.segmentation.landmarks import (
     soft_tissue_level,
 )
 from analysis.segmentation.metal import metal_mask, painted_over
+from analysis.segmentation.motion import motion_findings, sideways_jerk_mm
 from analysis.segmentation.normalise import normalised
 from analysis.segmentation.orientation import Lie, likely_lies
 from analysis.segmentation.outline import as_polygon, clip_to_image, rasterise
@@ -29,6 +30,8 @@ STEP_MM = 0.3
 AXIS_START_MM = 4.0
 """How far proximal to the bones' ends the axis is measured from."""
 SHORTEST_AXIS_MM = 30.0
+MOTION_START_MM = 12.0
+"""How far proximal to the bones' ends their edges are smooth enough to show motion."""
 FIRST_SPACING_MM = 0.33
 """Where the scale is unknown, start low: bones that look too small are still found, too large ones are
 not."""
@@ -195,7 +198,7 @@ def _anatomy(
         radial_styloid_mm=ends[0],
         end_plate_medial_mm=ends[1],
         confidence=confidence,
-        findings=findings,
+        findings=(*findings, *motion_findings(_jerk_mm(bones, radius, ulna))),
     )
 
 
@@ -252,6 +255,13 @@ def _forearm_frame(
         direction=(float(direction[0]), float(direction[1])),
     )
     return frame, float(np.tan(radius_turn - turn))
+
+
+def _jerk_mm(bones: Bones, radius: BoneTrack, ulna: BoneTrack) -> float:
+    first = int(max(bones.radius_end.row, bones.ulna_end.row)) + round(MOTION_START_MM / STEP_MM)
+    rows = slice(first, _last_seen_row(bones.image, radius, ulna))
+    edges = np.stack([radius.left, radius.right, ulna.left, ulna.right])[:, rows]
+    return sideways_jerk_mm(edges * STEP_MM, STEP_MM)
 
 
 def _last_seen_row(straight: StraightImage, radius: BoneTrack, ulna: BoneTrack) -> int:

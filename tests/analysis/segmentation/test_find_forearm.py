@@ -122,6 +122,24 @@ def test_bone_without_metal_is_not_called_metal(scan):
         assert not find_forearm(phantom.density_g_cm2, phantom.spacing_mm).metal_mask.any()
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_an_arm_that_moved_is_noticed_and_a_still_one_is_not(scan, seed):
+    for artefact, expected in (("motion", True), (None, False)):
+        phantom = scan(seed, artefact=artefact)
+        anatomy = find_forearm(phantom.density_g_cm2, phantom.spacing_mm)
+        assert ("motion_suspected" in {finding.code for finding in anatomy.findings}) is expected
+
+
+def test_a_bracelet_across_the_arm_does_not_cut_it(scan):
+    phantom = scan(5)
+    pixels = phantom.density_g_cm2.copy()
+    middle = pixels.shape[0] // 2
+    pixels[middle : middle + 12] += 4.0
+    anatomy = find_forearm(pixels, phantom.spacing_mm)
+    assert anatomy.metal_mask[middle : middle + 12].all()
+    assert dice(anatomy.radius_mask, phantom.truth.radius_mask) > 0.97
+
+
 def test_a_scan_without_wrist_is_refused_with_a_cure(scan):
     phantom = scan(3, hand_up=True, tilt_degrees=0.0)
     row = int(phantom.truth.end_plate[1] + 25 / phantom.spacing_mm[0])
