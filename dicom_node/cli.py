@@ -27,6 +27,13 @@ COMMANDS = {
 }
 """Command name -> one-line summary, in the order ``--help`` shows them."""
 
+QUIET_LIBRARIES = {
+    "apscheduler": logging.ERROR,  # reports every run of every job
+    "highdicom": logging.WARNING,  # reports every module it copies
+    "pynetdicom": logging.CRITICAL,  # we say the same with the remedy
+}
+"""Libraries whose chatter would bury our own log; ``--verbose`` lets them speak."""
+
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 
@@ -52,8 +59,8 @@ def _configure_logging(*, verbose: bool) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     if not verbose:
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it reports every run of every job
-        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # we say the same with the remedy
+        for library, level in QUIET_LIBRARIES.items():
+            logging.getLogger(library).setLevel(level)
 
 
 def _run_command(options: argparse.Namespace) -> int:
