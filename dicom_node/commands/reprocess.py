@@ -35,11 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from dicom_node.storage.archive import is_locked
     from dicom_node.workflow.reprocess import reprocess
 
     if options.until and not options.since:
         raise ConfigurationError(f"--until {options.until}: needs --since; give the first day as well")
-    with open_journal(load_config(options)) as journal:
+    config = load_config(options)
+    with open_journal(config) as journal:
         done = reprocess(journal, _selected(journal, options), dry_run=options.dry_run)
         for study in done:
             print(f"{study.study_instance_uid}: {study.reason}")
@@ -49,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
         if options.failed:
             letters = len(journal.dead_letters()) if options.dry_run else journal.revive_deliveries()
             print(f"{letters} dead letters {would}queued for delivery")
+    if not is_locked(config.node.data_dir):
+        print("the node is not running; it does the work when it is started with dicom-node serve")
     return 0
 
 

@@ -103,7 +103,7 @@ class Execution:
             )
         for lane in self._lanes:
             lane.executor.shutdown(wait=False, cancel_futures=True)
-        if not all_ended:
+        if not all_ended:  # the workers are this process's only children
             for worker in multiprocessing.active_children():
                 worker.kill()
 

@@ -115,6 +115,7 @@ class TestReprocess:
         assert main(["reprocess", "--failed", "--config", config_of(tmp_path)]) == 0
         shown = capsys.readouterr().out
         assert "1.2.2: queued" in shown and "1 dead letters queued for delivery" in shown
+        assert "the node is not running" in shown
         assert journal.summary()["deliveries"] == {"pending": 1}
         assert journal.summary()["analyses"] == {"done": 1, "failed": 1, "queued": 1}
 
