@@ -14,6 +14,11 @@ CERTAIN = 3.0
 CONNECTED = 1.55
 """Contrast that belongs to metal where it touches `CERTAIN` metal: a plate is thinner than its screws."""
 SMALLEST_PX = 4
+THICKEST_WHITE_MM = 3.0
+"""A display window whitens the cortex, 2 to 4 mm wide, but no patch into which a larger circle than this
+fits."""
+PLATE_REACH_MM = 12.0
+"""White this close to such a patch belongs to it: the corners and the narrow end of a plate."""
 HALO_MM = 0.9
 """Blur of the metal's edge."""
 BESIDE_MM, BEYOND_MM = 3.0, 3.0
@@ -23,7 +28,9 @@ BESIDE_MM, BEYOND_MM = 3.0, 3.0
 def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
     """Pixels that are metal or blurred by it.
 
-    Display greys are clipped by their window, often below metal: there only metal that stands out is found.
+    Metal is what no bone can be: far brighter than all bone, or, in display greys that their window has
+    clipped, a broad patch of full white inside the image. (A shaft that a hard window whitens altogether runs
+    on to the border.)
 
     Parameters
     ----------
@@ -33,13 +40,33 @@ def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> 
     low, bone = np.percentile(pixels, (1.0, BONE_PERCENTILE))
     contrast = (pixels - low) / max(float(bone - low), 1e-12)
     certain = contrast > CERTAIN
-    if np.count_nonzero(certain) < SMALLEST_PX:
+    white = _broad_white(pixels, spacing_mm)
+    if np.count_nonzero(certain) < SMALLEST_PX and not white.any():
         return np.zeros(pixels.shape, np.bool_)
-    grown = ndimage.binary_propagation(certain, mask=contrast > CONNECTED)
+    grown = white | ndimage.binary_propagation(certain, mask=contrast > CONNECTED)
     rows, columns = (round(HALO_MM / spacing) for spacing in spacing_mm)
     y, x = np.ogrid[-rows : rows + 1, -columns : columns + 1]
     disc = (y / max(rows, 1)) ** 2 + (x / max(columns, 1)) ** 2 <= 1.0
     return np.asarray(ndimage.binary_dilation(grown, disc), np.bool_)
+
+
+def _broad_white(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Broad patches of the highest value that do not run on to the image's border."""
+    clipped = pixels >= pixels.max()
+    # beyond the border white goes on, so that a shaft keeps its breadth there
+    rows, columns = (round(2 * THICKEST_WHITE_MM / spacing) for spacing in spacing_mm)
+    padded = np.pad(clipped, ((rows, rows), (columns, columns)), mode="edge")
+    depth = ndimage.distance_transform_edt(padded, sampling=spacing_mm)
+    core = (depth > THICKEST_WHITE_MM)[rows:-rows, columns:-columns]
+    if not core.any():
+        return np.asarray(core, np.bool_)
+    labels, _ = ndimage.label(core)
+    at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    inside = core & ~np.isin(labels, np.unique(at_border))
+    if not inside.any():
+        return np.asarray(inside, np.bool_)
+    near = ndimage.distance_transform_edt(~inside, sampling=spacing_mm) <= PLATE_REACH_MM
+    return np.asarray(clipped & near, np.bool_)
 
 
 def painted_over(image: FloatArray, metal: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> FloatArray:
