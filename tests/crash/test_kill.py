@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,89 +20,23 @@ from node_under_fire import CountingPacs, NodeUnderFire, Scanner, archived_bytes
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from raw_scu import secondary_capture
+from real_peers import OrthancServer
 
 from analysis.simulation.study import simulate_study
 
-STUDIES, KILLS = 30, 20
 RESULTS_PER_STUDY = 4
+PATIENCE_SECONDS = 40
+"""How long a strike waits for its moment; the worker of a restarted node takes some seconds to warm up."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def forearm_studies() -> list[list[Dataset]]:
     """Thirty simulated studies: every third with an image and the scanner's own SR, the others one image."""
-    flavours = ["lunar" if number % 3 == 2 else "calibrated" for number in range(STUDIES)]
+    flavours = ["lunar" if number % 3 == 2 else "calibrated" for number in range(30)]
     return [
         list(simulate_study(flavour, 7000 + number).objects.values())
         for number, flavour in enumerate(flavours)
     ]
-
-
-def strike(node: NodeUnderFire, pacs: CountingPacs, rng: random.Random) -> None:
-    """Kill the running node at a random moment."""
-    moment = rng.choice(["receiving", "analysing", "delivering"])
-    if moment == "delivering":
-        struck = threading.Event()
-
-        def kill_before_the_answer() -> None:
-            node.kill()
-            struck.set()
-
-        pacs.on_receipt = kill_before_the_answer
-        if struck.wait(timeout=20):
-            node.wait()
-            return
-        pacs.on_receipt = None  # everything there is has been delivered already
-    elif moment == "analysing":
-        wait_for(lambda: bool(node.rows("SELECT 1 FROM analyses WHERE state = 'running'")), seconds=10)
-        time.sleep(rng.uniform(0, 1.5))
-    else:
-        time.sleep(rng.uniform(0, 0.6))
-    node.kill()
-    node.wait()
-
-
-def run_under_fire(
-    node: NodeUnderFire,
-    scanner: Scanner,
-    pacs: CountingPacs,
-    studies: list[list[Dataset]],
-    rng: random.Random,
-) -> None:
-    """Push the studies while the node is killed `KILLS` times; then let it finish in peace."""
-    for number in range(KILLS):
-        share = studies[number * STUDIES // KILLS : (number + 1) * STUDIES // KILLS]
-        scanner.waiting += [dataset for study in share for dataset in study]
-        node.start()
-        pushing = threading.Thread(target=scanner.push)
-        pushing.start()
-        strike(node, pacs, rng)
-        pushing.join(timeout=60)
-        assert not pushing.is_alive()
-        assert not lost(scanner, node), f"after kill {number + 1}"
-    node.start()
-    scanner.push()
-    assert not scanner.waiting
-    finished = "SELECT 1 FROM studies WHERE state NOT IN ('analyzed', 'not_applicable', 'rejected', 'failed')"
-    undelivered = "SELECT 1 FROM deliveries WHERE state <> 'delivered'"
-    assert wait_for(lambda: not node.rows(f"{finished} UNION ALL {undelivered}"), seconds=300), (
-        node.log_tail()
-    )
-
-
-def assert_everything_arrived_once(
-    node: NodeUnderFire, scanner: Scanner, studies: list[list[Dataset]]
-) -> set[str]:
-    """Check journal and archive; return the SOP Instance UIDs that a PACS must now hold."""
-    assert len(scanner.acknowledged) == sum(len(study) for study in studies)
-    assert not lost(scanner, node)
-    assert set(archived_bytes(node)) == set(scanner.acknowledged)
-    assert Counter(node.rows("SELECT state FROM studies")) == {("analyzed",): STUDIES}
-    results = node.rows("SELECT study_instance_uid, sop_instance_uid FROM results")
-    per_study = Counter(study for study, _ in results)
-    assert per_study == {study[0].StudyInstanceUID: RESULTS_PER_STUDY for study in studies}
-    assert node.rows("SELECT DISTINCT state FROM deliveries") == [("delivered",)]
-    assert not list((node.data_dir / "tmp").iterdir())
-    return {uid for _, uid in results}
 
 
 @pytest.mark.slow
@@ -109,18 +44,125 @@ def assert_everything_arrived_once(
 def test_twenty_kills_while_thirty_studies_are_pushed(
     tmp_path: Path, forearm_studies: list[list[Dataset]]
 ) -> None:
-    rng = random.Random(20261120)  # noqa: S311
     with CountingPacs().running() as pacs:
         node = NodeUnderFire(tmp_path, (pacs.ae_title, pacs.port))
-        scanner = Scanner(node.port)
-        try:
-            run_under_fire(node, scanner, pacs, forearm_studies, rng)
-            expected = assert_everything_arrived_once(node, scanner, forearm_studies)
-        finally:
-            node.stop()
+        rng = random.Random(20261120)  # noqa: S311
+
+        def strike() -> None:
+            strike_at_random(node, rng, while_delivering=lambda: strike_before_the_answer(node, pacs))
+
+        expected = run_under_fire(node, forearm_studies, strike, kills=20)
     assert set(pacs.receipts) == expected
     for receipts in pacs.receipts.values():
         assert len(set(receipts)) == 1, "a repeat must carry the same bytes"
+    assert any(len(receipts) > 1 for receipts in pacs.receipts.values()), "no kill hit before an answer"
+
+
+@pytest.mark.slow
+@pytest.mark.orthanc
+@pytest.mark.timeout(600)
+def test_five_kills_and_orthanc_holds_every_result_once(
+    tmp_path: Path, orthanc: OrthancServer, forearm_studies: list[list[Dataset]]
+) -> None:
+    node = NodeUnderFire(tmp_path, (orthanc.ae_title, orthanc.dicom_port))
+    rng = random.Random(11)  # noqa: S311
+
+    def strike() -> None:
+        strike_at_random(node, rng, while_delivering=lambda: strike_while_sending(node, rng))
+
+    expected = run_under_fire(node, forearm_studies[:6], strike, kills=5)
+    assert sorted(orthanc.sop_instance_uids()) == sorted(expected)
+
+
+def run_under_fire(
+    node: NodeUnderFire, studies: list[list[Dataset]], strike: Callable[[], None], *, kills: int
+) -> set[str]:
+    """Push the studies while the node is struck `kills` times, then let it finish in peace.
+
+    Returns
+    -------
+    set of str
+        The SOP Instance UIDs that a PACS must hold now.
+    """
+    scanner = Scanner(node.port)
+    try:
+        for number in range(kills):
+            share = studies[number * len(studies) // kills : (number + 1) * len(studies) // kills]
+            scanner.waiting += [dataset for study in share for dataset in study]
+            node.start()
+            pushing = threading.Thread(target=scanner.push)
+            pushing.start()
+            strike()
+            pushing.join(timeout=60)
+            assert not pushing.is_alive()
+            assert not lost(scanner, node), f"after kill {number + 1}"
+        node.start()
+        scanner.push()
+        assert not scanner.waiting
+        assert wait_for(lambda: not unfinished(node), seconds=300), node.log_tail()
+        return assert_everything_is_there_once(node, scanner, studies)
+    finally:
+        node.stop()
+
+
+def strike_at_random(
+    node: NodeUnderFire, rng: random.Random, *, while_delivering: Callable[[], None]
+) -> None:
+    """Kill the running node while it receives, analyses or delivers."""
+    moment = rng.choice(["receiving", "analysing", "delivering"])
+    if moment == "delivering":
+        while_delivering()
+    elif moment == "analysing":
+        running = "SELECT 1 FROM analyses WHERE state = 'running'"
+        wait_for(lambda: bool(node.rows(running)), seconds=PATIENCE_SECONDS)
+        time.sleep(rng.uniform(0, 1.5))
+    else:
+        time.sleep(rng.uniform(0, 0.6))
+    node.kill()
+    node.wait()
+
+
+def strike_before_the_answer(node: NodeUnderFire, pacs: CountingPacs) -> None:
+    """Kill the node when the PACS has kept a result but not answered yet."""
+    struck = threading.Event()
+
+    def kill() -> None:
+        node.kill()
+        struck.set()
+
+    pacs.on_receipt = kill
+    struck.wait(timeout=PATIENCE_SECONDS)
+    pacs.on_receipt = None
+
+
+def strike_while_sending(node: NodeUnderFire, rng: random.Random) -> None:
+    """Wait until results are on their way, and a little longer."""
+    sending = "SELECT 1 FROM deliveries WHERE state = 'sending'"
+    wait_for(lambda: bool(node.rows(sending)), seconds=PATIENCE_SECONDS)
+    time.sleep(rng.uniform(0, 0.2))
+
+
+def unfinished(node: NodeUnderFire) -> bool:
+    return bool(
+        node.rows("SELECT 1 FROM studies WHERE state IN ('receiving', 'complete', 'analyzing')")
+        or node.rows("SELECT 1 FROM deliveries WHERE state IN ('pending', 'sending')")
+    )
+
+
+def assert_everything_is_there_once(
+    node: NodeUnderFire, scanner: Scanner, studies: list[list[Dataset]]
+) -> set[str]:
+    """Check journal and archive; return the SOP Instance UIDs of all results."""
+    assert len(scanner.acknowledged) == sum(len(study) for study in studies)
+    assert not lost(scanner, node)
+    assert set(archived_bytes(node)) == set(scanner.acknowledged)
+    assert Counter(node.rows("SELECT state FROM studies")) == {("analyzed",): len(studies)}
+    results = node.rows("SELECT study_instance_uid, sop_instance_uid FROM results")
+    per_study = Counter(study for study, _ in results)
+    assert per_study == {study[0].StudyInstanceUID: RESULTS_PER_STUDY for study in studies}
+    assert node.rows("SELECT DISTINCT state FROM deliveries") == [("delivered",)]
+    assert not list((node.data_dir / "tmp").iterdir()), "something was left in the making"
+    return {uid for _, uid in results}
 
 
 def test_three_kills_while_objects_pour_in_lose_nothing_acknowledged(tmp_path: Path) -> None:
