@@ -60,7 +60,6 @@ def _analyze_all(
 ) -> tuple[list[dict[str, Any]], int]:
     """Analyse study by study in order of date; earlier studies of a patient are the history of later ones."""
     from analysis.engine import analyze
-
     from analysis.serialization import prior_measurement, to_json_object
 
     history: dict[str, list[PriorMeasurement]] = {}
