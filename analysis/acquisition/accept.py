@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from analysis.acquisition import header, hologic, lunar
-from analysis.acquisition.calibrated import has_density_map
+from analysis.acquisition.calibrated import has_density_map, mapped_units
 from analysis.acquisition.declarations import (
     FOREARM,
     Declaration,
@@ -53,7 +53,8 @@ def find_forearm(datasets: Sequence[Dataset]) -> ForearmStudy:
         Sound, but not a forearm DXA image: another body part, a radiograph, a photograph, a report without
         image.
     RejectedInput
-        ``two_forearm_images``, ``body_part_conflict``, ``missing_uid`` or ``several_studies``.
+        ``two_forearm_images``, ``body_part_conflict``, ``missing_uid``, ``illegal_uid`` or
+        ``several_studies``.
     """
     objects = _foreign_objects(datasets)
     reports = tuple(item for item in objects if _is_forearm_report(item))
@@ -92,13 +93,7 @@ def _foreign_objects(datasets: Sequence[Dataset]) -> list[Dataset]:
     """The study's objects without our own results and repeats, in order of SOP Instance UID."""
     unique: dict[str, Dataset] = {}
     for dataset in datasets:
-        for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
-            if not header.text(dataset, keyword):
-                raise RejectedInput(
-                    "missing_uid",
-                    f"An object of the study has no {header.label(keyword)}, which every DICOM object must "
-                    "have; send it again from the scanner.",
-                )
+        _check_uids(dataset)
         if header.text(dataset, "ManufacturerModelName") != OWN_MODEL_NAME:
             unique.setdefault(header.text(dataset, "SOPInstanceUID"), dataset)
     if len({header.text(dataset, "StudyInstanceUID") for dataset in unique.values()}) > 1:
@@ -106,6 +101,27 @@ def _foreign_objects(datasets: Sequence[Dataset]) -> list[Dataset]:
             "several_studies", "The objects belong to more than one study; analyse one study at a time."
         )
     return [unique[uid] for uid in sorted(unique)]
+
+
+def _check_uids(dataset: Dataset) -> None:
+    """Refuse absent and illegal UIDs: results are named by them, in DICOM and on disk."""
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
+        uid = header.text(dataset, keyword)
+        if not uid:
+            raise RejectedInput(
+                "missing_uid",
+                f"An object of the study has no {header.label(keyword)}, which every DICOM object must "
+                "have; send it again from the scanner.",
+            )
+        if len(uid) > 64 or _LEGAL_UID.fullmatch(uid) is None:
+            raise RejectedInput(
+                "illegal_uid",
+                f"{header.label(keyword)} of an object is {uid[:64]!a}, which is not a legal UID (PS3.5 9.1: "
+                "digits and dots, no leading zeros, at most 64 characters); have the sender correct it.",
+            )
+
+
+_LEGAL_UID = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*", re.ASCII)
 
 
 def _may_hold_a_scan(item: Dataset) -> bool:
@@ -189,6 +205,7 @@ def _why_not(
         uid=_uid(forearms[0]) if forearms else "",
         sites=", ".join(sites),
         modalities=", ".join(sorted({header.text(item, "Modality") or "unknown" for item in objects})),
+        maps=_maps(forearms[0]) if forearms else "",
     )
     return NotApplicable(code, message)
 
@@ -196,7 +213,7 @@ def _why_not(
 _REASONS = {
     "own_results": "The study holds nothing but results of this node.",
     "not_densitometry": "Image {uid} shows a forearm, but nothing says that it is bone densitometry: "
-    "Modality {modalities}, no density map, no densitometer named.",
+    "Modality {modalities}, {maps}, no densitometer named.",
     "other_body_part": "The study shows {sites}, not the forearm.",
     "numbers_only": "The study holds forearm results as a Structured Report but no image of them; send the "
     "scan image too (DX, CR or Secondary Capture).",
@@ -208,6 +225,11 @@ _REASONS = {
     "other_modality": "The study holds no DXA image (Modality {modalities}).",
 }
 """What the administrator reads, by `NotApplicable` code."""
+
+
+def _maps(image: Dataset) -> str:
+    units = ", ".join(mapped_units(image))
+    return f"its Real World Value Mapping is to {units}, not to UCUM g/cm2" if units else "no density map"
 
 
 def _two_images_message(scans: Sequence[Dataset]) -> str:

@@ -22,6 +22,20 @@ def has_density_map(dataset: Dataset) -> bool:
     return bool(_density_items(dataset))
 
 
+def mapped_units(dataset: Dataset) -> tuple[str, ...]:
+    """Coding scheme and unit of every Real World Value Mapping of an image, as it writes them."""
+    return tuple(
+        " ".join(
+            text
+            for unit in header.items(item, "MeasurementUnitsCodeSequence")[:1]
+            for keyword in ("CodingSchemeDesignator", "CodeValue")
+            if (text := header.text(unit, keyword))
+        )
+        or "no unit"
+        for item in header.items(dataset, "RealWorldValueMappingSequence")
+    )
+
+
 def density_map(
     dataset: Dataset, values: NDArray[Any]
 ) -> tuple[NDArray[np.float32] | None, tuple[QualityFinding, ...]]:
@@ -64,8 +78,31 @@ def density_map(
     return density.astype(np.float32), (_outside_finding(outside),) if outside else ()
 
 
-_UNITS = {"g/cm2": 1.0, "mg/cm2": 1e-3}
+def check_density(dataset: Dataset, density: NDArray[np.float32]) -> None:
+    """Refuse a scan whose densities no forearm has: its map is in another unit or wrongly scaled.
+
+    Raises
+    ------
+    RejectedInput
+        ``implausible_density``.
+    """
+    densest = float(np.percentile(density, 99.0))
+    if not _PLAUSIBLE_G_CM2[0] <= densest <= _PLAUSIBLE_G_CM2[1]:
+        raise RejectedInput(
+            "implausible_density",
+            "By the Real World Value Mapping Sequence (0040,9096) of image "
+            f"{header.text(dataset, 'SOPInstanceUID')} the densest hundredth of the scan has {densest:.3g} "
+            f"g/cm²; bone lies between {_PLAUSIBLE_G_CM2[0]:g} and {_PLAUSIBLE_G_CM2[1]:g} g/cm². Have "
+            "slope, intercept and unit of the map corrected at the scanner.",
+        )
+
+
+_UNITS = {"g/cm2": 1.0, "mg/cm2": 1e-3, "kg/m2": 0.1}
 """UCUM units of areal density in g/cm²."""
+
+_PLAUSIBLE_G_CM2 = (0.1, 10.0)
+"""Density that a forearm's densest hundredth can have (assumption: wide around the 0.3–2 g/cm² of bone, so
+that it catches a wrong unit or slope, not an unusual patient)."""
 
 
 def _density_items(dataset: Dataset) -> list[tuple[Dataset, float]]:

@@ -116,7 +116,7 @@ _MAXIMUM_LENGTH = 256 * 1024
 
 _SPACE = r"[ \t]{0,8}"
 _ASSIGNMENT = re.compile(
-    rf"(?P<key>[A-Za-z]\w{{0,63}}){_SPACE}"
+    rf"(?<!\w)(?P<key>[A-Za-z]\w{{0,63}}){_SPACE}"
     rf"(?:\[{_SPACE}(?P<row>\d{{1,4}})\]{_SPACE}\[{_SPACE}(?P<column>\d{{1,4}})\])?{_SPACE}={_SPACE}"
     rf'(?:"(?P<quoted>[^\r\n]{{0,1024}}?)"|(?P<bare>[-+]?\d[\d.,]{{0,15}})){_SPACE};'
 )

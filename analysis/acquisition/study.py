@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from analysis.acquisition import header, hologic, lunar, pixels, vendor
 from analysis.acquisition.accept import ForearmStudy, find_forearm
-from analysis.acquisition.calibrated import density_map
+from analysis.acquisition.calibrated import check_density, density_map
 from analysis.acquisition.clinical import unknown_findings
 from analysis.acquisition.forearm import forearm_length
 from analysis.acquisition.image import RadiusImage, VendorReport
@@ -45,13 +45,16 @@ def read_study(datasets: Sequence[Dataset], clinical: ClinicalContext) -> Radius
     (row, column, rows, columns), page_findings = scan_rectangle(
         values, hologic.read_analysis(study.image), uid
     )
+    inside = slice(row, row + rows), slice(column, column + columns)
+    if density is not None:
+        check_density(study.image, density[inside])
     scan = density if density is not None else pixels.display_grey(study.image, values)
     spacing = pixel_spacing(study.image)
     length, length_source, length_findings = forearm_length(clinical)
     return RadiusImage(
         source=_source_image(study.image, values.shape),
         study_instance_uid=header.text(study.image, "StudyInstanceUID"),
-        pixels=scan[row : row + rows, column : column + columns].copy(),
+        pixels=scan[inside].copy(),
         density=density is not None,
         calibration=_calibration(density is not None, numbers),
         spacing_mm=spacing.mm,

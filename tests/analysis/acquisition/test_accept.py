@@ -5,10 +5,11 @@ from __future__ import annotations
 from io import BytesIO
 
 import pytest
-from handmade_studies import calibrated_image, hologic_page, lunar_study
+from handmade_studies import calibrated_image, density_item, hologic_page, lunar_study
 from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from analysis.acquisition import read_study
@@ -80,6 +81,14 @@ def test_a_plain_radiograph_of_the_wrist_is_declined() -> None:
     assert declined.value.code == "not_densitometry"
 
 
+@pytest.mark.parametrize(("unit", "named"), [("[hnsf'U]", "UCUM [hnsf'U]"), ("g/cm^2", "UCUM g/cm^2")])
+def test_a_map_to_another_unit_is_named_where_it_is_declined(unit: str, named: str) -> None:
+    item = density_item(0, 65535, slope=1.0, unit=unit)
+    with pytest.raises(NotApplicable) as declined:
+        find_forearm([calibrated_image(RealWorldValueMappingSequence=Sequence([item]))])
+    assert f"is to {named}, not to UCUM g/cm2" in str(declined.value)
+
+
 def test_a_radiograph_stays_a_radiograph_beside_a_written_report() -> None:
     report = Dataset()
     report.SOPClassUID, report.SOPInstanceUID, report.Modality = "1.2.840.10008.5.1.4.1.1.88.11", "1.9", "SR"
@@ -145,6 +154,16 @@ def test_an_object_without_its_uids_is_refused(keyword: str) -> None:
     with pytest.raises(RejectedInput, match="UID") as refused:
         find_forearm([calibrated_image(**{keyword: None})])
     assert refused.value.code == "missing_uid"
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"])
+@pytest.mark.parametrize("uid", ["../../../tmp/evil", "1..2", "1.02", "1.2/3", "1." + "2" * 63])
+def test_an_illegal_uid_is_refused_before_anything_is_named_by_it(keyword: str, uid: str) -> None:
+    image = calibrated_image()
+    image[keyword] = RawDataElement(Tag(keyword), "UI", len(uid), uid.encode(), 0, False, True)
+    with pytest.raises(RejectedInput, match=r"PS3\.5 9\.1") as refused:
+        find_forearm([image])
+    assert refused.value.code == "illegal_uid"
 
 
 def test_objects_of_two_studies_are_refused() -> None:

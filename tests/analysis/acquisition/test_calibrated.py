@@ -76,6 +76,19 @@ def test_a_map_to_another_unit_is_no_density() -> None:
     assert (study.pixels.min(), study.pixels.max()) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(("unit", "slope"), [("mg/cm2", 0.1), ("kg/m2", 0.001)])
+def test_other_units_of_areal_density_are_converted(unit: str, slope: float) -> None:
+    assert mapped(density_item(0, 30, slope=slope, unit=unit))[0] == pytest.approx([0, 1e-3, 2e-3, 3e-3])
+
+
+@pytest.mark.parametrize("slope", [1.0, 1e-9])
+def test_densities_that_no_bone_has_are_refused_with_the_cure(slope: float) -> None:
+    image = calibrated_image(RealWorldValueMappingSequence=Sequence([density_item(0, 65535, slope=slope)]))
+    with pytest.raises(RejectedInput, match=r"0\.1 and 10 g/cm².*slope, intercept and unit") as refused:
+        read_study([image], ClinicalContext())
+    assert refused.value.code == "implausible_density"
+
+
 @pytest.mark.parametrize(
     "item",
     [
