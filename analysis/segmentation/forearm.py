@@ -38,6 +38,8 @@ not."""
 NOMINAL_SHAFT_WIDTH_MM = 12.5
 """Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004,
 derived)."""
+EDGE_STRIDE = 3
+"""Rows per point of an outline's long edges: they are smoothed over more than this."""
 NARROWEST_END_MM = 4.0
 """No forearm bone ends narrower than this."""
 LEAST_CONFIDENCE = 0.2
@@ -206,8 +208,8 @@ def _bone_outline(bone: BoneTrack, surface: tuple[FloatArray, FloatArray]) -> tu
     """Closed outline (columns, rows): up the left edge, along the distal surface, down the right edge."""
     columns, rows = surface
     last = bone.left.size
-    left = np.arange(last - 1, int(np.ceil(rows[0])), -1)
-    right = np.arange(int(np.ceil(rows[-1])) + 1, last)
+    left = np.arange(last - 1, int(np.ceil(rows[0])), -EDGE_STRIDE)
+    right = np.arange(int(np.ceil(rows[-1])) + 1, last, EDGE_STRIDE)
     outline_columns = np.concatenate([bone.left[left], columns, bone.right[right]])
     return outline_columns, np.concatenate([left.astype(float), rows, right.astype(float)])
 
