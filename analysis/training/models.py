@@ -102,14 +102,17 @@ def training_data(cohort: Cohort) -> str:
 
 
 def _split(cohort: Cohort) -> _Split:
-    """Held-out test part, drawn within each kind of ending so that both parts have their share of each."""
+    """Held-out test part, stratified by ending and by the horizons between which it came.
+
+    The intercept of each horizon rests on the few who fracture before it: both parts get their share of them.
+    """
     rng = np.random.default_rng([cohort.seed, 1])
-    test: list[int] = []
-    for ending in np.unique(cohort.follow_up.ending):
-        members = rng.permutation(np.flatnonzero(cohort.follow_up.ending == ending))
-        test.extend(int(index) for index in members[: round(TEST_SHARE * len(members))])
-    in_test = np.zeros(len(cohort.log_hazard), dtype=bool)
-    in_test[test] = True
+    interval = np.searchsorted(HORIZONS_YEARS, cohort.follow_up.years)
+    stratum = cohort.follow_up.ending * (len(HORIZONS_YEARS) + 1) + interval
+    in_test = np.zeros(len(stratum), dtype=bool)
+    for kind in np.unique(stratum):
+        members = rng.permutation(np.flatnonzero(stratum == kind))
+        in_test[members[: round(TEST_SHARE * len(members))]] = True
     return _Split(np.flatnonzero(~in_test), np.flatnonzero(in_test))
 
 

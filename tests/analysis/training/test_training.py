@@ -96,7 +96,7 @@ def test_trained_models_can_be_used_at_once(trained: Path) -> None:
 def test_a_quarter_of_the_subjects_is_held_out(trained: Path) -> None:
     evaluation = json.loads((trained / EVALUATION_FILE).read_bytes())
     assert evaluation["subjects_train"] + evaluation["subjects_test"] == evaluation["subjects_drawn"] == 600
-    assert evaluation["subjects_test"] == pytest.approx(150, abs=3)
+    assert evaluation["subjects_test"] == pytest.approx(150, abs=5)
 
 
 def test_shipped_card_and_evaluation_belong_to_the_shipped_models() -> None:
