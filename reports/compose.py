@@ -30,12 +30,16 @@ DEFAULT_OPTIONS = ReportOptions()
 
 
 def compose(
-    analysis: StudyAnalysis, source: Sequence[Dataset], *, options: ReportOptions = DEFAULT_OPTIONS
+    analysis: StudyAnalysis,
+    source: Sequence[Dataset],
+    *,
+    predecessors: Sequence[Dataset] = (),
+    options: ReportOptions = DEFAULT_OPTIONS,
 ) -> list[Dataset]:
     """Write up one analysed study.
 
-    Pure and deterministic: the same analysis, source and options give the same bytes. Dates come from the
-    source study, UIDs from `StudyAnalysis.identity` and the options.
+    Pure and deterministic: the same arguments give the same bytes. Dates come from the source study, UIDs
+    from `StudyAnalysis.identity` and the options.
 
     Parameters
     ----------
@@ -43,6 +47,9 @@ def compose(
         What the engine found. Anything but status ``analyzed`` yields no results.
     source : sequence of Dataset
         The study's datasets; the one named by `StudyAnalysis.source` must be among them. Not modified.
+    predecessors : sequence of Dataset
+        Structured Reports of the study's earlier analysis: each new report names the one it replaces
+        (Predecessor Documents Sequence, PS3.3 C.17.2).
     options : ReportOptions
 
     Returns
@@ -68,7 +75,9 @@ def compose(
     from reports.summary import summary_page
     from reports.text_report import text_report
 
-    context = report_context(analysis, source, patient_on_summary=options.patient_on_summary)
+    context = report_context(
+        analysis, source, predecessors=predecessors, patient_on_summary=options.patient_on_summary
+    )
     results = [
         summary_page(context),
         measurement_report(context),

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, SERIES, ResultKind
@@ -41,6 +42,15 @@ def instance_arguments(context: ReportContext, kind: ResultKind) -> dict[str, An
         "content_time": time,
         "series_date": day,
         "series_time": time,
+    }
+
+
+def report_arguments(context: ReportContext, kind: ResultKind, title: Code) -> dict[str, Any]:
+    """Return `instance_arguments` and what Structured Reports take besides: the documents they replace."""
+    arguments = instance_arguments(context, kind)
+    return {
+        **arguments,
+        "previous_versions": context.replaced_by(title, arguments["sop_instance_uid"]) or None,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydicom import Dataset, config
+from pydicom.sr.coding import Code
 from pydicom.valuerep import PersonName, validate_value
 
 from analysis.errors import AnalysisError
@@ -60,6 +61,8 @@ class ReportContext:
         The pixels behind the analysis.
     header : Dataset
         Normalised header of the source image (see `normalised_header`), without pixels.
+    predecessors : tuple of Dataset
+        Structured Reports that these results replace.
     patient_on_summary : bool
         See `reports.ReportOptions`.
     """
@@ -68,12 +71,22 @@ class ReportContext:
     image: SourceImage
     evidence: ImageEvidence
     header: Dataset
+    predecessors: tuple[Dataset, ...]
     patient_on_summary: bool
 
     @property
     def content_date_time(self) -> tuple[str, str]:
         """DICOM date and time given to the results: those of the acquisition, never those of the clock."""
         return content_date_time(self.header)
+
+    def replaced_by(self, title: Code, sop_instance_uid: str) -> list[Dataset]:
+        """Return the predecessors with this document title; a report never replaces itself."""
+        return [
+            document
+            for document in self.predecessors
+            if document.ConceptNameCodeSequence[0].CodeValue == title.value
+            and document.SOPInstanceUID != sop_instance_uid
+        ]
 
     def uid(self, use: str, kind: ResultKind) -> str:
         """Return the deterministic UID of one use (``instance``, ``series``, ...) of one kind of result."""
@@ -82,7 +95,11 @@ class ReportContext:
 
 
 def report_context(
-    analysis: StudyAnalysis, source: Sequence[Dataset], *, patient_on_summary: bool
+    analysis: StudyAnalysis,
+    source: Sequence[Dataset],
+    *,
+    patient_on_summary: bool,
+    predecessors: Sequence[Dataset] = (),
 ) -> ReportContext:
     """Find the analysed image among the study's datasets and gather what the writers need.
 
@@ -100,7 +117,9 @@ def report_context(
     for dataset in source:
         if str(dataset.get("SOPInstanceUID", "")) == wanted:
             header = normalised_header(dataset)
-            return ReportContext(analysis, analysis.source, analysis.evidence, header, patient_on_summary)
+            return ReportContext(
+                analysis, analysis.source, analysis.evidence, header, tuple(predecessors), patient_on_summary
+            )
     raise AnalysisError(
         f"study {analysis.study_instance_uid}: the analysed image {wanted} is not among the {len(source)} "
         "datasets given to compose(); pass the same datasets that were analysed"

@@ -35,7 +35,7 @@ from analysis.errors import AnalysisError
 from analysis.results import REGIONS, RegionMeasurement, RiskEstimate
 from reports import codes as coded
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind, result_uid
-from reports.instance import finish, instance_arguments
+from reports.instance import finish, report_arguments
 from reports.numbers import decimals_of, rounded
 from reports.regions_of_interest import finding_site, image_region, tracking_identifier
 from reports.sentences import category_sentence, context_sentences, limit_sentences, provenance_sentences
@@ -68,7 +68,7 @@ def measurement_report(context: ReportContext) -> ComprehensiveSR:
         content=report,
         is_complete=True,
         coding_schemes=coded.CODING_SCHEMES,
-        **instance_arguments(context, ResultKind.MEASUREMENTS),
+        **report_arguments(context, ResultKind.MEASUREMENTS, coded.IMAGING_MEASUREMENT_REPORT),
     )
     finish(document, context)
     return document

@@ -26,7 +26,7 @@ from pydicom.sr.coding import Code
 from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports.identity import RESEARCH_STATEMENT, ResultKind
-from reports.instance import finish, instance_arguments
+from reports.instance import finish, report_arguments
 from reports.sentences import (
     category_sentence,
     change_sentences,
@@ -70,7 +70,7 @@ def text_report(context: ReportContext) -> ComprehensiveSR:
         content=root,
         is_complete=True,
         coding_schemes=coded.CODING_SCHEMES,
-        **instance_arguments(context, ResultKind.REPORT),
+        **report_arguments(context, ResultKind.REPORT, coded.DIAGNOSTIC_IMAGING_REPORT),
     )
     finish(document, context)
     return document

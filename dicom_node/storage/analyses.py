@@ -11,6 +11,7 @@ from dicom_node.storage.connection import timestamp
 from dicom_node.storage.records import (
     AnalysisJob,
     AnalysisOutcome,
+    ResultRecord,
     Severity,
     StoredInstance,
     Study,
@@ -197,6 +198,23 @@ class AnalysisTables(StudyTables):
             (patient_key, before, excluding),
         )
         return [(row["study_date"], row["result_json"]) for row in rows]
+
+    def standing_results(self, study_instance_uid: str) -> tuple[ResultRecord, ...]:
+        """Return the results that the study's newest finished analysis stands for, in the order made."""
+        rows = self._rows(
+            """
+            SELECT sop_instance_uid, sop_class_uid, kind, path, sha256 FROM results
+            WHERE analysis_id =
+                (SELECT max(analysis_id) FROM results JOIN analyses ON analysis_id = analyses.id
+                 WHERE analyses.study_instance_uid = :study AND identity =
+                    (SELECT identity FROM analyses
+                     WHERE study_instance_uid = :study AND state = 'done' AND status = 'analyzed'
+                     ORDER BY id DESC LIMIT 1))
+            ORDER BY results.rowid
+            """,
+            {"study": study_instance_uid},
+        )
+        return tuple(ResultRecord(**row) for row in rows)
 
     def _trigger(self, study_instance_uid: str) -> str:
         earlier = self._rows("SELECT 1 FROM analyses WHERE study_instance_uid = ?", (study_instance_uid,))

@@ -136,6 +136,7 @@ class Execution:
             },
             data_dir=self._archive.data_dir,
             history=self._history(job),
+            standing=self._journal.standing_results(job.study_instance_uid),
             config=self._config.analysis,
             reports=self._config.reports,
             time_limit_seconds=self._config.execution.timeout_seconds,

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkOrder", "analyze_study", "killed_after", "new_worker"]
 
+STRUCTURED_REPORT_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
+"""What the UIDs of all SR Storage SOP classes begin with (PS3.4 table B.5-1)."""
+
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -44,6 +47,8 @@ class WorkOrder:
     ----------
     paths : mapping of str to Path
         SOP Instance UID -> file, in order of UID.
+    standing : tuple of ResultRecord
+        Results of the study's earlier analysis: those that come out the same stand, the others are replaced.
     time_limit_seconds : float
         The process ends if the analysis takes longer.
     """
@@ -53,6 +58,7 @@ class WorkOrder:
     paths: Mapping[str, Path]
     data_dir: Path
     history: tuple[PriorMeasurement, ...]
+    standing: tuple[ResultRecord, ...]
     config: AnalysisConfig
     reports: ReportOptions
     time_limit_seconds: float
@@ -141,6 +147,8 @@ def _unreadable(order: WorkOrder, uid: str, error: Exception) -> AnalysisOutcome
 def _write_results(
     analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder
 ) -> tuple[ResultRecord, ...]:
+    from pydicom import dcmread
+
     from analysis.results import Status
     from dicom_node.storage.archive import Archive
     from reports import compose
@@ -148,8 +156,18 @@ def _write_results(
     if analysis.status is not Status.ANALYZED:
         return ()
     archive = Archive(order.data_dir)
-    results = compose(analysis, datasets, options=order.reports)
-    return tuple(_write_result(archive, analysis.identity, result) for result in results)
+    standing = {record.sop_instance_uid: record for record in order.standing}
+    predecessors = [
+        dcmread(path)
+        for record in order.standing
+        if record.sop_class_uid.startswith(STRUCTURED_REPORT_CLASSES)
+        and (path := archive.resolve(record.path)).is_file()
+    ]
+    results = compose(analysis, datasets, predecessors=predecessors, options=order.reports)
+    return tuple(
+        standing.get(str(result.SOPInstanceUID)) or _write_result(archive, analysis.identity, result)
+        for result in results
+    )
 
 
 def _write_result(archive: Archive, identity: str, result: Dataset) -> ResultRecord:

@@ -219,3 +219,28 @@ def test_reprocessing_the_same_input_sends_nothing_new(
     wait_until(lambda: service.journal.summary()["analyses"] == {"done": 2}, seconds=30)
     assert service.journal.summary()["deliveries"] == {"delivered": 4}
     assert len(set(pacs.sop_instance_uids)) == len(pacs.sop_instance_uids) == 4
+
+
+def test_reports_of_a_study_that_a_late_object_completes_name_the_reports_they_replace(
+    tmp_path: Path,
+) -> None:
+    folder = Path(__file__).parents[2] / "sample_studies" / "05-lunar"
+    with scripted_scp(sop_classes=RESULT_CLASSES) as pacs:
+        service = Service(load_config(tmp_path, destinations=[("pacs", pacs.peer)]))
+        service.start()
+        try:
+            push(service, [folder / "IMG00000.dcm"])
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 4}, seconds=60)
+            push(service, [folder / "STR00000.dcm"])  # the densitometer's numbers come after its picture
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 8}, seconds=60)
+        finally:
+            service.stop()
+    first, second = (
+        [d for d in pacs.datasets[part] if "ContentSequence" in d] for part in (slice(4), slice(4, 8))
+    )
+    for earlier, later in zip(first, second, strict=True):
+        (study,) = later.PredecessorDocumentsSequence
+        (series,) = study.ReferencedSeriesSequence
+        (document,) = series.ReferencedSOPSequence
+        assert document.ReferencedSOPInstanceUID == earlier.SOPInstanceUID != later.SOPInstanceUID
+        assert "PredecessorDocumentsSequence" not in earlier

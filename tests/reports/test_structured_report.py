@@ -20,6 +20,7 @@ from reports.checks import content_items
 from reports.regions_of_interest import MINIMUM_POINTS, closed_polyline
 from reports.source import report_context
 from reports.structured_report import measurement_report
+from reports.text_report import text_report
 
 
 def reread(analysis: StudyAnalysis) -> Any:
@@ -198,3 +199,24 @@ def test_an_outline_is_closed_long_enough_and_keeps_its_points(polygon: list[tup
     assert {tuple(p) for p in line} >= {tuple(p) for p in polygon}
     assert line[:, 0].min() >= 0
     assert line[:, 0].max() <= COLUMNS
+
+
+def test_each_report_names_the_report_of_its_kind_that_it_replaces() -> None:
+    source = make_source()
+    old = report_context(replace(make_analysis(), identity="old"), [source], patient_on_summary=True)
+    replaced = [measurement_report(old), text_report(old)]
+    context = report_context(make_analysis(), [source], patient_on_summary=True, predecessors=replaced)
+    for write, earlier in zip((measurement_report, text_report), replaced, strict=True):
+        (study,) = write(context).PredecessorDocumentsSequence
+        (series,) = study.ReferencedSeriesSequence
+        assert [item.ReferencedSOPInstanceUID for item in series.ReferencedSOPSequence] == [
+            earlier.SOPInstanceUID
+        ]
+
+
+def test_a_report_never_replaces_itself() -> None:
+    context = report_context(make_analysis(), [make_source()], patient_on_summary=True)
+    again = report_context(
+        make_analysis(), [make_source()], patient_on_summary=True, predecessors=[measurement_report(context)]
+    )
+    assert "PredecessorDocumentsSequence" not in measurement_report(again)

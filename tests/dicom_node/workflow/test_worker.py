@@ -23,6 +23,7 @@ def analyze(folder: Path, *files: Path) -> AnalysisOutcome:
             paths={f"1.2.3.{number}": file for number, file in enumerate(files)},
             data_dir=folder / "data",
             history=(),
+            standing=(),
             config=load_analysis_config(),
             reports=ReportOptions(),
             time_limit_seconds=120,
