@@ -12,7 +12,7 @@ from analysis.acquisition.calibrated import check_density, density_map
 from analysis.acquisition.clinical import unknown_findings
 from analysis.acquisition.forearm import forearm_length
 from analysis.acquisition.image import RadiusImage, VendorReport
-from analysis.acquisition.page import scan_rectangle
+from analysis.acquisition.page import scan_rectangle, without_frame
 from analysis.acquisition.side import report_side, resolve_side
 from analysis.acquisition.spacing import pixel_spacing
 from analysis.config import ClinicalContext
@@ -42,13 +42,12 @@ def read_study(datasets: Sequence[Dataset], clinical: ClinicalContext) -> Radius
     values = pixels.stored_values(study.image)
     density, density_findings = density_map(study.image, values)
     uid = header.text(study.image, "SOPInstanceUID")
-    (row, column, rows, columns), page_findings = scan_rectangle(
-        values, hologic.read_analysis(study.image), uid
-    )
+    scan = density if density is not None else pixels.display_grey(study.image, values)
+    rectangle, page_findings = scan_rectangle(values, hologic.read_analysis(study.image), uid)
+    row, column, rows, columns = without_frame(scan, rectangle)
     inside = slice(row, row + rows), slice(column, column + columns)
     if density is not None:
         check_density(study.image, density[inside])
-    scan = density if density is not None else pixels.display_grey(study.image, values)
     spacing = pixel_spacing(study.image)
     length, length_source, length_findings = forearm_length(clinical)
     return RadiusImage(
