@@ -25,8 +25,11 @@ BORDER_PX = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlacedRegions:
-    """Regions of the radius on the image grid; a region that could not be placed is absent from both maps."""
+    """Regions of the radius on the image grid; a region that could not be placed is absent from all three
+    maps."""
 
+    slabs: Mapping[str, tuple[float, float]]
+    """Distal and proximal end of each placed region, mm from the ulnar styloid tip."""
     masks: Mapping[str, NDArray[np.bool_]]
     polygons: Mapping[str, Polygon]
     findings: tuple[QualityFinding, ...]
@@ -51,7 +54,7 @@ def place_regions(
     (``spacing_unknown``, ``forearm_length_unknown``) and is not repeated here.
     """
     if spacing_mm is None:
-        return PlacedRegions({}, {}, ())
+        return PlacedRegions({}, {}, {}, ())
     findings: list[QualityFinding] = []
     slabs = {"ultradistal": ULTRADISTAL_MM}
     if forearm_length_mm is not None:
@@ -66,7 +69,7 @@ def place_regions(
             continue
         masks[name] = anatomy.radius_mask & (along >= slab[0]) & (along < slab[1])
         polygons[name] = as_polygon(outline)
-    return PlacedRegions(masks, polygons, tuple(findings))
+    return PlacedRegions({name: slabs[name] for name in masks}, masks, polygons, tuple(findings))
 
 
 def one_third_slab(forearm_length_mm: float) -> tuple[float, float]:

@@ -53,6 +53,16 @@ def test_turning_the_scan_by_180_degrees_changes_no_bmd(scan, measured, seed):
         assert turned[name].bmd_g_cm2 == pytest.approx(upright[name].bmd_g_cm2, rel=0.003)
 
 
+@pytest.mark.parametrize("tilt", [0.0, 0.7, 8.0])
+def test_whether_edges_fall_on_pixel_borders_does_not_matter(scan, measured, tilt):
+    phantom = scan(3, tilt_degrees=tilt)
+    region = measured(phantom).regions["one_third"]
+    truth = phantom.truth.regions["one_third"]
+    assert region.area_cm2 == pytest.approx(truth.area_cm2, rel=0.006)
+    assert region.bmd_g_cm2 == pytest.approx(truth.bmd_g_cm2, rel=0.006)
+    assert region.bmc_g == pytest.approx(region.bmd_g_cm2 * region.area_cm2)
+
+
 def test_a_soft_tissue_offset_changes_no_bmd(scan, measured):
     phantom = scan(1)
     plain = measured(phantom).regions
