@@ -32,9 +32,8 @@ AXIS_START_MM = 4.0
 SHORTEST_AXIS_MM = 30.0
 MOTION_START_MM = 12.0
 """How far proximal to the bones' ends their edges are smooth enough to show motion."""
-FIRST_SPACING_MM = 0.33
-"""Where the scale is unknown, start low: bones that look too small are still found, too large ones are
-not."""
+FIRST_SPACINGS_MM = (0.33, 0.22, 0.5)
+"""Where the scale is unknown, these are tried in turn: most exports lie near the first."""
 NOMINAL_SHAFT_WIDTH_MM = 12.5
 """Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004,
 derived)."""
@@ -43,6 +42,8 @@ EDGE_STRIDE = 3
 NARROWEST_END_MM = 4.0
 """No forearm bone ends narrower than this."""
 LEAST_CONFIDENCE = 0.2
+SURE = 0.5
+"""Confidence at which no other hypothesis of scale or lie is tried."""
 
 
 def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | None) -> ForearmAnatomy:
@@ -77,7 +78,7 @@ def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | 
         except RejectedInput as refusal:
             refusals.append(refusal)
             continue
-        if fits[-1].confidence >= 0.5:
+        if fits[-1].confidence >= SURE:
             break
     best = max(fits, key=lambda fit: fit.confidence, default=None)
     if best is None:
@@ -94,14 +95,33 @@ def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | 
 
 
 def _judged_spacing(image: FloatArray) -> tuple[float, float]:
-    """Isotropic spacing at which the radius shaft is as wide as usual."""
-    spacing = FIRST_SPACING_MM
+    """Isotropic spacing at which the radius shaft is as wide as usual and the forearm looks like one."""
+    no_metal = np.zeros(image.shape, np.bool_)
+    judged: list[tuple[float, float]] = []
+    refusals: list[RejectedInput] = []
+    for first in FIRST_SPACINGS_MM:
+        try:
+            spacing = _spacing_by_shaft(image, first)
+            lie = likely_lies(image, (spacing, spacing))[0]
+            judged.append((_anatomy(image, no_metal, (spacing, spacing), lie).confidence, spacing))
+        except RejectedInput as refusal:
+            refusals.append(refusal)
+            continue
+        if judged[-1][0] >= SURE:
+            break
+    if not judged:
+        raise refusals[0]
+    _, spacing = max(judged)
+    return spacing, spacing
+
+
+def _spacing_by_shaft(image: FloatArray, spacing: float) -> float:
     for _ in range(2):
         bones = _bones(image, (spacing, spacing), likely_lies(image, (spacing, spacing))[0])
         rows = bones.radius.width.size
         shaft = float(np.median(bones.radius.width[rows - round(40 / STEP_MM) :])) * STEP_MM
         spacing *= NOMINAL_SHAFT_WIDTH_MM / shaft
-    return spacing, spacing
+    return spacing
 
 
 @dataclass(frozen=True, slots=True, eq=False)

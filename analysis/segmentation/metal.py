@@ -13,6 +13,8 @@ CERTAIN = 3.0
 """Contrast, in units of bone's, that no bone reaches: the densest cortex seen edge-on has about 2.4."""
 CONNECTED = 1.55
 """Contrast that belongs to metal where it touches `CERTAIN` metal: a plate is thinner than its screws."""
+DISPLAY_WHITE = 1.0
+"""Highest display grey; metal's areal density in g/cm² is far above."""
 SMALLEST_PX = 4
 THICKEST_WHITE_MM = 3.0
 """A display window whitens the cortex, 2 to 4 mm wide, but no patch into which a larger circle than this
@@ -29,8 +31,8 @@ def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> 
     """Pixels that are metal or blurred by it.
 
     Metal is what no bone can be: far brighter than all bone, or, in display greys that their window has
-    clipped, a broad patch of full white inside the image. (A shaft that a hard window whitens altogether runs
-    on to the border.)
+    clipped, a broad patch of full white inside the image. (A shaft that a hard window whitens altogether, or
+    whose cortex a steep grey curve sets off, runs on to the border.)
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> 
     low, bone = np.percentile(pixels, (1.0, BONE_PERCENTILE))
     contrast = (pixels - low) / max(float(bone - low), 1e-12)
     certain = contrast > CERTAIN
+    if pixels.max() <= DISPLAY_WHITE:
+        certain &= ~_reaching_border(contrast > CONNECTED)
     white = _broad_white(pixels, spacing_mm)
     if np.count_nonzero(certain) < SMALLEST_PX and not white.any():
         return np.zeros(pixels.shape, np.bool_)
@@ -60,13 +64,18 @@ def _broad_white(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -
     core = (depth > THICKEST_WHITE_MM)[rows:-rows, columns:-columns]
     if not core.any():
         return np.asarray(core, np.bool_)
-    labels, _ = ndimage.label(core)
-    at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inside = core & ~np.isin(labels, np.unique(at_border))
+    inside = core & ~_reaching_border(core)
     if not inside.any():
         return np.asarray(inside, np.bool_)
     near = ndimage.distance_transform_edt(~inside, sampling=spacing_mm) <= PLATE_REACH_MM
     return np.asarray(clipped & near, np.bool_)
+
+
+def _reaching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The parts of `mask` that touch the image's border."""
+    labels, _ = ndimage.label(mask)
+    at_border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.asarray(mask & np.isin(labels, np.unique(at_border)), np.bool_)
 
 
 def painted_over(image: FloatArray, metal: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> FloatArray:
