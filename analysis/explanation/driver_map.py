@@ -1,9 +1,10 @@
 """Where on the bone the regional contributions come from.
 
 A region's BMD is the mean of its pixels, so its contribution divides into pixel parts without any
-approximation. The sill of the variogram is, but for its grid, the mean of twice the squared deviation from
-the anatomy's trend, and is divided by that. Other features of a region (thickness, a vendor's T-score) have
-no finer place than the region and are spread evenly over it.
+approximation; what the engine corrects in a region as a whole (blurred edges, partial pixels) is spread
+evenly. The sill of the variogram is, but for its grid, the mean of twice the squared deviation from the
+anatomy's trend, and is divided by that. Other features of a region (thickness, a vendor's T-score) have no
+finer place than the region and are spread evenly over it.
 """
 
 from __future__ import annotations
