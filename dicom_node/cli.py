@@ -30,6 +30,7 @@ COMMANDS = {
 QUIET_LIBRARIES = {
     "apscheduler": logging.ERROR,  # reports every run of every job
     "highdicom": logging.WARNING,  # reports every module it copies
+    "py.warnings": logging.ERROR,  # pydicom warns of every odd value; what matters we say ourselves
     "pynetdicom": logging.CRITICAL,  # we say the same with the remedy
 }
 """Libraries whose chatter would bury our own log; ``--verbose`` lets them speak."""
@@ -58,6 +59,7 @@ def _configure_logging(*, verbose: bool) -> None:
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
+    logging.captureWarnings(True)
     if not verbose:
         for library, level in QUIET_LIBRARIES.items():
             logging.getLogger(library).setLevel(level)

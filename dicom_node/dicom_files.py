@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
+from analysis.acquisition import header
 from dicom_node.errors import ConfigurationError
 
 SIDECAR_SUFFIXES = {".json", ".md", ".png", ".txt", ".csv", ".toml"}
@@ -25,14 +26,13 @@ class StudyOnDisk:
     paths: list[Path] = field(default_factory=list)
     datasets: list[Dataset] = field(default_factory=list)
 
-    def first(self, keyword: str) -> Any:
-        """First non-empty value of an attribute among the study's objects, else None."""
-        values = (dataset.get(keyword) for dataset in self.datasets)
-        return next((value for value in values if value not in (None, "")), None)
+    def first(self, keyword: str) -> str:
+        """First non-empty value of an attribute among the study's objects as text, else ``""``."""
+        return next(filter(None, (header.text(dataset, keyword) for dataset in self.datasets)), "")
 
     @property
     def patient_id(self) -> str:
-        return str(self.first("PatientID") or "")
+        return self.first("PatientID")
 
     @property
     def study_date(self) -> date | None:
@@ -72,11 +72,11 @@ def read_studies(paths: Sequence[Path]) -> tuple[list[StudyOnDisk], list[Unreada
     for path in files_below(paths):
         try:
             dataset = dcmread(path)
-            uid = str(dataset.get("StudyInstanceUID") or "")
         except Exception as error:  # pydicom raises many kinds on hostile bytes; each is one bad file
-            unreadable.append(UnreadableFile(path, f"not a readable DICOM file: {_one_line(error)}"))
+            unreadable.append(UnreadableFile(path, _why_unreadable(path, error)))
             continue
-        if not uid or not dataset.get("SOPInstanceUID"):
+        uid = header.text(dataset, "StudyInstanceUID")
+        if not uid or not header.text(dataset, "SOPInstanceUID"):
             missing = "Study Instance UID (0020,000D)" if not uid else "SOP Instance UID (0008,0018)"
             unreadable.append(UnreadableFile(path, f"{missing} is missing; export the object again"))
             continue
@@ -105,6 +105,14 @@ def files_below(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
         else:
             raise ConfigurationError(f"PATH = {str(path)!r}: no such file or folder; check the spelling")
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, InvalidDicomError):
+        empty = path.stat().st_size == 0
+        what = "the file is empty" if empty else "it has no DICM prefix (PS3.10 7.1)"
+        return f"not a DICOM file: {what}; copy it again or have the scanner export it as DICOM Part 10"
+    return f"not a readable DICOM file: {_one_line(error)}; export the object again"
 
 
 def _one_line(error: Exception) -> str:
