@@ -68,7 +68,7 @@ def report(singly: Sequence[float], at_once: Sequence[float]) -> str:
     """The page: one table."""
     cold, *warm = singly
     rows = [
-        ("first study after the node's start", [cold]),
+        ("first study after the start, workers warm", [cold]),
         ("one study at a time", warm),
         (f"{len(at_once)} studies pushed at once", at_once),
     ]

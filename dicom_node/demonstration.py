@@ -89,10 +89,10 @@ def running_node(folder: Path, pacs_port: int) -> Iterator[Peer]:
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line.startswith("ready"):
+        ready, warm = (process.stdout.readline() if process.stdout else "" for _ in range(2))
+        if not ready.startswith("ready: ") or not warm.startswith("warm: "):
             raise NodeError(f"the node did not start; its log says why: {log_path}")
-        port = int(line.split(",")[0].rsplit(":", 1)[1])
+        port = int(ready.split(",")[0].rsplit(":", 1)[1])
         yield Peer(NODE_AE_TITLE, "127.0.0.1", port)
     finally:
         process.terminate()

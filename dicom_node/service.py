@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -92,6 +93,11 @@ class Service:
         self.journal.recover(owner="")
         self._undo.close()
         logger.info("stopped")
+
+    @property
+    def warm(self) -> threading.Event:
+        """Set once the workers can analyse at once; what is received before waits for it."""
+        return self._execution.warm
 
     @property
     def port(self) -> int:

@@ -31,6 +31,10 @@ def run(options: argparse.Namespace) -> int:
         f"data in {config.node.data_dir}, sends to {destinations}",
         flush=True,
     )
+    while not stop.is_set() and not service.warm.wait(timeout=0.2):
+        pass
+    if not stop.is_set():
+        print(f"warm: {config.execution.workers} worker(s) can analyse at once", flush=True)
     stop.wait()
     logger.info("stopping: what runs is given a moment to end")
     service.stop()

@@ -81,12 +81,15 @@ class Execution:
         self._changed = threading.Condition()  # re-entrant: a future done at once settles inside pump()
         self._stopping = False
         self._lanes: list[_Lane] = []
+        self.warm = threading.Event()
+        """Set once every worker has started and imported what an analysis needs."""
 
     def pump(self) -> None:
         """Give every idle worker the analysis that has waited longest; the first call starts the workers."""
         with self._changed:
             if not self._lanes and not self._stopping:
                 self._lanes = [_Lane(self._make_executor()) for _ in range(self._config.execution.workers)]
+                self.warm.set()
             for lane in self._lanes:
                 if lane.running is None and not self._stopping and not self._start_next(lane):
                     return
