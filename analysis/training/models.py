@@ -90,7 +90,8 @@ def train_models(cohort: Cohort, directory: Path) -> None:
         "models": evaluations,
     }
     _write_json(directory / EVALUATION_FILE, summary)
-    (directory / MODEL_CARD_FILE).write_text(model_card(contents, summary), encoding="utf-8")
+    card = model_card(_rounded(contents), _rounded(summary))  # the card shows what the files hold
+    (directory / MODEL_CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def training_data(cohort: Cohort) -> str:

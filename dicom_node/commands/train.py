@@ -65,17 +65,27 @@ def _simulate(options: argparse.Namespace, reference: Path) -> Any:
 
 
 def _show(evaluation: dict[str, Any]) -> None:
+    """One table per model; "oracle" is the AUC of the true hazard, O:E observed over expected fractures."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(
-        "model", "years", "fractures", "AUC (95 %)", "AUC of the oracle", "O:E", "slope", "Brier",
-        title=f"{evaluation['subjects_test']} held-out subjects; {evaluation['training_data']}",
-    )  # fmt: skip
+    console = Console()
+    console.print(f"{evaluation['subjects_test']} held-out subjects; {evaluation['training_data']}")
     for name, model in evaluation["models"].items():
+        table = Table(
+            "years",
+            "fractures",
+            "AUC (95 %)",
+            "oracle",
+            "O:E",
+            "slope",
+            "Brier",
+            title=name,
+            title_justify="left",
+        )
         for years, figures in model["horizons"].items():
-            table.add_row(name, years, *_cells(figures))
-    Console().print(table)
+            table.add_row(years, *_cells(figures))
+        console.print(table)
 
 
 def _cells(figures: dict[str, Any]) -> list[str]:
