@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
 
 from analysis import __version__
+from analysis.acquisition import header
 from analysis.acquisition.accept import OWN_MODEL_NAME
 from analysis.config import AnalysisConfig, ClinicalContext
 from analysis.errors import ConfigurationError
@@ -70,11 +72,15 @@ def dataset_digest(dataset: Dataset) -> str:
 
 
 def _update(digest: Any, dataset: Dataset) -> None:
-    for element in dataset:
-        if element.tag.element == 0 or element.tag.group == 2:
+    for tag in sorted(dataset.keys()):
+        if tag.element == 0 or tag.group == 2:
+            continue
+        element = header.element(dataset, tag)
+        if element is None:
+            digest.update(f"{tag:08x}unreadable".encode())
             continue
         digest.update(f"{element.tag:08x}{element.VR}".encode())
-        if element.VR == "SQ":
+        if isinstance(element.value, DicomSequence):
             for item in element.value:
                 digest.update(b"item")
                 _update(digest, item)
@@ -87,7 +93,7 @@ def _update(digest: Any, dataset: Dataset) -> None:
 
 
 def _is_our_own(dataset: Dataset) -> bool:
-    return str(dataset.get("ManufacturerModelName", "")) == OWN_MODEL_NAME
+    return header.text(dataset, "ManufacturerModelName") == OWN_MODEL_NAME
 
 
 def _plain(value: Any) -> Any:

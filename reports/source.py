@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydicom import Dataset, config
 from pydicom.sr.coding import Code
+from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName, validate_value
 
 from analysis.errors import AnalysisError
@@ -130,13 +131,13 @@ def normalised_header(dataset: Dataset) -> Dataset:
     """Copy a source image's header into a form highdicom can work with; `dataset` stays untouched.
 
     Text is decoded and declared as UTF-8, absent type 2 attributes become empty, an illegal Patient's Sex
-    becomes empty, malformed dates and numbers are dropped. Nothing is invented.
+    becomes empty, malformed dates and numbers are dropped, as are elements too damaged to be read. Nothing is
+    invented.
     """
     header = Dataset()
-    for element in dataset:
-        if element.tag.is_private or element.tag.group > 0x0040:
-            continue
-        header.add(copy.deepcopy(element))
+    for tag in sorted(dataset.keys()):
+        if not tag.is_private and tag.group <= 0x0040 and _is_readable(dataset, tag):
+            header.add(copy.deepcopy(dataset[tag]))
     header.SpecificCharacterSet = CHARACTER_SET
     _clean_text(header)
     _drop_malformed(header)
@@ -163,6 +164,17 @@ def source_image_name(header: Dataset) -> str:
     """Name an image the way viewers list it, e.g. ``series 1, image 1``."""
     series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
     return f"series {'?' if series is None else series}, image {'?' if instance is None else instance}"
+
+
+def _is_readable(dataset: Dataset, tag: BaseTag) -> bool:
+    """Whether pydicom can convert an element and all within it; it raises errors of many classes if not."""
+    try:
+        element = dataset[tag]
+        return element.VR != "SQ" or all(
+            _is_readable(item, inner) for item in element.value for inner in list(item.keys())
+        )
+    except Exception:
+        return False
 
 
 def _clean_text(header: Dataset) -> None:

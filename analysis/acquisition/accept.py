@@ -106,7 +106,7 @@ def _foreign_objects(datasets: Sequence[Dataset]) -> list[Dataset]:
 def _check_uids(dataset: Dataset) -> None:
     """Refuse absent and illegal UIDs: results are named by them, in DICOM and on disk."""
     for keyword in ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
-        uid = header.text(dataset, keyword)
+        uid = "\\".join(header.texts(dataset, keyword))
         if not uid:
             raise RejectedInput(
                 "missing_uid",

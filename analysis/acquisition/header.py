@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from pydicom.datadict import dictionary_description
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
@@ -78,6 +78,21 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     return tuple(value) if isinstance(value, DicomSequence) else ()
 
 
+def element(dataset: Dataset, tag: BaseTag) -> DataElement | RawDataElement | None:
+    """Converted element, the raw one where conversion fails, ``None`` where even this cannot be had.
+
+    Broken elements make pydicom raise errors of many unrelated classes, some from the `struct` module.
+    """
+    for get in (dataset.__getitem__, dataset.get_item):
+        try:
+            found = get(tag)
+        except Exception:
+            logger.debug("unreadable data element %s", tag)
+        else:
+            return found if isinstance(found, DataElement | RawDataElement) else None
+    return None
+
+
 def label(keyword: str) -> str:
     """Name and tag as an administrator finds them in a dump, e.g. ``Protocol Name (0018,1030)``."""
     tag = Tag(keyword)
@@ -112,16 +127,5 @@ def decoded(value: bytes) -> str:
 
 
 def _value(dataset: Dataset, tag: BaseTag) -> object:
-    """Converted value, the raw bytes where conversion fails, ``None`` where even these cannot be had.
-
-    Broken elements make pydicom raise errors of many unrelated classes, some from the `struct` module.
-    """
-    try:
-        return dataset[tag].value
-    except Exception:
-        logger.debug("unreadable data element %s", tag)
-    try:
-        raw = dataset.get_item(tag)
-    except Exception:
-        return None
-    return raw.value if isinstance(raw, RawDataElement) else None
+    found = element(dataset, tag)
+    return None if found is None else found.value
