@@ -78,7 +78,7 @@ def report(singly: Sequence[float], at_once: Sequence[float]) -> str:
         f"Made by `python benchmarks/latency.py` on {datetime.now(UTC):%Y-%m-%d}, version {__version__}, "
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}. "
         "Seconds from the acknowledgement of a study's last C-STORE until its last Structured Report is "
-        f"stored at the PACS, less the configured quiet time of {QUIET_SECONDS:g} s; simulated studies of all "
+        f"stored at the PACS, less the quiet time of {QUIET_SECONDS:g} s; simulated studies of all "
         "three flavours in turn, two worker processes, sender, node and PACS on the same machine.",
         "",
         "| | studies | median s | largest s | bar |",
