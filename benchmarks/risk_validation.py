@@ -65,8 +65,8 @@ def report(cohort: Cohort, figures: Mapping[str, Mapping[str, Mapping[str, Any]]
         "",
         f"Made by `python benchmarks/risk_validation.py` on {datetime.now(UTC):%Y-%m-%d}, "
         f"{platform.machine()}, {os.cpu_count()} cores. {cohort.drawn} simulated people, seed {cohort.seed}, "
-        f"used by nothing else here; {measured} measured completely by the engine on one simulated scan each. "
-        "The shipped files were applied as they are, once.",
+        f"used by nothing else here; {measured} measured completely by the engine on one simulated scan "
+        "each. The shipped files were applied as they are, once.",
         "",
         "**Simulated people, simulated fractures.** The oracle knows each person's true hazard (but not the "
         "frailty): its AUC is the most that could be known here. Absolute figures are properties of the "
@@ -89,8 +89,9 @@ def _row(years: str, row: Mapping[str, Any]) -> str:
     low, high = row["auc_interval"]
     return (
         f"| {years} | {row['fractures']} | {row['auc']:.3f} ({low:.3f}–{high:.3f}) "
-        f"| {row['auc_oracle']:.3f} | {row['brier']:.4f} ({row['brier_null']:.4f}) | {row['observed_to_expected']:.2f} "
-        f"| {row['calibration_slope']:.2f} | {row['calibration_intercept']:+.2f} |"
+        f"| {row['auc_oracle']:.3f} | {row['brier']:.4f} ({row['brier_null']:.4f}) "
+        f"| {row['observed_to_expected']:.2f} | {row['calibration_slope']:.2f} "
+        f"| {row['calibration_intercept']:+.2f} |"
     )
 
 
