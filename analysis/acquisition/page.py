@@ -91,6 +91,8 @@ def without_frame(scan: NDArray[np.float32], rectangle: Rectangle) -> Rectangle:
 def _frame_lines(scan: NDArray[np.float32], bright: float) -> int:
     """How many of the first lines belong to a frame, which ends abruptly."""
     widest = round(_FRAME * len(scan))
+    if widest == 0:
+        return 0
     filled = np.percentile(scan[: widest + 2], 5.0, axis=1) >= bright
     lines = int(np.cumprod(filled).sum())
     ends = lines <= widest and float(np.median(scan[lines + 1])) < 0.8 * bright
