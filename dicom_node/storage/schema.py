@@ -46,125 +46,123 @@ def migrate(database: Database) -> None:
         raise
 
 
+_JOURNAL = (
+    """
+    CREATE TABLE instances (
+        id INTEGER PRIMARY KEY,
+        sop_instance_uid TEXT NOT NULL,
+        sop_class_uid TEXT NOT NULL,
+        study_instance_uid TEXT NOT NULL,
+        series_instance_uid TEXT NOT NULL,
+        transfer_syntax_uid TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('input', 'own_result', 'quarantined')),
+        reason TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        calling_ae TEXT NOT NULL,
+        called_ae TEXT NOT NULL,
+        peer_address TEXT NOT NULL,
+        association_id TEXT NOT NULL,
+        received_at TEXT NOT NULL,
+        UNIQUE (sop_instance_uid, sha256, kind)
+    ) STRICT
+    """,
+    "CREATE INDEX instances_by_study ON instances (study_instance_uid, kind)",
+    "CREATE INDEX quarantined_sizes ON instances (size) WHERE kind = 'quarantined' AND path <> ''",
+    """
+    CREATE TABLE studies (
+        study_instance_uid TEXT PRIMARY KEY,
+        state TEXT NOT NULL CHECK (state IN ('receiving', 'complete', 'analyzing', 'analyzed',
+                                             'not_applicable', 'rejected', 'failed')),
+        reason TEXT NOT NULL,
+        completed_reason TEXT NOT NULL,
+        calling_ae TEXT NOT NULL,
+        patient_key TEXT NOT NULL,
+        study_date TEXT NOT NULL,
+        first_received_at TEXT NOT NULL,
+        last_received_at TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX studies_by_state ON studies (state)",
+    "CREATE INDEX studies_by_patient ON studies (patient_key, study_date)",
+    """
+    CREATE TABLE analyses (
+        id INTEGER PRIMARY KEY,
+        study_instance_uid TEXT NOT NULL REFERENCES studies,
+        "trigger" TEXT NOT NULL,
+        input_digest TEXT NOT NULL,
+        identity TEXT NOT NULL,
+        engine_version TEXT NOT NULL,
+        model_version TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
+        attempts INTEGER NOT NULL,
+        interruptions INTEGER NOT NULL,
+        next_attempt_at TEXT NOT NULL,
+        lease_owner TEXT NOT NULL,
+        lease_expires_at TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        status TEXT NOT NULL,
+        result_json TEXT NOT NULL,
+        queued_at TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        finished_at TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX analyses_by_state ON analyses (state, next_attempt_at)",
+    "CREATE INDEX analyses_by_study ON analyses (study_instance_uid, state)",
+    # one waiting analysis per study: it reads the instance set when it is claimed
+    "CREATE UNIQUE INDEX analyses_queued_once ON analyses (study_instance_uid) WHERE state = 'queued'",
+    """
+    CREATE TABLE results (
+        sop_instance_uid TEXT PRIMARY KEY,
+        analysis_id INTEGER NOT NULL REFERENCES analyses,
+        study_instance_uid TEXT NOT NULL REFERENCES studies,
+        sop_class_uid TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        path TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX results_by_study ON results (study_instance_uid)",
+    """
+    CREATE TABLE deliveries (
+        id INTEGER PRIMARY KEY,
+        sop_instance_uid TEXT NOT NULL REFERENCES results,
+        study_instance_uid TEXT NOT NULL REFERENCES studies,
+        destination TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'delivered', 'dead')),
+        attempts INTEGER NOT NULL,
+        next_attempt_at TEXT NOT NULL,
+        lease_owner TEXT NOT NULL,
+        lease_expires_at TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        last_status INTEGER,
+        delivered_at TEXT NOT NULL,
+        UNIQUE (sop_instance_uid, destination)
+    ) STRICT
+    """,
+    "CREATE INDEX deliveries_by_destination ON deliveries (destination, state, next_attempt_at)",
+    "CREATE INDEX deliveries_by_study ON deliveries (study_instance_uid)",
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'error')),
+        code TEXT NOT NULL,
+        study_instance_uid TEXT NOT NULL,
+        sop_instance_uid TEXT NOT NULL,
+        message TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX events_by_study ON events (study_instance_uid)",
+)
+
+
 @MIGRATIONS(name="0001_journal")
 def _create_journal(database: Database) -> None:
-    _run(
-        database,
-        """
-        CREATE TABLE instances (
-            id INTEGER PRIMARY KEY,
-            sop_instance_uid TEXT NOT NULL,
-            sop_class_uid TEXT NOT NULL,
-            study_instance_uid TEXT NOT NULL,
-            series_instance_uid TEXT NOT NULL,
-            transfer_syntax_uid TEXT NOT NULL,
-            sha256 TEXT NOT NULL,
-            path TEXT NOT NULL,
-            size INTEGER NOT NULL,
-            kind TEXT NOT NULL CHECK (kind IN ('input', 'own_result', 'quarantined')),
-            reason TEXT NOT NULL,
-            version INTEGER NOT NULL,
-            calling_ae TEXT NOT NULL,
-            called_ae TEXT NOT NULL,
-            peer_address TEXT NOT NULL,
-            association_id TEXT NOT NULL,
-            received_at TEXT NOT NULL,
-            UNIQUE (sop_instance_uid, sha256, kind)
-        ) STRICT
-        """,
-        "CREATE INDEX instances_by_study ON instances (study_instance_uid, kind)",
-        "CREATE INDEX quarantined_sizes ON instances (size) WHERE kind = 'quarantined' AND path <> ''",
-        """
-        CREATE TABLE studies (
-            study_instance_uid TEXT PRIMARY KEY,
-            state TEXT NOT NULL CHECK (state IN ('receiving', 'complete', 'analyzing', 'analyzed',
-                                                 'not_applicable', 'rejected', 'failed')),
-            reason TEXT NOT NULL,
-            completed_reason TEXT NOT NULL,
-            calling_ae TEXT NOT NULL,
-            patient_key TEXT NOT NULL,
-            study_date TEXT NOT NULL,
-            first_received_at TEXT NOT NULL,
-            last_received_at TEXT NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX studies_by_state ON studies (state)",
-        "CREATE INDEX studies_by_patient ON studies (patient_key, study_date)",
-        """
-        CREATE TABLE analyses (
-            id INTEGER PRIMARY KEY,
-            study_instance_uid TEXT NOT NULL REFERENCES studies,
-            "trigger" TEXT NOT NULL,
-            input_digest TEXT NOT NULL,
-            identity TEXT NOT NULL,
-            engine_version TEXT NOT NULL,
-            model_version TEXT NOT NULL,
-            state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
-            attempts INTEGER NOT NULL,
-            interruptions INTEGER NOT NULL,
-            next_attempt_at TEXT NOT NULL,
-            lease_owner TEXT NOT NULL,
-            lease_expires_at TEXT NOT NULL,
-            reason TEXT NOT NULL,
-            status TEXT NOT NULL,
-            result_json TEXT NOT NULL,
-            queued_at TEXT NOT NULL,
-            started_at TEXT NOT NULL,
-            finished_at TEXT NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX analyses_by_state ON analyses (state, next_attempt_at)",
-        "CREATE INDEX analyses_by_study ON analyses (study_instance_uid, state)",
-        # one waiting analysis per study: it reads the instance set when it is claimed
-        "CREATE UNIQUE INDEX analyses_queued_once ON analyses (study_instance_uid) WHERE state = 'queued'",
-        """
-        CREATE TABLE results (
-            sop_instance_uid TEXT PRIMARY KEY,
-            analysis_id INTEGER NOT NULL REFERENCES analyses,
-            study_instance_uid TEXT NOT NULL REFERENCES studies,
-            sop_class_uid TEXT NOT NULL,
-            kind TEXT NOT NULL,
-            path TEXT NOT NULL,
-            sha256 TEXT NOT NULL,
-            created_at TEXT NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX results_by_study ON results (study_instance_uid)",
-        """
-        CREATE TABLE deliveries (
-            id INTEGER PRIMARY KEY,
-            sop_instance_uid TEXT NOT NULL REFERENCES results,
-            study_instance_uid TEXT NOT NULL REFERENCES studies,
-            destination TEXT NOT NULL,
-            state TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'delivered', 'dead')),
-            attempts INTEGER NOT NULL,
-            next_attempt_at TEXT NOT NULL,
-            lease_owner TEXT NOT NULL,
-            lease_expires_at TEXT NOT NULL,
-            reason TEXT NOT NULL,
-            last_status INTEGER,
-            delivered_at TEXT NOT NULL,
-            UNIQUE (sop_instance_uid, destination)
-        ) STRICT
-        """,
-        "CREATE INDEX deliveries_by_destination ON deliveries (destination, state, next_attempt_at)",
-        "CREATE INDEX deliveries_by_study ON deliveries (study_instance_uid)",
-        """
-        CREATE TABLE events (
-            id INTEGER PRIMARY KEY,
-            at TEXT NOT NULL,
-            severity TEXT NOT NULL CHECK (severity IN ('info', 'warning', 'error')),
-            code TEXT NOT NULL,
-            study_instance_uid TEXT NOT NULL,
-            sop_instance_uid TEXT NOT NULL,
-            message TEXT NOT NULL
-        ) STRICT
-        """,
-        "CREATE INDEX events_by_study ON events (study_instance_uid)",
-    )
-
-
-def _run(database: Database, *statements: str) -> None:
     connection: sqlite3.Connection = database.conn
-    for statement in statements:
+    for statement in _JOURNAL:
         connection.execute(statement)
