@@ -203,7 +203,8 @@ def _why_not(
         code = "body_part_undeclared" if images else "other_modality"
     message = _REASONS[code].format(
         uid=_uid(forearms[0]) if forearms else "",
-        sites=", ".join(sites),
+        sites=", ".join(sites).replace("other", "another body part"),
+        declared=_listed(_said(images)),
         modalities=", ".join(sorted({header.text(item, "Modality") or "unknown" for item in objects})),
         maps=_maps(forearms[0]) if forearms else "",
     )
@@ -214,7 +215,7 @@ _REASONS = {
     "own_results": "The study holds nothing but results of this node.",
     "not_densitometry": "Image {uid} shows a forearm, but nothing says that it is bone densitometry: "
     "Modality {modalities}, {maps}, no densitometer named.",
-    "other_body_part": "The study shows {sites}, not the forearm.",
+    "other_body_part": "The study shows {sites}, not the forearm: {declared}.",
     "numbers_only": "The study holds forearm results as a Structured Report but no image of them; send the "
     "scan image too (DX, CR or Secondary Capture).",
     "for_processing": "The study holds a raw image (DX For Processing); have the scanner send its image "
@@ -225,6 +226,12 @@ _REASONS = {
     "other_modality": "The study holds no DXA image (Modality {modalities}).",
 }
 """What the administrator reads, by `NotApplicable` code."""
+
+
+def _said(images: Sequence[Dataset]) -> list[Declaration]:
+    """What the images and their study are called, each declaration once."""
+    named = [said for image in images for said in (*object_declarations(image), *study_declarations(image))]
+    return list(dict.fromkeys(named))
 
 
 def _maps(image: Dataset) -> str:

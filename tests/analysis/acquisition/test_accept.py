@@ -43,6 +43,7 @@ def test_a_forearm_is_recognised_by_whichever_attribute_names_it(declared: dict[
         ({"BodyPartExamined": "", "ProtocolName": "AP Spine"}, "spine"),
         ({"BodyPartExamined": "", "ProtocolName": "DualFemur"}, "hip"),
         ({"BodyPartExamined": "", "ProtocolName": "Total Body"}, "whole body"),
+        ({"BodyPartExamined": "CHEST"}, r"another body part, .*\(0018,0015\) = 'CHEST'"),
     ],
 )
 def test_a_densitometry_of_another_site_is_declined_by_name(declared: dict[str, str], site: str) -> None:
