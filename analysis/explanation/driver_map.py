@@ -20,6 +20,7 @@ from analysis.measurement.measure import TEXTURE_REGION
 from analysis.measurement.texture import TREND_MM
 from analysis.results import REGIONS
 from analysis.risk import FeatureTerm, RiskPrediction
+from analysis.risk.inputs import feature_phrase
 
 SMOOTHING_MM = 1.5
 """Standard deviation of the display smoothing: about the width of a cortex, below the size of a region."""
@@ -140,10 +141,7 @@ def _smooth(image: FloatImage, mask: BoolImage, sigma_mm: float, spacing_mm: Spa
 def _note(
     split: list[FeatureTerm], even: list[FeatureTerm], unplaced: list[FeatureTerm], smoothing_mm: float
 ) -> str:
-    sentences = [
-        "Contribution of the bone to the model's 10-year log-odds, per cm² of bone: what influenced the "
-        "model, not disease."
-    ]
+    sentences = ["Contribution of the bone to the model's 10-year log-odds, per cm² of bone."]
     if split:
         sentences.append(f"Divided pixel by pixel: {_names(split)}.")
         if smoothing_mm > 0:
@@ -157,4 +155,4 @@ def _note(
 
 
 def _names(terms: list[FeatureTerm]) -> str:
-    return ", ".join(term.name for term in terms)
+    return ", ".join(feature_phrase(term.name) for term in terms)

@@ -69,7 +69,7 @@ def calibrated_image(
 def _add_study(dataset: Dataset, site: Site) -> None:
     dataset.Modality = "DX"
     dataset.Manufacturer = "simulated"
-    dataset.ManufacturerModelName = "simulated calibrated densitometer"
+    dataset.ManufacturerModelName = "calibrated densitometer"
     dataset.DeviceSerialNumber = "SIM-1"
     dataset.StudyDescription = site.study_description
     dataset.SeriesDescription = "Areal bone mineral density"
