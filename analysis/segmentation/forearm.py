@@ -154,9 +154,8 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bone
     if min(widths) < NARROWEST_END_MM / STEP_MM:
         raise RejectedInput(
             "radius_not_found",
-            "The edges of a forearm bone run into each other: its outline is too faint. Repeat the scan "
-            "without "
-            "cast or clothing.",
+            "The edges of a forearm bone run into each other: it is too faint or leaves the image. Repeat "
+            "the scan with both bones in the field and without cast or clothing.",
         )
     radius_is_right = widths[1] > widths[0]
     if radius_is_right:
