@@ -137,7 +137,7 @@ def _study_to_decline(seed: int) -> tuple[Any, str]:
 def _compare(analysis: Any, simulated: Any) -> dict[str, Any]:
     truth = simulated.truth
     mask = analysis.evidence.radius_mask
-    overlap = 2.0 * np.logical_and(mask, simulated.radius_mask).sum()
+    overlap = 2.0 * np.logical_and(mask, simulated.masks["radius"]).sum()
     one_third = analysis.regions["one_third"]
     error = equal = None
     if one_third.bmd_source == "pixels":
@@ -149,7 +149,7 @@ def _compare(analysis: Any, simulated: Any) -> dict[str, Any]:
             for region, printed in truth["vendor"].items()
         )
     return {
-        "dice": float(overlap / (mask.sum() + simulated.radius_mask.sum())),
+        "dice": float(overlap / (mask.sum() + simulated.masks["radius"].sum())),
         "side_correct": str(analysis.laterality) == truth["laterality"],
         "up_correct": analysis.evidence.hand_up == truth["hand_up"],
         "one_third_error_percent": error,

@@ -51,13 +51,13 @@ class SimulatedStudy:
         With file meta, ready to be saved.
     truth : dict
         Ready for JSON; points are (column, row) on the image as stored, lengths mm, densities g/cm².
-    radius_mask : ndarray of bool or None
-        On the full pixel grid of the stored image; ``None`` for what is no forearm.
+    masks : mapping of "radius" and "ulna" to ndarray of bool
+        On the full pixel grid of the stored image; empty for what is no forearm.
     """
 
     objects: Mapping[str, Dataset]
     truth: Mapping[str, Any]
-    radius_mask: NDArray[np.bool_] | None
+    masks: Mapping[str, NDArray[np.bool_]]
 
 
 def simulate_study(
@@ -113,7 +113,7 @@ def simulate_spine(seed: int, *, header: StudyHeader | None = None) -> Simulated
         "pixel_spacing_mm": list(SPINE_SPACING_MM),
         "laterality": None,
     }
-    return SimulatedStudy({"image.dcm": image}, truth, None)
+    return SimulatedStudy({"image.dcm": image}, truth, {})
 
 
 def study_header(
@@ -140,7 +140,7 @@ def study_header(
 
 
 def write_study(study: SimulatedStudy, directory: Path) -> list[Path]:
-    """Write objects, ``truth.json`` and ``radius_mask.png`` into `directory` (made if absent).
+    """Write objects, ``truth.json`` and the masks as ``NAME_mask.png`` into `directory` (made if absent).
 
     Returns
     -------
@@ -154,9 +154,9 @@ def write_study(study: SimulatedStudy, directory: Path) -> list[Path]:
         dataset.save_as(paths[-1], enforce_file_format=True)
     text = json.dumps(study.truth, indent=1, ensure_ascii=False)
     (directory / "truth.json").write_text(text + "\n", encoding="utf-8")
-    if study.radius_mask is not None:
-        mask = Image.fromarray(np.where(study.radius_mask, np.uint8(255), np.uint8(0)))
-        mask.save(directory / "radius_mask.png", optimize=True)
+    for name, mask in study.masks.items():
+        picture = Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0)))
+        picture.save(directory / f"{name}_mask.png", optimize=True)
     return paths
 
 
@@ -164,9 +164,8 @@ def _calibrated(header: StudyHeader, phantom: Phantom, seed: int) -> SimulatedSt
     truth = phantom.truth
     site = forearm_site(truth.laterality.value, truth.hand_up)
     image = calibrated_image(header, phantom.density_g_cm2, phantom.spacing_mm, site)
-    return SimulatedStudy(
-        {"image.dcm": image}, study_truth("calibrated", header, image, phantom, seed), truth.radius_mask
-    )
+    content = study_truth("calibrated", header, image, phantom, seed)
+    return SimulatedStudy({"image.dcm": image}, content, _masks(truth))
 
 
 def _hologic(
@@ -180,14 +179,13 @@ def _hologic(
     image = hologic_page(
         header, page, rectangle, phantom.spacing_mm, laterality=truth.laterality, table=table
     )
-    mask = np.zeros(page.shape[:2], bool)
-    mask[rectangle.y : rectangle.y + rectangle.height, rectangle.x : rectangle.x + rectangle.width] = (
-        truth.radius_mask
-    )
     content = study_truth("hologic", header, image, phantom, seed, origin=(rectangle.x, rectangle.y))
     content["scan_rectangle"] = asdict(rectangle)
     content["vendor"] = {name: asdict(row) for name, row in numbers.items()}
-    return SimulatedStudy({"report_page.dcm": image}, content, mask)
+    after = (page.shape[0] - rectangle.y - rectangle.height, page.shape[1] - rectangle.x - rectangle.width)
+    margins = ((rectangle.y, after[0]), (rectangle.x, after[1]))
+    on_page = {name: np.pad(mask, margins) for name, mask in _masks(truth).items()}
+    return SimulatedStudy({"report_page.dcm": image}, content, on_page)
 
 
 def _lunar(
@@ -200,7 +198,11 @@ def _lunar(
     report = lunar_report(header, image, numbers, truth.laterality)
     content = study_truth("lunar", header, image, phantom, seed)
     content["vendor"] = {name: asdict(row) for name, row in numbers.items() if name != "mid"}
-    return SimulatedStudy({"IMG00000.dcm": image, "STR00000.dcm": report}, content, truth.radius_mask)
+    return SimulatedStudy({"IMG00000.dcm": image, "STR00000.dcm": report}, content, _masks(truth))
+
+
+def _masks(truth: Truth) -> dict[str, NDArray[np.bool_]]:
+    return {"radius": truth.radius_mask, "ulna": truth.ulna_mask}
 
 
 def display_image(phantom: Phantom, *, white_g_cm2: float, gamma: float) -> NDArray[np.float64]:
@@ -251,6 +253,7 @@ def study_truth(
         "subject": _rounded(asdict(subject)),
         "acquisition": _rounded(asdict(phantom.acquisition)),
         "radius_mask": "radius_mask.png",
+        "ulna_mask": "ulna_mask.png",
     }
 
 

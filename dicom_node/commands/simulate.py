@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the studies, each in a folder of its own with truth.json and radius_mask.png; print the folders.
+    """Write the studies, each in a folder of its own with truth.json and masks; print the folders.
 
     Study number *i* has the seed ``--seed + i``: the same seed gives the same bytes.
     """

@@ -58,8 +58,8 @@ def test_every_scanner_flavour_is_analysed_on_the_right_side(study, flavour, see
     assert set(analysis.risk.horizons) == set(HORIZONS_YEARS)
     assert analysis.recommendations
     mask = analysis.evidence.radius_mask
-    assert mask.shape == simulation.radius_mask.shape == (analysis.source.rows, analysis.source.columns)
-    overlap = 2 * (mask & simulation.radius_mask).sum() / (mask.sum() + simulation.radius_mask.sum())
+    assert mask.shape == simulation.masks["radius"].shape == (analysis.source.rows, analysis.source.columns)
+    overlap = 2 * (mask & simulation.masks["radius"]).sum() / (mask.sum() + simulation.masks["radius"].sum())
     assert overlap > 0.97
 
 

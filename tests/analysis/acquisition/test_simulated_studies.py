@@ -34,12 +34,11 @@ def test_side_spacing_and_scan_are_as_simulated(flavour: Flavour, seed: int, tmp
     # Exposed Area is whole millimetres: half a millimetre on the shorter side of a Lunar image
     assert image.spacing_mm == pytest.approx(truth["pixel_spacing_mm"], rel=0.01)
     assert (image.source.rows, image.source.columns) == (truth["rows"], truth["columns"])
-    assert study.radius_mask is not None
     row, column = image.origin
-    scan = np.zeros_like(study.radius_mask)
+    scan = np.zeros_like(study.masks["radius"])
     scan[row : row + image.pixels.shape[0], column : column + image.pixels.shape[1]] = True
-    assert not (study.radius_mask & ~scan).any()
-    bone = image.pixels[study.radius_mask[scan].reshape(image.pixels.shape)]
+    assert not (study.masks["radius"] & ~scan).any()
+    bone = image.pixels[study.masks["radius"][scan].reshape(image.pixels.shape)]
     assert bone.mean() > 1.5 * image.pixels.mean()
 
 

@@ -203,10 +203,9 @@ def test_a_phantom_measured_in_its_true_regions_gives_its_true_density(seed: int
     datasets = list(study.objects.values())
     context, _ = clinical_context(datasets, None)
     scan = read_study(datasets, context)
-    assert study.radius_mask is not None
     truth = study.truth["regions"]
     true_masks = {
-        name: _drawn(truth[name]["polygon"], scan.pixels.shape) & study.radius_mask for name in PARTS
+        name: _drawn(truth[name]["polygon"], scan.pixels.shape) & study.masks["radius"] for name in PARTS
     }
     regions, _ = measure_regions(scan, true_masks, REFERENCE, context.age_years, context.sex)
     for name in PARTS:

@@ -94,7 +94,7 @@ def test_calibrated_pixels_are_areal_density_through_the_real_world_value_map(tm
     assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "g/cm2"
     assert [float(side) for side in image.PixelSpacing] == [0.4, 0.5]
     assert image.ImageLaterality == "R"
-    assert density[study.radius_mask].mean() == pytest.approx(
+    assert density[study.masks["radius"]].mean() == pytest.approx(
         study.truth["regions"]["total"]["bmd_g_cm2"], rel=0.15
     )
     background = density[:, :8] if density[:, :8].mean() < density[:, -8:].mean() else density[:, -8:]
@@ -136,7 +136,7 @@ def test_the_order_of_hologic_rows_varies_between_sites() -> None:
 
 def test_the_scan_lies_in_the_page_where_the_text_says(studies: dict[str, SimulatedStudy]) -> None:
     study = studies["hologic"]
-    page, mask = study.objects["report_page.dcm"], study.radius_mask
+    page, mask = study.objects["report_page.dcm"], study.masks["radius"]
     rectangle = study.truth["scan_rectangle"]
     assert mask is not None
     assert mask.shape == (page.Rows, page.Columns)
@@ -207,6 +207,7 @@ def test_truth_and_mask_are_written_beside_the_objects(
     write_study(study, tmp_path)
     truth = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))
     assert truth["regions"]["one_third"]["polygon"]
-    mask = np.asarray(Image.open(tmp_path / "radius_mask.png"))
-    assert mask.shape == (truth["rows"], truth["columns"])
-    assert np.array_equal(mask == 255, study.radius_mask)
+    for bone in ("radius", "ulna"):
+        mask = np.asarray(Image.open(tmp_path / truth[f"{bone}_mask"]))
+        assert mask.shape == (truth["rows"], truth["columns"])
+        assert np.array_equal(mask == 255, study.masks[bone])
