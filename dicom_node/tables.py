@@ -11,7 +11,7 @@ from rich.table import Table
 from analysis.results import HORIZONS_YEARS
 
 ABSENT = "-"
-PIPE_WIDTH = 160
+PIPE_WIDTH = 180
 
 
 def analyses_table(documents: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | None = None) -> Table:
@@ -26,7 +26,7 @@ def analyses_table(documents: Iterable[Mapping[str, Any]], labels: Mapping[str, 
     """
     table = Table(title="Radius DXA analyses: AI, research use only, risk model trained on simulated data")
     for heading in ("study", "status", "side", "1/3 BMD g/cm²", "T", "UD BMD g/cm²", "T"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading in ("study", "status"))
     for years in HORIZONS_YEARS:
         table.add_column(f"risk {years} y", justify="right")
     table.add_column("category")
