@@ -16,14 +16,14 @@ __all__ = ["AnalysisError", "ConfigurationError", "NodeError", "NotApplicable", 
 
 
 class NodeError(Exception):
-    """Base of every error this project raises on purpose; its text names the object, the rule and the cure."""
+    """Base of every error this project raises on purpose; its text names object, rule and cure."""
 
 
 class ConfigurationError(NodeError):
     """A setting is missing, unknown or wrong; the text names key, value and remedy."""
 
 
-class RejectedInput(NodeError):
+class RejectedInput(NodeError):  # noqa: N818 - the name says what befell the input
     """The input cannot be used; the text is the reason shown to the administrator.
 
     Parameters

@@ -270,5 +270,5 @@ class StudyAnalysis:
     recommendations: tuple[Recommendation, ...] = ()
     changes: tuple[RegionChange, ...] = ()
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Clinical inputs used, as ``name -> value (provenance)``, e.g. ``age -> 67 y (Patient's Birth Date)``."""
+    """Clinical inputs used: ``name -> value (provenance)``, e.g. ``age -> 67 y (Patient's Birth Date)``."""
     evidence: ImageEvidence | None = None
