@@ -18,7 +18,7 @@ def test_writes_count_studies_of_a_flavour_and_prints_their_folders(
     folders = sorted(path.name for path in tmp_path.iterdir())
     assert folders == ["lunar-000040", "lunar-000041"]
     assert capsys.readouterr().out.splitlines() == [str(tmp_path / name) for name in folders]
-    expected = {"IMG00000.dcm", "STR00000.dcm", "truth.json", "radius_mask.png"}
+    expected = {"IMG00000.dcm", "STR00000.dcm", "truth.json", "radius_mask.png", "ulna_mask.png"}
     assert {path.name for path in (tmp_path / folders[0]).iterdir()} == expected
     uids = {pydicom.dcmread(tmp_path / name / "IMG00000.dcm").StudyInstanceUID for name in folders}
     assert len(uids) == 2
@@ -30,7 +30,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
             main(["simulate", "--out", str(tmp_path / attempt), "--seed", "41", "--artefact", "motion"]) == 0
         )
     first = sorted(path for path in (tmp_path / "first").rglob("*") if path.is_file())
-    assert len(first) == 3
+    assert len(first) == 4
     for path in first:
         assert path.read_bytes() == (tmp_path / "second" / path.relative_to(tmp_path / "first")).read_bytes()
 
