@@ -270,7 +270,8 @@ def _draw_legend(page: Image.Image, scale: ColorScale) -> None:
         draw_text(draw, (LEGEND_LEFT, top - 46), "raises risk", font(24), WHITE)
         draw_text(draw, (LEGEND_LEFT, top + height + 16), "lowers risk", font(24), WHITE)
     note = (
-        f"Fixed scale, the same for every patient. Colours at most {100 * MAXIMUM_OPACITY:.0f} % opaque"
+        "Fixed scale, the same for every patient; values beyond it take its end colours. "
+        f"Colours at most {100 * MAXIMUM_OPACITY:.0f} % opaque"
         + (f", transparent below ±{scale.transparent_below:.2f}." if scale.transparent_below else ".")
         + " Bar drawn on medium grey."
     )
