@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from dicom_node.commands.options import add_config_option, load_config, open_jou
 
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
+    from dicom_node.storage.records import Event
 
 EVENTS_SHOWN = 8
 
@@ -41,8 +43,18 @@ def _collect(config: NodeConfig) -> dict[str, Any]:
             "oldest_waiting_analysis": journal.oldest_waiting_analysis() or None,
             "destinations": [asdict(queue) for queue in journal.destination_queues()],
             "dead_letters": journal.dead_letters(),
-            "recent_troubles": [asdict(event) for event in troubles[-EVENTS_SHOWN:]],
+            "recent_troubles": _without_repeats(troubles)[-EVENTS_SHOWN:],
         }
+
+
+def _without_repeats(troubles: Iterable[Event]) -> list[dict[str, Any]]:
+    """One entry per complaint, with how often it came: a dead PACS must not hide a full disk."""
+    latest: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in troubles:
+        complaint = (event.code, event.message)
+        times = latest.pop(complaint, {"times": 0})["times"] + 1  # the newest moves to the end
+        latest[complaint] = {**asdict(event), "times": times}
+    return list(latest.values())
 
 
 def _show(config: NodeConfig, status: dict[str, Any]) -> None:
@@ -66,7 +78,8 @@ def _show(config: NodeConfig, status: dict[str, Any]) -> None:
     if status["recent_troubles"]:
         print("recent warnings and errors:")
         for event in status["recent_troubles"]:
-            print(f"  {event['at'][:19]} {event['severity']} {event['code']}: {event['message']}")
+            often = f" ({event['times']} times)" if event["times"] > 1 else ""
+            print(f"  {event['at'][:19]} {event['severity']} {event['code']}{often}: {event['message']}")
 
 
 def _counts(states: dict[str, int]) -> str:

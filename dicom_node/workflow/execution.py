@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -22,7 +23,7 @@ from dicom_node.errors import NodeError
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
-from dicom_node.storage.records import AnalysisJob, AnalysisOutcome
+from dicom_node.storage.records import AnalysisJob, AnalysisOutcome, Severity
 from dicom_node.workflow.worker import WorkOrder, analyze_study, new_worker
 
 __all__ = ["Execution", "Work"]
@@ -33,6 +34,10 @@ Work = Callable[[WorkOrder], AnalysisOutcome]
 
 LEASE_MARGIN_SECONDS = 60.0
 """A lease outlasts the time limit by this much, so that a worker still starting up is not taken for dead."""
+
+
+FULL_DISK_RETRY_SECONDS = 30.0
+"""Soon after an administrator has made space, yet seldom enough not to fill the journal with complaints."""
 
 
 @dataclass(eq=False)
@@ -177,7 +182,10 @@ class Execution:
             lane.executor = self._make_executor()
             self._fail(job, self._why_the_worker_died(seconds))
         except Exception as error:
-            self._fail(job, _describe(error))
+            if _is_full_disk(error):
+                self._wait_for_space(job)
+            else:
+                self._fail(job, _describe(error))
         else:
             destinations = [destination.name for destination in self._config.destinations]
             if self._journal.finish_analysis(job, outcome, destinations):
@@ -191,6 +199,17 @@ class Execution:
             return f"the analysis took longer than [execution] timeout_seconds = {limit:g} and was stopped"
         return f"the worker process died after {seconds:.0f} s; is there enough memory?"
 
+    def _wait_for_space(self, job: AnalysisJob) -> None:
+        """Put an analysis back however often it was tried: a full disk is not the study's fault."""
+        reason = (
+            f"the disk of {self._config.node.data_dir} is full; free some space: it is tried again by itself"
+        )
+        wait = max(self._config.execution.retry_seconds, FULL_DISK_RETRY_SECONDS)
+        self._journal.fail_analysis(job, reason, retry_at=self._clock() + timedelta(seconds=wait))
+        uid = job.study_instance_uid
+        self._journal.note_event(Severity.ERROR, "disk_full", reason, study_instance_uid=uid)
+        logger.error("study %s: not analysed: %s", uid, reason)
+
     def _fail(self, job: AnalysisJob, reason: str) -> None:
         settings = self._config.execution
         given_up = job.attempts >= settings.max_attempts
@@ -203,6 +222,10 @@ class Execution:
             settings.max_attempts,
             reason,
         )
+
+
+def _is_full_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _describe(error: Exception) -> str:

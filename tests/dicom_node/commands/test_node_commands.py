@@ -18,6 +18,7 @@ from dicom_node.config import NodeConfig, default_conf_directory
 from dicom_node.network.sender import Peer
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
+from dicom_node.storage.records import Severity
 
 
 @pytest.fixture
@@ -63,6 +64,18 @@ class TestStatus:
         assert main(["status", "--config", config_of(tmp_path)]) == 0
         shown = capsys.readouterr().out
         assert "AE title not recognised" in shown and "reprocess --failed" in shown
+
+    def test_a_complaint_that_repeats_does_not_hide_another(
+        self, tmp_path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        journal.note_event(Severity.ERROR, "disk_full", "free some space")
+        for _ in range(40):
+            journal.note_event(Severity.WARNING, "delivery_postponed", "the PACS is down")
+        assert main(["status", "--config", config_of(tmp_path)]) == 0
+        shown = capsys.readouterr().out
+        assert "disk_full: free some space" in shown
+        assert shown.count("the PACS is down") == 1
+        assert "delivery_postponed (40 times)" in shown
 
     def test_as_json_it_is_one_object(
         self, tmp_path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -129,6 +131,24 @@ def test_a_failure_is_tried_again_after_its_wait_and_given_up_at_the_limit(groun
     reason = ground.pump_until(execution, "1.2", StudyState.FAILED)
     assert ground.journal.summary()["analyses"] == {"failed": 1}
     assert reason.startswith("ValueError at test_execution.py:")
+
+
+def test_a_full_disk_is_waited_out_and_never_charged_to_the_study(ground: Ground) -> None:
+    attempts = 0
+
+    def work(_order: WorkOrder) -> AnalysisOutcome:
+        nonlocal attempts
+        attempts += 1
+        if attempts <= 4:  # twice the attempts a failing study is given
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return outcome("analyzed")
+
+    receive_complete(ground.journal, "1.2")
+    execution = ground.execution(work)
+    ground.pump_until(execution, "1.2", StudyState.ANALYZED)
+    told = [event.message for event in ground.journal.events() if "is full; free some space" in event.message]
+    assert attempts == 5
+    assert told
 
 
 def test_the_reason_of_a_failure_never_quotes_the_data_set(
