@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "A C compiler is missing (pyradiomics is compiled here). Type: sudo apt-get install gcc" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e . --group dev
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c constraints.txt -e ".[training]" --group dev
 	@touch $(STAMP)
 
 demo: setup
@@ -49,7 +49,7 @@ format: setup
 
 # Pins every dependency without host names or local paths.
 constraints: setup
-	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 pyproject.toml --group dev --no-annotate --no-header -o constraints.txt
+	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 pyproject.toml --extra training --no-emit-package torch --group dev --no-annotate --no-header -o constraints.txt
 
 clean:
 	rm -rf $(VENV) demo_output

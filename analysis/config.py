@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 ForearmPosition = Literal["palm_down", "palm_up", "unchecked"]
+RoiConvention = Literal["hologic", "lunar"]
+SegmentationMethod = Literal["network", "classical"]
+TextureEngine = Literal["numba", "pyradiomics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,27 @@ class AnalysisConfig:
         Directory with ``registry.json`` and the risk models it names.
     forearm_position : {"palm_down", "palm_up", "unchecked"}
         How arms lie on this site's table: it decides which side the picture itself shows.
+    roi_convention : {"hologic", "lunar"}
+        Whose region definitions place the regions of interest.
+    segmentation : {"network", "classical"}
+        How bones are found; the classical method is also the network's fall-back.
+    texture_engine : {"numba", "pyradiomics"}
+        Who computes the IBSI texture classes; both give the same values, pyradiomics is the reference.
+    texture_families : tuple of str
+        Which texture families are computed beside the core set, see `analysis.measurement.texture`.
+    devices : Path or None
+        The site's own calibration, cross-calibration, precision and quality control of its scanners (TOML).
     """
 
     reference: Path
     guideline: Path
     models: Path
     forearm_position: ForearmPosition = "palm_down"
+    roi_convention: RoiConvention = "hologic"
+    segmentation: SegmentationMethod = "network"
+    texture_engine: TextureEngine = "numba"
+    texture_families: tuple[str, ...] = ("original",)
+    devices: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

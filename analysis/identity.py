@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,7 @@ def analysis_identity(
         *sorted({dataset_digest(dataset) for dataset in datasets if not _is_our_own(dataset)}),
         *sorted(repr(_plain(asdict(prior))) for prior in history),
         repr(_plain(asdict(clinical or ClinicalContext()))),
-        _file_digest(config.reference, "reference"),
-        _file_digest(config.guideline, "guideline"),
-        _file_digest(config.models / REGISTRY_FILE, "models"),
-        config.forearm_position,
+        *(f"{item.name} {_setting_digest(item.name, getattr(config, item.name))}" for item in fields(config)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -101,6 +98,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return sorted((key, _plain(item)) for key, item in value.items())
     return value
+
+
+def _setting_digest(name: str, value: Any) -> str:
+    """What a setting says; a file counts by its content, the models by their registry."""
+    if not isinstance(value, Path):
+        return repr(_plain(value))
+    return _file_digest(value / REGISTRY_FILE if name == "models" else value, name)
 
 
 def _file_digest(path: Path, setting: str) -> str:

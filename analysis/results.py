@@ -199,6 +199,28 @@ class RegionChange:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentationQuality:
+    """How the outlines were found and how far they can be trusted.
+
+    Attributes
+    ----------
+    method : str
+        ``network`` (refined to sub-pixel edges) or ``classical``.
+    model : ModelIdentity or None
+        The network's identity; ``None`` for the classical method.
+    score : float
+        0–1, calibrated: the estimated probability that the radius outline reaches a Dice of 0.93.
+    agreement : float or None
+        Dice between independent segmentations of the same image; ``None`` if only one was made.
+    """
+
+    method: str
+    model: ModelIdentity | None
+    score: float
+    agreement: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceIdentity:
     """The young-adult and age reference behind T and Z."""
 
@@ -225,6 +247,10 @@ class ImageEvidence:
         How the map was made and what it cannot show.
     hand_up : bool
         True if the distal end points to the top of the image.
+    strain_map : ndarray of float32 or None
+        Equivalent strain of the mechanical model (1), zero outside the bone.
+    segmentation_uncertainty : ndarray of float32 or None
+        0–1 per pixel: spread of the radius probability over repeated views of the same image.
     """
 
     display: NDArray[np.float32]
@@ -235,6 +261,8 @@ class ImageEvidence:
     driver_map: NDArray[np.float32] | None
     driver_note: str
     hand_up: bool
+    strain_map: NDArray[np.float32] | None = None
+    segmentation_uncertainty: NDArray[np.float32] | None = None
 
 
 def _frozen_map() -> Mapping[str, float | None]:
@@ -264,6 +292,16 @@ class StudyAnalysis:
     regions: Mapping[str, RegionMeasurement] = field(default_factory=lambda: MappingProxyType({}))
     morphometry: Mapping[str, float | None] = field(default_factory=_frozen_map)
     texture: Mapping[str, float | None] = field(default_factory=_frozen_map)
+    density_distribution: Mapping[str, float | None] = field(default_factory=_frozen_map)
+    mechanics: Mapping[str, float | None] = field(default_factory=_frozen_map)
+    uncertainty: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """One standard deviation of a morphometry, texture, density-distribution or mechanics value, by its name
+    and in its unit; names without an estimate are left out."""
+    other_bones: Mapping[str, Mapping[str, RegionMeasurement]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Densitometry beside the radius: ``ulna`` and ``both`` (radius and ulna), each by region."""
+    segmentation: SegmentationQuality | None = None
     quality: tuple[QualityFinding, ...] = ()
     risk: RiskEstimate | None = None
     explanation: tuple[Contribution, ...] = ()

@@ -6,6 +6,7 @@ Pixels (`ImageEvidence`) stay out of it; everything else is there, absent number
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -20,6 +21,7 @@ from analysis.results import (
     RegionChange,
     RegionMeasurement,
     RiskEstimate,
+    SegmentationQuality,
     StudyAnalysis,
 )
 
@@ -73,6 +75,14 @@ def to_json_object(analysis: StudyAnalysis, results: Sequence[Mapping[str, str]]
         "regions": {name: _region(analysis.regions.get(name, RegionMeasurement())) for name in REGIONS},
         "morphometry": dict(analysis.morphometry),
         "texture": dict(analysis.texture),
+        "density_distribution": dict(analysis.density_distribution),
+        "mechanics": dict(analysis.mechanics),
+        "uncertainty": dict(analysis.uncertainty),
+        "other_bones": {
+            bone: {name: _region(region) for name, region in regions.items()}
+            for bone, regions in analysis.other_bones.items()
+        },
+        "segmentation": _segmentation(analysis.segmentation),
         "quality": [_finding(finding) for finding in analysis.quality],
         "risk": _risk(analysis.risk),
         "explanation": [_contribution(item) for item in analysis.explanation],
@@ -99,6 +109,17 @@ def _region(region: RegionMeasurement) -> JsonObject:
     }
 
 
+def _segmentation(quality: SegmentationQuality | None) -> JsonObject | None:
+    if quality is None:
+        return None
+    return {
+        "method": quality.method,
+        "model": asdict(quality.model) if quality.model else None,
+        "score": quality.score,
+        "agreement": quality.agreement,
+    }
+
+
 def _finding(finding: QualityFinding) -> JsonObject:
     return {"code": finding.code, "severity": finding.severity.value, "message": finding.message}
 
@@ -113,12 +134,7 @@ def _risk(risk: RiskEstimate | None) -> JsonObject:
         },
         "category": risk.category,
         "category_rule": risk.category_rule,
-        "model": {
-            "name": risk.model.name,
-            "version": risk.model.version,
-            "training_data": risk.model.training_data,
-            "sha256": risk.model.sha256,
-        },
+        "model": asdict(risk.model),
     }
 
 

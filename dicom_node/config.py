@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import analysis
-from analysis.config import AnalysisConfig, ForearmPosition
+from analysis.config import (
+    AnalysisConfig,
+    ForearmPosition,
+    RoiConvention,
+    SegmentationMethod,
+    TextureEngine,
+)
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import (
     ae_title,
@@ -112,6 +118,17 @@ class _AnalysisTable:
     guideline: Path = field(metadata=must(existing_path))
     models: Path = field(default=_SHIPPED_MODELS, metadata=must(existing_path))
     forearm_position: ForearmPosition = "palm_down"
+    roi_convention: RoiConvention = "hologic"
+    segmentation: SegmentationMethod = "network"
+    texture_engine: TextureEngine = "numba"
+    texture_families: tuple[str, ...] = ("original",)
+    devices: Path | None = field(default=None, metadata=must(existing_path))
+
+    def settings(self) -> AnalysisConfig:
+        """Return the engine's settings, every path absolute."""
+        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        paths = {name: value.resolve() for name, value in values.items() if isinstance(value, Path)}
+        return AnalysisConfig(**values | paths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +171,7 @@ class NodeConfig:
         engine = read_table(_AnalysisTable, _table(document, "analysis"), name="[analysis]", base=base)
         return cls(
             path=path,
-            analysis=AnalysisConfig(
-                reference=engine.reference.resolve(),
-                guideline=engine.guideline.resolve(),
-                models=engine.models.resolve(),
-                forearm_position=engine.forearm_position,
-            ),
+            analysis=engine.settings(),
             destinations=_destinations(document, base),
             **_with_absolute_data_dir(tables, base),
         )

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from dicom_node.errors import ConfigurationError
@@ -111,6 +112,8 @@ def _checked(key: str, value: Any, kind: Any, item: Field[Any], base: Path) -> A
 
 def _converted(value: Any, kind: Any, base: Path) -> tuple[Any, str]:
     """Return the value as `kind`, or None, and what was expected in words."""
+    if get_origin(kind) is UnionType:  # an optional setting: leaving the key out is how to say None
+        kind = next(choice for choice in get_args(kind) if choice is not NoneType)
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return (value if value in choices else None), "one of " + ", ".join(map(repr, choices))
