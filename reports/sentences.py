@@ -10,6 +10,7 @@ from analysis.results import (
     RegionChange,
     RegionMeasurement,
     RiskEstimate,
+    SegmentationQuality,
     Severity,
     StudyAnalysis,
 )
@@ -215,7 +216,20 @@ def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
         sentences.append("T- and Z-scores copied from the densitometer, against its own reference")
     if analysis.device:
         sentences.append(f"Densitometer: {analysis.device}")
+    if analysis.segmentation is not None:
+        sentences.append(segmentation_sentence(analysis.segmentation))
     return sentences
+
+
+def segmentation_sentence(found: SegmentationQuality) -> str:
+    """Say who drew the outlines and how far to trust them."""
+    model = found.model
+    drawn = f"{model.name} version {model.version}; {model.training_data}" if model else "no network"
+    score = f"estimated probability of a good radius outline {percent_text(found.score)} %"
+    agreement = (
+        "" if found.agreement is None else f", agreement of two methods {rounded(found.agreement, 3)} (Dice)"
+    )
+    return f"Outlines by the {found.method} method ({drawn}): {score}{agreement}"
 
 
 def context_sentences(analysis: StudyAnalysis) -> list[str]:

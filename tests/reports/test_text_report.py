@@ -7,7 +7,7 @@ from dataclasses import replace
 from pydicom import Dataset
 from report_support import make_analysis, make_source
 
-from analysis.results import Contribution, StudyAnalysis
+from analysis.results import Contribution, ModelIdentity, SegmentationQuality, StudyAnalysis
 from reports.render import as_text
 from reports.source import report_context
 from reports.structured_report import measurement_report
@@ -91,3 +91,15 @@ def test_no_number_of_a_vendor_is_claimed_as_measured() -> None:
     text = as_text(measurement_report(context))
     assert "Measured on calibrated pixels" in text
     assert "Copied from the densitometer" not in text
+
+
+def test_it_says_who_drew_the_outlines_and_how_far_to_trust_them() -> None:
+    network = ModelIdentity("forearm-net", "2", "simulated forearms, research use only", "ab" * 32)
+    found = SegmentationQuality("network", network, score=0.987, agreement=0.9912)
+    text = as_text(report(make_analysis(segmentation=found)))
+    assert "Outlines by the network method (forearm-net version 2; simulated forearms, research" in text
+    assert "probability of a good radius outline 98.7 %, agreement of two methods 0.991 (Dice)" in text
+    classical = SegmentationQuality("classical", None, score=0.5)
+    assert "Outlines by the classical method (no network)" in as_text(
+        report(make_analysis(segmentation=classical))
+    )
