@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from analysis.errors import RejectedInput
 from analysis.segmentation.letterbox import NETWORK_SHAPE, letterbox, to_network_input
 
-shapes = st.tuples(st.integers(240, 700), st.integers(160, 400))
+shapes = st.tuples(st.integers(240, 600), st.integers(240, 400))
 spacings = st.tuples(st.floats(0.25, 0.5), st.floats(0.25, 0.5))
 
 
