@@ -54,8 +54,8 @@ class Anatomy:
         Areal density of all bone, g/cm².
     radius_density : ndarray of float32
         Areal density of the radius alone, g/cm².
-    radius_cover, ulna_cover : ndarray of float32
-        Fraction of the cell inside the bone's outline.
+    radius_cover, ulna_cover, hand_cover : ndarray of float32
+        Fraction of the cell inside the bone's outline; the hand's are carpals and metacarpals together.
     soft_tissue : ndarray of float32
         Soft tissue, g/cm².
     """
@@ -67,6 +67,7 @@ class Anatomy:
     radius_density: Map
     radius_cover: Map
     ulna_cover: Map
+    hand_cover: Map
     soft_tissue: Map
 
 
@@ -81,10 +82,11 @@ def build_anatomy(subject: Subject) -> Anatomy:
     styloid_density, styloid_cover = painter.ellipsoid(geometry.ulnar_styloid)
     density = radius_density + ulna_density
     density += styloid_density * (1 - 0.85 * ulna_cover)  # it springs from the head and shares its bone
-    for metacarpal in geometry.metacarpals:
-        density += painter.long_bone(metacarpal)[0]
-    for carpal in geometry.carpals:
-        density += painter.ellipsoid(carpal)[0]
+    hand_cover = np.zeros_like(density)
+    hand = [painter.long_bone(bone) for bone in geometry.metacarpals]
+    for bone_density, bone_cover in hand + [painter.ellipsoid(bone) for bone in geometry.carpals]:
+        density += bone_density
+        np.maximum(hand_cover, bone_cover, out=hand_cover)
     return Anatomy(
         geometry=geometry,
         x=x,
@@ -93,6 +95,7 @@ def build_anatomy(subject: Subject) -> Anatomy:
         radius_density=radius_density,
         radius_cover=radius_cover,
         ulna_cover=np.maximum(ulna_cover, styloid_cover),
+        hand_cover=hand_cover,
         soft_tissue=_soft_tissue(geometry, x),
     )
 

@@ -83,7 +83,7 @@ def render(subject: Subject, acquisition: Acquisition, seed: int) -> Phantom:
     """
     rng = np.random.default_rng([seed, 3])
     anatomy = build_anatomy(subject)
-    image = image_map(acquisition, _picture_centre(subject, acquisition))
+    image = picture_map(subject, acquisition)
     metal = volar_plate(anatomy, rng) if acquisition.artefact == "metal" else None
     row_mm, column_mm = acquisition.spacing_mm
     shape = (acquisition.rows, acquisition.columns)
@@ -111,6 +111,11 @@ def render(subject: Subject, acquisition: Acquisition, seed: int) -> Phantom:
 def true_measurements(subject: Subject) -> dict[str, RegionTruth]:
     """Noiseless densitometry of a subject's radius, without rendering a picture."""
     return true_regions(build_anatomy(subject), subject.forearm_length_mm)
+
+
+def picture_map(subject: Subject, acquisition: Acquisition) -> ImageMap:
+    """Where every pixel of a scan lies in the bone frame."""
+    return image_map(acquisition, _picture_centre(subject, acquisition))
 
 
 def _picture_centre(subject: Subject, acquisition: Acquisition) -> tuple[float, float]:
