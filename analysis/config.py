@@ -10,6 +10,66 @@ ForearmPosition = Literal["palm_down", "palm_up", "unchecked"]
 RoiConvention = Literal["hologic", "lunar"]
 SegmentationMethod = Literal["network", "classical"]
 TextureEngine = Literal["numba", "pyradiomics"]
+PreprocessingStep = Literal[
+    "anisotropy_correction",
+    "artefact_exclusion",
+    "denoise",
+    "grey_standardisation",
+    "contrast_normalisation",
+]
+
+PREPROCESSING: tuple[PreprocessingStep, ...] = (
+    "anisotropy_correction",
+    "artefact_exclusion",
+    "denoise",
+    "grey_standardisation",
+    "contrast_normalisation",
+)
+"""All steps: each one was found to help on simulated forearms (``benchmarks/``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MechanicsAssumptions:
+    """What the mechanical model must assume, for no projection shows it; results are for relative use only.
+
+    Attributes
+    ----------
+    compact_modulus_mpa : float
+        Young's modulus of compact bone. Assumption, of the order of human cortical bone.
+    compact_mineral_g_cm3 : float
+        Mineral per volume of compact bone; 1.05 is customary in hip structural analysis, pQCT of the radius
+        gives 1.16 (122.1 mg/mm over 105.1 mm², PMC3179319). Section moments use it too.
+    density_exponent : float
+        Of the power law from mineral density to modulus; 1.49 to 2.18 in trabecular bone (Morgan, J Biomech
+        2003;36:897-904), for compact bone an assumption.
+    poisson_ratio : float
+        Assumption.
+    depth_over_width : float
+        Of the shaft's section, taken as an ellipse; towards the wrist depth grows with the square root of the
+        width. Assumption.
+    fall_load_body_weights : float
+        Force on one hand over body weight: 0.65 to 1.7 in arrested forward falls (DeGoede & Ashton-Miller, J
+        Biomech 2002;35:843-848).
+    radius_share : float
+        Part of that force which the radius carries: the ulna bears 18.4 % (Werner 1986, PMID 3770570).
+    transverse_share : float
+        Force across the forearm in the image's plane over the force along it. Assumption.
+    unit_load_n : float
+        Force on the radius where body mass is unknown.
+    element_mm : float
+        Side of the square elements.
+    """
+
+    compact_modulus_mpa: float = 17_000.0
+    compact_mineral_g_cm3: float = 1.05
+    density_exponent: float = 1.5
+    poisson_ratio: float = 0.3
+    depth_over_width: float = 1.0
+    fall_load_body_weights: float = 1.0
+    radius_share: float = 0.816
+    transverse_share: float = 0.05
+    unit_load_n: float = 1000.0
+    element_mm: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +90,17 @@ class AnalysisConfig:
         Whose region definitions place the regions of interest.
     segmentation : {"network", "classical"}
         How bones are found; the classical method is also the network's fall-back.
+    preprocessing : tuple of str
+        Which steps prepare a picture for segmentation, see `analysis.segmentation.preprocessing`; what is
+        measured is never changed by them.
     texture_engine : {"numba", "pyradiomics"}
         Who computes the IBSI texture classes; both give the same values, pyradiomics is the reference.
     texture_families : tuple of str
         Which texture families are computed beside the core set, see `analysis.measurement.texture`.
     devices : Path or None
         The site's own calibration, cross-calibration, precision and quality control of its scanners (TOML).
+    mechanics : MechanicsAssumptions
+        Material and loads of the finite-element model.
     """
 
     reference: Path
@@ -44,9 +109,11 @@ class AnalysisConfig:
     forearm_position: ForearmPosition = "palm_down"
     roi_convention: RoiConvention = "hologic"
     segmentation: SegmentationMethod = "network"
+    preprocessing: tuple[PreprocessingStep, ...] = PREPROCESSING
     texture_engine: TextureEngine = "numba"
     texture_families: tuple[str, ...] = ("original",)
     devices: Path | None = None
+    mechanics: MechanicsAssumptions = MechanicsAssumptions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import analysis
 from analysis.config import (
     AnalysisConfig,
     ForearmPosition,
+    MechanicsAssumptions,
     RoiConvention,
     SegmentationMethod,
     TextureEngine,
@@ -123,6 +124,7 @@ class _AnalysisTable:
     texture_engine: TextureEngine = "numba"
     texture_families: tuple[str, ...] = ("original",)
     devices: Path | None = field(default=None, metadata=must(existing_path))
+    mechanics: MechanicsAssumptions = field(default=MechanicsAssumptions())
 
     def settings(self) -> AnalysisConfig:
         """Return the engine's settings, every path absolute."""
@@ -168,7 +170,7 @@ class NodeConfig:
             name: read_table(schema, _table(document, name), name=f"[{name}]", base=base)
             for name, schema in _TABLES.items()
         }
-        engine = read_table(_AnalysisTable, _table(document, "analysis"), name="[analysis]", base=base)
+        engine = _read_analysis(_table(document, "analysis"), base)
         return cls(
             path=path,
             analysis=engine.settings(),
@@ -235,6 +237,33 @@ def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(table, dict):
         raise ConfigurationError(f"{name} = {table!r}: must be a table; write [{name}] on its own line")
     return table
+
+
+_MECHANICS_LIMITS = {
+    "compact_modulus_mpa": (100, 100_000),
+    "compact_mineral_g_cm3": (0.5, 2),
+    "density_exponent": (0.5, 4),
+    "poisson_ratio": (0, 0.49),
+    "depth_over_width": (0.3, 3),
+    "fall_load_body_weights": (0.01, 10),
+    "radius_share": (0.01, 1),
+    "transverse_share": (0, 1),
+    "unit_load_n": (1, 100_000),
+    "element_mm": (0.4, 2),
+}
+"""Finer elements would take seconds, coarser ones do not follow the bone."""
+
+
+def _read_analysis(table: Mapping[str, Any], base: Path) -> _AnalysisTable:
+    """Read ``[analysis]`` and ``[analysis.mechanics]``."""
+    name = "[analysis.mechanics]"
+    own = {key: value for key, value in table.items() if key != "mechanics"}
+    mechanics = read_table(MechanicsAssumptions, _table(table, "mechanics"), name=name, base=base)
+    for key, limits in _MECHANICS_LIMITS.items():
+        remedy = between(*limits)(getattr(mechanics, key))
+        if remedy:
+            raise ConfigurationError(f"{name} {key} = {getattr(mechanics, key)!r}: must be {remedy}")
+    return read_table(_AnalysisTable, own, name="[analysis]", base=base, mechanics=mechanics)
 
 
 def _with_absolute_data_dir(tables: dict[str, Any], base: Path) -> dict[str, Any]:
