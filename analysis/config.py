@@ -21,11 +21,10 @@ PreprocessingStep = Literal[
 PREPROCESSING: tuple[PreprocessingStep, ...] = (
     "anisotropy_correction",
     "artefact_exclusion",
-    "denoise",
     "grey_standardisation",
     "contrast_normalisation",
 )
-"""All steps: each one was found to help on simulated forearms (``benchmarks/``)."""
+"""The steps that were found to help on simulated forearms; ``denoise`` moved edges more than it mended."""
 
 
 @dataclass(frozen=True, slots=True)

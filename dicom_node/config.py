@@ -14,9 +14,11 @@ from typing import Any
 
 import analysis
 from analysis.config import (
+    PREPROCESSING,
     AnalysisConfig,
     ForearmPosition,
     MechanicsAssumptions,
+    PreprocessingStep,
     RoiConvention,
     SegmentationMethod,
     TextureEngine,
@@ -121,6 +123,7 @@ class _AnalysisTable:
     forearm_position: ForearmPosition = "palm_down"
     roi_convention: RoiConvention = "hologic"
     segmentation: SegmentationMethod = "network"
+    preprocessing: tuple[PreprocessingStep, ...] = PREPROCESSING
     texture_engine: TextureEngine = "numba"
     texture_families: tuple[str, ...] = ("original",)
     devices: Path | None = field(default=None, metadata=must(existing_path))

@@ -117,6 +117,10 @@ def _converted(value: Any, kind: Any, base: Path) -> tuple[Any, str]:
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return (value if value in choices else None), "one of " + ", ".join(map(repr, choices))
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        choices = get_args(get_args(kind)[0])
+        known = isinstance(value, list) and all(entry in choices for entry in value)
+        return (tuple(value) if known else None), "a list of " + ", ".join(map(repr, choices))
     if get_origin(kind) is tuple:
         good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
         return (tuple(value) if good else None), 'a list of texts, e.g. ["A", "B"]'

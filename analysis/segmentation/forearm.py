@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.config import PREPROCESSING, PreprocessingStep
 from analysis.errors import RejectedInput
-from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, ForearmFrame
-from analysis.segmentation.landmarks import (
-    DistalEnd,
-    articular_surface,
-    distal_ends,
-    soft_tissue_level,
-)
-from analysis.segmentation.metal import metal_mask, painted_over
-from analysis.segmentation.motion import motion_findings, sideways_jerk_mm
+from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy
+from analysis.segmentation.classical import SURE, find_by_edges, shaft_width_mm, trace
 from analysis.segmentation.normalise import normalised
-from analysis.segmentation.orientation import Lie, likely_lies
-from analysis.segmentation.outline import as_polygon, clip_to_image, rasterise
-from analysis.segmentation.plausibility import judge
-from analysis.segmentation.refinement import refine
-from analysis.segmentation.straighten import StraightImage, centred_frame, straighten
-from analysis.segmentation.styloid import ulnar_styloid
-from analysis.segmentation.tracking import BoneTrack, edge_paths
+from analysis.segmentation.orientation import likely_lies
+from analysis.segmentation.preprocessing import is_display_grey, prepare
 
-STEP_MM = 0.3
-AXIS_START_MM = 4.0
-"""How far proximal to the bones' ends the axis is measured from."""
-SHORTEST_AXIS_MM = 30.0
-MOTION_START_MM = 12.0
-"""How far proximal to the bones' ends their edges are smooth enough to show motion."""
 FIRST_SPACINGS_MM = (0.33, 0.22, 0.5)
 """Where the scale is unknown, these are tried in turn: most exports lie near the first."""
 NOMINAL_SHAFT_WIDTH_MM = 12.5
 """Outer diameter of the radius shaft, 11.5 mm in women and 13.5 mm in men (PMC3179319 and Riggs 2004,
 derived)."""
-EDGE_STRIDE = 3
-"""Rows per point of an outline's long edges: they are smoothed over more than this."""
-NARROWEST_END_MM = 4.0
-"""No forearm bone ends narrower than this."""
-LEAST_CONFIDENCE = 0.2
-SURE = 0.5
-"""Confidence at which no other hypothesis of scale or lie is tried."""
 
 
-def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | None) -> ForearmAnatomy:
+def find_forearm(
+    pixels: NDArray[np.float32],
+    spacing_mm: tuple[float, float] | None,
+    *,
+    preprocessing: Sequence[PreprocessingStep] = PREPROCESSING,
+    density: bool | None = None,
+) -> ForearmAnatomy:
     """Segment radius and ulna and locate their landmarks.
 
     Only order and contrast of the pixel values are used, so areal density and any monotone display grey serve
@@ -65,33 +47,12 @@ def find_forearm(pixels: NDArray[np.float32], spacing_mm: tuple[float, float] | 
     RejectedInput
         ``radius_not_found`` or ``distal_end_not_found``, with the cure.
     """
-    image = normalised(pixels)
     if spacing_mm is None:
-        spacing_mm = _judged_spacing(image)
-    metal = metal_mask(pixels, spacing_mm)
-    image = normalised(painted_over(pixels.astype(np.float64), metal, spacing_mm))
-    fits: list[ForearmAnatomy] = []
-    refusals: list[RejectedInput] = []
-    for lie in likely_lies(image, spacing_mm):
-        try:
-            fits.append(_anatomy(image, metal, spacing_mm, lie))
-        except RejectedInput as refusal:
-            refusals.append(refusal)
-            continue
-        if fits[-1].confidence >= SURE:
-            break
-    best = max(fits, key=lambda fit: fit.confidence, default=None)
-    if best is None:
-        raise refusals[0]
-    if best.confidence < LEAST_CONFIDENCE:
-        reasons = "; ".join(finding.message for finding in best.findings) or "edges are too faint"
-        raise RejectedInput(
-            "radius_not_found",
-            f"No plausible radius was found ({reasons}). Send a forearm scan that shows both bones and the "
-            f"wrist, "
-            "upright within 20 degrees.",
-        )
-    return best
+        spacing_mm = _judged_spacing(normalised(pixels))
+    if density is None:
+        density = not is_display_grey(pixels)
+    picture = prepare(pixels, spacing_mm, preprocessing, density=density)
+    return find_by_edges(picture)
 
 
 def _judged_spacing(image: FloatArray) -> tuple[float, float]:
@@ -103,7 +64,7 @@ def _judged_spacing(image: FloatArray) -> tuple[float, float]:
         try:
             spacing = _spacing_by_shaft(image, first)
             lie = likely_lies(image, (spacing, spacing))[0]
-            judged.append((_anatomy(image, no_metal, (spacing, spacing), lie).confidence, spacing))
+            judged.append((trace(image, no_metal, (spacing, spacing), lie).confidence, spacing))
         except RejectedInput as refusal:
             refusals.append(refusal)
             continue
@@ -117,193 +78,6 @@ def _judged_spacing(image: FloatArray) -> tuple[float, float]:
 
 def _spacing_by_shaft(image: FloatArray, spacing: float) -> float:
     for _ in range(2):
-        bones = _bones(image, (spacing, spacing), likely_lies(image, (spacing, spacing))[0])
-        rows = bones.radius.width.size
-        shaft = float(np.median(bones.radius.width[rows - round(40 / STEP_MM) :])) * STEP_MM
-        spacing *= NOMINAL_SHAFT_WIDTH_MM / shaft
+        lie = likely_lies(image, (spacing, spacing))[0]
+        spacing *= NOMINAL_SHAFT_WIDTH_MM / shaft_width_mm(image, (spacing, spacing), lie)
     return spacing
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bones:
-    """Both bones of one straightened image with their distal ends."""
-
-    image: StraightImage
-    soft: FloatArray
-    radius: BoneTrack
-    ulna: BoneTrack
-    radius_end: DistalEnd
-    ulna_end: DistalEnd
-    radius_is_right: bool
-
-
-def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bones:
-    """Track both bones and tell them apart: the radius is the one that ends broad."""
-    frame = centred_frame((image.shape[0], image.shape[1]), spacing_mm, lie.angle)
-    straight = straighten(image, frame, STEP_MM)
-    paths = edge_paths(straight)
-    rough = paths.track(0), paths.track(1)
-    soft = soft_tissue_level(straight, *rough)
-    proximal = straight.values.shape[0] - round(35.0 / STEP_MM)
-    ends = distal_ends(straight, rough, soft, proximal)
-    left, right = (
-        paths.track(side, _end_rows(bone, end))
-        for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
-    )
-    widths = _distal_width(left, ends[0]), _distal_width(right, ends[1])
-    if min(widths) < NARROWEST_END_MM / STEP_MM:
-        raise RejectedInput(
-            "radius_not_found",
-            "The edges of a forearm bone run into each other: it is too faint or leaves the image. Repeat "
-            "the scan with both bones in the field and without cast or clothing.",
-        )
-    radius_is_right = widths[1] > widths[0]
-    if radius_is_right:
-        return Bones(straight, soft, right, left, ends[1], ends[0], True)
-    return Bones(straight, soft, left, right, ends[0], ends[1], False)
-
-
-def _end_rows(bone: BoneTrack, end: DistalEnd) -> tuple[int, int]:
-    """Rows where the distal line meets the bone's left and right edge."""
-    row, last = int(end.row), bone.left.size - 1
-    left, right = end.at(float(bone.left[row])), end.at(float(bone.right[row]))
-    return int(np.clip(left, 0, last)), int(np.clip(right, 0, last))
-
-
-def _distal_width(bone: BoneTrack, end: DistalEnd) -> float:
-    """Width (columns) of the bone between 4 and 10 mm from its end."""
-    row = int(end.row)
-    return float(np.median(bone.width[row + round(4.0 / STEP_MM) : row + round(10.0 / STEP_MM)]))
-
-
-def _anatomy(
-    image: FloatArray, metal: NDArray[np.bool_], spacing_mm: tuple[float, float], lie: Lie
-) -> ForearmAnatomy:
-    bones = _bones(image, spacing_mm, lie)
-    straight = bones.image
-    radius = refine(straight, bones.radius, min(_end_rows(bones.radius, bones.radius_end)))
-    ulna = refine(straight, bones.ulna, min(_end_rows(bones.ulna, bones.ulna_end)))
-    surface = articular_surface(straight, radius, bones.radius_end)
-    head = articular_surface(straight, ulna, bones.ulna_end)
-    tip = ulnar_styloid(straight, ulna, bones.ulna_end, bones.soft, bones.radius_is_right)
-    shape = (image.shape[0], image.shape[1])
-    radius_points = clip_to_image(_to_image(straight, *_bone_outline(radius, surface)), shape)
-    ulna_points = clip_to_image(_to_image(straight, *_bone_outline(ulna, head)), shape)
-    frame, slope = _forearm_frame(bones, radius, ulna, tip)
-    ends = _surface_ends(straight, surface, frame, bones.radius_is_right)
-    end_plate = _to_image(straight, *_surface_middle(surface))[0]
-    confidence, findings = judge(
-        radius_width=radius.width * STEP_MM,
-        ulna_width=ulna.width * STEP_MM,
-        end_row=int(bones.radius_end.row),
-        step=STEP_MM,
-        strength=min(radius.strength, ulna.strength),
-        drop=min(bones.radius_end.drop, bones.ulna_end.drop),
-        end_plate_to_styloid_mm=(float(np.mean(surface[1])) - tip[1]) * STEP_MM,
-        tilt_degrees=float(np.rad2deg(np.arctan(frame.direction[0] / frame.direction[1]))),
-    )
-    return ForearmAnatomy(
-        radius_mask=rasterise(radius_points, shape),
-        ulna_mask=rasterise(ulna_points, shape),
-        metal_mask=metal,
-        radius_outline=as_polygon(radius_points),
-        ulna_outline=as_polygon(ulna_points),
-        hand_up=frame.direction[1] > 0,
-        axis_origin=frame.origin,
-        axis_direction=frame.direction,
-        end_plate=(float(end_plate[0]), float(end_plate[1])),
-        ulnar_styloid=frame.origin,
-        radius_is_right_of_ulna=bones.radius_is_right,
-        radius_axis_slope=slope,
-        frame=frame,
-        radial_styloid_mm=ends[0],
-        end_plate_medial_mm=ends[1],
-        confidence=confidence,
-        findings=(*findings, *motion_findings(_jerk_mm(bones, radius, ulna))),
-    )
-
-
-def _bone_outline(bone: BoneTrack, surface: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Closed outline (columns, rows): up the left edge, along the distal surface, down the right edge."""
-    columns, rows = surface
-    last = bone.left.size
-    left = np.arange(last - 1, int(np.ceil(rows[0])), -EDGE_STRIDE)
-    right = np.arange(int(np.ceil(rows[-1])) + 1, last, EDGE_STRIDE)
-    outline_columns = np.concatenate([bone.left[left], columns, bone.right[right]])
-    return outline_columns, np.concatenate([left.astype(float), rows, right.astype(float)])
-
-
-def _to_image(straight: StraightImage, columns: FloatArray, rows: FloatArray) -> FloatArray:
-    """Straightened indices to image points ``(column, row)``, shape (points, 2)."""
-    column, row = straight.frame.to_image(straight.across(columns), straight.along(rows))
-    return np.stack([column, row], axis=1)
-
-
-def _surface_middle(surface: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    columns, rows = surface
-    middle = (columns[0] + columns[-1]) / 2
-    return np.array([middle]), np.array([np.interp(middle, columns, rows)])
-
-
-def _forearm_frame(
-    bones: Bones, radius: BoneTrack, ulna: BoneTrack, tip: tuple[float, float]
-) -> tuple[ForearmFrame, float]:
-    """Frame along the forearm with its zero at the ulnar styloid tip, and the radius shaft's slope within it.
-
-    The forearm's axis is the midline between the outer borders of radius and ulna: either bone alone curves,
-    and their mean leans to the radial side where the radius flares.
-    """
-    straight = bones.image
-    first = int(max(bones.radius_end.row, bones.ulna_end.row)) + round(AXIS_START_MM / STEP_MM)
-    rows = np.arange(first, _last_seen_row(straight, radius, ulna))
-    if rows.size < round(SHORTEST_AXIS_MM / STEP_MM):
-        raise RejectedInput(
-            "radius_not_found",
-            f"Less than {SHORTEST_AXIS_MM:.0f} mm of the forearm's shafts is in the image, too little to "
-            f"find its "
-            "axis. Repeat the scan with a longer field of view.",
-        )
-    outer = (radius.right + ulna.left) / 2 if bones.radius_is_right else (radius.left + ulna.right) / 2
-    turn = np.arctan(np.polyfit(rows, outer[rows], 1)[0])
-    shaft = rows[rows.size // 2 :]
-    radius_turn = np.arctan(np.polyfit(shaft, radius.centre[shaft], 1)[0])
-    dx, dy = straight.frame.direction
-    direction = (dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn))
-    origin = _to_image(straight, np.array([tip[0]]), np.array([tip[1]]))[0]
-    frame = replace(
-        straight.frame,
-        origin=(float(origin[0]), float(origin[1])),
-        direction=(float(direction[0]), float(direction[1])),
-    )
-    return frame, float(np.tan(radius_turn - turn))
-
-
-def _jerk_mm(bones: Bones, radius: BoneTrack, ulna: BoneTrack) -> float:
-    first = int(max(bones.radius_end.row, bones.ulna_end.row)) + round(MOTION_START_MM / STEP_MM)
-    rows = slice(first, _last_seen_row(bones.image, radius, ulna))
-    edges = np.stack([radius.left, radius.right, ulna.left, ulna.right])[:, rows]
-    return sideways_jerk_mm(edges * STEP_MM, STEP_MM)
-
-
-def _last_seen_row(straight: StraightImage, radius: BoneTrack, ulna: BoneTrack) -> int:
-    """First row, walking proximally, at which an edge of either bone has left the image."""
-    rows = np.arange(radius.left.size)
-    seen = np.ones(rows.size, np.bool_)
-    for edge in (radius.left, radius.right, ulna.left, ulna.right):
-        column = np.clip(np.round(edge), 0, straight.values.shape[1] - 1).astype(np.intp)
-        seen &= straight.valid[rows, column]
-    return int(np.flatnonzero(seen)[-1]) + 1 if seen.any() else 0
-
-
-def _surface_ends(
-    straight: StraightImage,
-    surface: tuple[FloatArray, FloatArray],
-    frame: ForearmFrame,
-    radius_is_right: bool,
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Radial and ulnar end of the articular surface in forearm coordinates (mm)."""
-    columns, rows = surface
-    radial, ulnar = (-1, 0) if radius_is_right else (0, -1)
-    points = _to_image(straight, columns[[radial, ulnar]], rows[[radial, ulnar]])
-    across, along = frame.to_forearm(points[:, 0], points[:, 1])
-    return (float(across[0]), float(along[0])), (float(across[1]), float(along[1]))

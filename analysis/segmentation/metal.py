@@ -27,7 +27,7 @@ BESIDE_MM, BEYOND_MM = 3.0, 3.0
 """Half width and length of the zone beyond either end of a piece of metal that shows the bone under it."""
 
 
-def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+def metal_mask(pixels: NDArray[np.floating], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
     """Pixels that are metal or blurred by it.
 
     Metal is what no bone can be: far brighter than all bone, or, in display greys that their window has
@@ -36,7 +36,7 @@ def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> 
 
     Parameters
     ----------
-    pixels : ndarray of float32, (rows, columns)
+    pixels : ndarray of float, (rows, columns)
         Dense bone bright.
     """
     low, bone = np.percentile(pixels, (1.0, BONE_PERCENTILE))
@@ -54,7 +54,7 @@ def metal_mask(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> 
     return np.asarray(ndimage.binary_dilation(grown, disc), np.bool_)
 
 
-def _broad_white(pixels: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+def _broad_white(pixels: NDArray[np.floating], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
     """Broad patches of the highest value that do not run on to the image's border."""
     clipped = pixels >= pixels.max()
     # beyond the border white goes on, so that a shaft keeps its breadth there

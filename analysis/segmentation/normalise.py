@@ -31,25 +31,40 @@ def normalised(pixels: NDArray[np.floating]) -> FloatArray:
     RejectedInput
         ``radius_not_found`` if the image is too small, not finite or without contrast.
     """
-    if pixels.ndim != 2 or min(pixels.shape) < MINIMUM_SIDE_PX:
-        raise RejectedInput(
-            "radius_not_found",
-            f"The image is {' x '.join(map(str, pixels.shape))} pixels; a forearm scan needs at least "
-            f"{MINIMUM_SIDE_PX} x {MINIMUM_SIDE_PX}. Send the full scan, not a thumbnail.",
-        )
+    check_pixels(pixels)
+    return np.asarray(np.clip(contrast(pixels), 0.0, 1.0))
+
+
+def contrast(pixels: NDArray[np.floating]) -> FloatArray:
+    """The scale of `normalised` without its clipping.
+
+    Raises
+    ------
+    RejectedInput
+        ``radius_not_found`` if the image is without contrast.
+    """
     values = pixels.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise RejectedInput(
-            "radius_not_found", "The image holds pixels without a finite value. Export the scan again."
-        )
     low, bone = np.percentile(values, (1.0, BONE_PERCENTILE))
     if bone - low <= 1e-6 * max(abs(bone), abs(low), 1.0):
         raise RejectedInput(
             "radius_not_found",
             "The image has no contrast: no bone can be seen in it. Send the diagnostic scan.",
         )
-    high = low + BONE_HEADROOM * (bone - low)
-    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0))
+    return np.asarray((values - low) / (BONE_HEADROOM * (bone - low)))
+
+
+def check_pixels(pixels: NDArray[np.floating]) -> None:
+    """Refuse a picture that cannot show a forearm: ``radius_not_found``, too small or not finite."""
+    if pixels.ndim != 2 or min(pixels.shape) < MINIMUM_SIDE_PX:
+        raise RejectedInput(
+            "radius_not_found",
+            f"The image is {' x '.join(map(str, pixels.shape))} pixels; a forearm scan needs at least "
+            f"{MINIMUM_SIDE_PX} x {MINIMUM_SIDE_PX}. Send the full scan, not a thumbnail.",
+        )
+    if not np.isfinite(pixels).all():
+        raise RejectedInput(
+            "radius_not_found", "The image holds pixels without a finite value. Export the scan again."
+        )
 
 
 def without_soft_tissue(image: FloatArray, step_mm: float, width_mm: float = 26.0) -> FloatArray:
