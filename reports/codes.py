@@ -89,6 +89,24 @@ REGION_FINDINGS = MappingProxyType(
 )
 RADIUS_FINDING = _private("ROI_RADIUS", "Analysed radius")
 
+OTHER_BONE_FINDINGS = MappingProxyType(
+    {
+        bone: MappingProxyType(
+            {
+                "ultradistal": _private(f"ROI_UD_{suffix}", f"Ultradistal {label} region"),
+                "mid": _private(f"ROI_MID_{suffix}", f"Mid {label} region"),
+                "one_third": _private(f"ROI_13_{suffix}", f"One-third {label} region"),
+                "total": _private(f"ROI_TOTAL_{suffix}", f"Total {label} region"),
+            }
+        )
+        for bone, suffix, label in (("ulna", "ULNA", "ulna"), ("both", "BOTH", "radius and ulna"))
+    }
+)
+OTHER_BONE_SITES = MappingProxyType(
+    {"ulna": codes.SCT.Ulna, "both": Code("110535000", "SCT", "Radius and ulna")}
+)
+"""`StudyAnalysis.other_bones` key -> (23416004, SCT), (110535000, SCT), both in pydicom's SCT dictionary."""
+
 REGION_NAMES = MappingProxyType(
     {
         "ultradistal": "Ultradistal radius",
@@ -116,6 +134,19 @@ REGION_BMD = MappingProxyType(
     }
 )
 """Areal BMD pre-coordinated with its region, for viewers that print the name alone; equivalent to `BMD`."""
+
+OTHER_BONE_BMD = MappingProxyType(
+    {
+        bone: MappingProxyType(
+            {
+                region: _private(f"{code.value}_{bone.upper()}", f"{code.meaning} {label}")
+                for region, code in REGION_BMD.items()
+            }
+        )
+        for bone, label in (("ulna", "ulna"), ("both", "R+U"))
+    }
+)
+"""The same for the ulna, and for radius and ulna together."""
 
 BMD_UNCERTAINTY = _private("BMD_SD", "BMD uncertainty 1 SD")
 T_SCORE = _private("T_SCORE", "T-score")

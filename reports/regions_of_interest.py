@@ -71,6 +71,15 @@ def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
     return np.array([*points, points[0]], dtype=np.float64)
 
 
+def convex_outline(*polygons: Polygon) -> Polygon:
+    """Return the convex outline around all `polygons`: SR knows no region of two separate parts."""
+    from scipy.spatial import ConvexHull
+
+    points = np.array([point for polygon in polygons for point in polygon], dtype=np.float64)
+    corners = points[ConvexHull(points).vertices]
+    return tuple((float(column), float(row)) for column, row in corners)
+
+
 def tracking_identifier(name: str, context: ReportContext) -> TrackingIdentifier:
     """Name an outline for people and, by a UID of its own, for machines."""
     uid = context.uid(f"tracking:{name}", ResultKind.MEASUREMENTS)

@@ -58,24 +58,36 @@ def model_sentence(risk: RiskEstimate) -> str:
 
 
 def region_sentences(analysis: StudyAnalysis) -> list[str]:
-    """One sentence per region, distal to proximal."""
-    sentences = []
-    for region in REGIONS:
-        measured = analysis.regions.get(region)
-        if measured is None or measured.bmd_g_cm2 is None:
-            continue
-        parts = [f"BMD {bmd_text(measured)} g/cm²"]
-        if measured.t_score is not None:
-            parts.append(f"T-score {number_text(measured.t_score, '{T-score}')}")
-        if measured.z_score is not None:
-            parts.append(f"Z-score {number_text(measured.z_score, '{Z-score}')}")
-        if measured.bmc_g is not None:
-            parts.append(f"BMC {number_text(measured.bmc_g, 'g')} g")
-        if measured.area_cm2 is not None:
-            parts.append(f"area {number_text(measured.area_cm2, 'cm2')} cm²")
-        origin = f" (BMD {SOURCES[measured.bmd_source]})" if measured.bmd_source else ""
-        sentences.append(f"{coded.REGION_NAMES[region]}: {', '.join(parts)}{origin}")
-    return sentences
+    """One sentence per region of the radius, distal to proximal."""
+    return [
+        _region_sentence(coded.REGION_NAMES[region], analysis.regions[region])
+        for region in REGIONS
+        if region in analysis.regions and analysis.regions[region].bmd_g_cm2 is not None
+    ]
+
+
+def other_bone_sentences(analysis: StudyAnalysis) -> list[str]:
+    """One sentence per region of the ulna and of both bones together."""
+    return [
+        _region_sentence(coded.OTHER_BONE_FINDINGS[bone][region].meaning.removesuffix(" region"), measured)
+        for bone, regions in analysis.other_bones.items()
+        for region in REGIONS
+        if (measured := regions.get(region)) is not None and measured.bmd_g_cm2 is not None
+    ]
+
+
+def _region_sentence(name: str, measured: RegionMeasurement) -> str:
+    parts = [f"BMD {bmd_text(measured)} g/cm²"]
+    if measured.t_score is not None:
+        parts.append(f"T-score {number_text(measured.t_score, '{T-score}')}")
+    if measured.z_score is not None:
+        parts.append(f"Z-score {number_text(measured.z_score, '{Z-score}')}")
+    if measured.bmc_g is not None:
+        parts.append(f"BMC {number_text(measured.bmc_g, 'g')} g")
+    if measured.area_cm2 is not None:
+        parts.append(f"area {number_text(measured.area_cm2, 'cm2')} cm²")
+    origin = f" (BMD {SOURCES[measured.bmd_source]})" if measured.bmd_source else ""
+    return f"{name}: {', '.join(parts)}{origin}"
 
 
 def bmd_text(measured: RegionMeasurement) -> str:

@@ -8,7 +8,7 @@ analysed radius.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from highdicom.sr import (
     AlgorithmIdentification,
@@ -32,12 +32,12 @@ from pydicom.sr.coding import Code
 from pydicom.valuerep import DSdecimal
 
 from analysis.errors import AnalysisError
-from analysis.results import REGIONS, RegionMeasurement, RiskEstimate
+from analysis.results import REGIONS, Polygon, RegionMeasurement, RiskEstimate
 from reports import codes as coded
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind, result_uid
 from reports.instance import finish, report_arguments
 from reports.numbers import decimals_of, rounded
-from reports.regions_of_interest import finding_site, image_region, tracking_identifier
+from reports.regions_of_interest import convex_outline, finding_site, image_region, tracking_identifier
 from reports.sentences import category_sentence, context_sentences, limit_sentences, provenance_sentences
 from reports.source import ReportContext
 from reports.texture import TEXTURE_REGION, coded_texture
@@ -58,7 +58,7 @@ def measurement_report(context: ReportContext) -> ComprehensiveSR:
     report = MeasurementReport(
         observation_context=observation_context(context),
         procedure_reported=coded.DXA_PROCEDURE,
-        imaging_measurements=[*_region_groups(context), _radius_group(context)],
+        imaging_measurements=[*_region_groups(context), _radius_group(context), *_other_bone_groups(context)],
         title=coded.IMAGING_MEASUREMENT_REPORT,
     )
     report[0].ContentSequence.append(_qualitative_evaluations(context))
@@ -103,20 +103,51 @@ def _region_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQuali
         numbers = _region_numbers(region, measured)
         if region == TEXTURE_REGION:
             numbers += _texture_numbers(context)
-        if not numbers:
-            continue
-        site = finding_site(coded.FINDING_SITES[region], analysis.laterality)
-        groups.append(
-            PlanarROIMeasurementsAndQualitativeEvaluations(
-                tracking_identifier=tracking_identifier(coded.REGION_NAMES[region], context),
-                referenced_region=image_region(measured.polygon, context),
-                finding_type=coded.REGION_FINDINGS[region],
-                finding_sites=[site],
-                algorithm_id=_engine_algorithm(context),
-                measurements=numbers,
+        if numbers:
+            name, site = coded.REGION_NAMES[region], coded.FINDING_SITES[region]
+            finding = coded.REGION_FINDINGS[region]
+            groups.append(
+                _outlined_group(context, name, measured.polygon, finding=finding, site=site, numbers=numbers)
             )
-        )
     return groups
+
+
+def _other_bone_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+    """The ulna's regions, and radius and ulna together inside one outline around both."""
+    radius, others = context.analysis.regions, context.analysis.other_bones
+    groups = []
+    for bone, regions in others.items():
+        for region in GROUP_ORDER:
+            ulna = others["ulna"][region].polygon if region in others.get("ulna", {}) else ()
+            if region not in regions or region not in radius or not ulna or not radius[region].polygon:
+                continue
+            outline = convex_outline(radius[region].polygon, ulna) if bone == "both" else ulna
+            finding, site = coded.OTHER_BONE_FINDINGS[bone][region], coded.OTHER_BONE_SITES[bone]
+            name = finding.meaning.removesuffix(" region")
+            if numbers := _region_numbers(region, regions[region], names=coded.OTHER_BONE_BMD[bone]):
+                groups.append(
+                    _outlined_group(context, name, outline, finding=finding, site=site, numbers=numbers)
+                )
+    return groups
+
+
+def _outlined_group(
+    context: ReportContext,
+    name: str,
+    polygon: Polygon,
+    *,
+    finding: Code,
+    site: Code,
+    numbers: Sequence[Measurement] | None,
+) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    return PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking_identifier(name, context),
+        referenced_region=image_region(polygon, context),
+        finding_type=finding,
+        finding_sites=[finding_site(site, context.analysis.laterality)],
+        algorithm_id=_engine_algorithm(context),
+        measurements=numbers,
+    )
 
 
 def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitativeEvaluations:
@@ -127,41 +158,53 @@ def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitative
     outlined = {region for region, measured in analysis.regions.items() if measured.polygon}
     for region in GROUP_ORDER:
         if region in analysis.regions and region not in outlined:
-            numbers += _region_numbers(region, analysis.regions[region], site_of_its_own=True)
+            site = coded.REGION_FINDINGS[region]
+            numbers += _region_numbers(region, analysis.regions[region], site=site)
     if analysis.risk:
         numbers += _risk_interval_numbers(analysis.risk)
-    return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking_identifier("Analysed radius", context),
-        referenced_region=image_region(context.evidence.radius_outline, context),
-        finding_type=coded.RADIUS_FINDING,
-        finding_sites=[finding_site(coded.RADIUS, analysis.laterality)],
-        algorithm_id=_engine_algorithm(context),
-        measurements=numbers or None,
+    outline = context.evidence.radius_outline
+    return _outlined_group(
+        context,
+        "Analysed radius",
+        outline,
+        finding=coded.RADIUS_FINDING,
+        site=coded.RADIUS,
+        numbers=numbers or None,
     )
 
 
 def _region_numbers(
-    region: str, measured: RegionMeasurement, *, site_of_its_own: bool = False
+    region: str,
+    measured: RegionMeasurement,
+    *,
+    names: Mapping[str, Code] = coded.REGION_BMD,
+    site: Code | None = None,
 ) -> list[Measurement]:
-    """BMD, T, Z, area, BMC in this order (OHIF prints the first five), then the uncertainty."""
+    """BMD, T, Z, area, BMC in this order (OHIF prints the first five), then the uncertainty.
+
+    Parameters
+    ----------
+    names : mapping of region to the concept name of its BMD
+    site : Code, optional
+        Finding site of every number, where it is not that of the group.
+    """
     of_bmd = coded.BMD_METHODS[measured.bmd_source] if measured.bmd_source else None
     of_score = coded.SCORE_METHODS[measured.score_source] if measured.score_source else None
     rows: tuple[tuple[Code, float | None, Code, Code | None], ...] = (
-        (coded.REGION_BMD[region], measured.bmd_g_cm2, coded.G_PER_CM2, of_bmd),
+        (names[region], measured.bmd_g_cm2, coded.G_PER_CM2, of_bmd),
         (coded.T_SCORE, measured.t_score, coded.T_SCORE_UNIT, of_score),
         (coded.Z_SCORE, measured.z_score, coded.Z_SCORE_UNIT, of_score),
         (coded.AREA, measured.area_cm2, coded.CM2, of_bmd),
         (coded.BMC, measured.bmc_g, coded.GRAM, of_bmd),
         (coded.BMD_UNCERTAINTY, measured.bmd_uncertainty_g_cm2, coded.G_PER_CM2, None),
     )
-    site = coded.REGION_FINDINGS[region] if site_of_its_own else None
     return [
         _number(
             name,
             value,
             unit,
             method=method,
-            equivalent=coded.BMD if name == coded.REGION_BMD[region] else None,
+            equivalent=coded.BMD if name == names[region] else None,
             site=site,
         )
         for name, value, unit, method in rows

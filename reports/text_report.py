@@ -35,6 +35,7 @@ from reports.sentences import (
     limit_sentences,
     model_sentence,
     morphometry_sentence,
+    other_bone_sentences,
     provenance_sentences,
     quality_sentences,
     recommendation_sentences,
@@ -78,7 +79,7 @@ def text_report(context: ReportContext) -> ComprehensiveSR:
 
 def _sections(context: ReportContext) -> list[ContainerContentItem]:
     analysis = context.analysis
-    findings = region_sentences(analysis)
+    findings = region_sentences(analysis) + other_bone_sentences(analysis)
     findings += filter(None, (morphometry_sentence(analysis), texture_sentence(analysis)))
     drivers = [f"Influence on the 10-year log-odds: {text}" for text in driver_sentences(analysis)]
     method = [f"Quality: {text}" for text in quality_sentences(analysis)]

@@ -57,6 +57,45 @@ def test_every_measured_number_reads_back_exactly() -> None:
             assert read.get(concept) == value, (region, concept)
 
 
+def with_ulna() -> StudyAnalysis:
+    """Ulna 40 columns left of the radius, and both bones together."""
+    radius = make_analysis().regions
+    ulna = {
+        region: replace(measured, bmd_g_cm2=0.41, polygon=tuple((x - 40.0, y) for x, y in measured.polygon))
+        for region, measured in radius.items()
+    }
+    both = {region: replace(measured, bmd_g_cm2=0.48, polygon=()) for region, measured in radius.items()}
+    return make_analysis(other_bones={"ulna": ulna, "both": both})
+
+
+def test_the_ulna_and_both_bones_together_have_groups_of_their_own_after_the_radius() -> None:
+    groups = groups_by_finding(reread(with_ulna()))
+    assert list(groups)[:5] == ["ROI_13", "ROI_UD", "ROI_MID", "ROI_TOTAL", "ROI_RADIUS"]
+    assert numbers(groups["ROI_13_ULNA"])["BMD_13_ULNA"] == 0.41
+    assert numbers(groups["ROI_UD_BOTH"])["BMD_UD_BOTH"] == 0.48
+    assert groups["ROI_13_ULNA"].finding_sites[0].value.value == "23416004"
+    assert groups["ROI_13_BOTH"].finding_sites[0].value.value == "110535000"
+
+
+def test_the_outline_around_both_bones_holds_each_of_them() -> None:
+    analysis = with_ulna()
+    outline = groups_by_finding(reread(analysis))["ROI_13_BOTH"].roi.value
+    for polygon in (analysis.regions["one_third"].polygon, analysis.other_bones["ulna"]["one_third"].polygon):
+        low, high = outline.min(axis=0), outline.max(axis=0)
+        assert all((low <= np.array(point)).all() and (np.array(point) <= high).all() for point in polygon)
+
+
+def test_an_ulna_that_could_not_be_outlined_has_no_group() -> None:
+    analysis = with_ulna()
+    others = {
+        "ulna": {name: replace(region, polygon=()) for name, region in analysis.other_bones["ulna"].items()},
+        "both": analysis.other_bones["both"],
+    }
+    assert not [
+        name for name in groups_by_finding(reread(replace(analysis, other_bones=others))) if "ULNA" in name
+    ]
+
+
 def test_every_risk_and_its_interval_read_back_in_percent() -> None:
     analysis = make_analysis()
     read = numbers(groups_by_finding(reread(analysis))[coded.RADIUS_FINDING.value])
@@ -155,7 +194,7 @@ def test_every_code_has_a_short_code_value() -> None:
 
 
 def test_names_of_measurements_fit_beside_the_picture() -> None:
-    document = reread(make_analysis())
+    document = reread(with_ulna())
     names = [
         item.ConceptNameCodeSequence[0].CodeMeaning
         for item in content_items(document)

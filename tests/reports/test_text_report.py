@@ -103,3 +103,12 @@ def test_it_says_who_drew_the_outlines_and_how_far_to_trust_them() -> None:
     assert "Outlines by the classical method (no network)" in as_text(
         report(make_analysis(segmentation=classical))
     )
+
+
+def test_the_ulna_and_both_bones_are_told_after_the_radius() -> None:
+    measured = make_analysis().regions["one_third"]
+    others = {"ulna": {"one_third": replace(measured, bmd_g_cm2=0.41)}, "both": {"one_third": measured}}
+    text = as_text(report(make_analysis(other_bones=others)))
+    assert "One-third ulna: BMD 0.410 ± 0.004 g/cm²" in text
+    assert "One-third radius and ulna: BMD 0.556" in text
+    assert text.index("Total radius") < text.index("One-third ulna")
