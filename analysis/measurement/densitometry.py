@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.acquisition.image import RadiusImage, VendorRegion
+from analysis.measurement.edge_recovery import Content
 from analysis.measurement.reference import ReferenceCurve
 from analysis.results import (
     REGIONS,
@@ -42,6 +43,8 @@ def measure_regions(
     reference: ReferenceCurve,
     age_years: float | None,
     sex: str | None,
+    *,
+    contents: Mapping[str, Content] | None = None,
 ) -> tuple[dict[str, RegionMeasurement], tuple[QualityFinding, ...]]:
     """Densitometry of the radius regions.
 
@@ -58,7 +61,10 @@ def measure_regions(
     reference : ReferenceCurve
         For T and Z of BMD measured on pixels.
     age_years, sex
-        Of the patient, for Z; ``None`` if unknown.
+        Of the patient, for Z and for a T-score by sex; ``None`` if unknown.
+    contents : Mapping[str, Content], optional
+        Mineral and area by outline, from `analysis.measurement.edge_recovery.region_contents`; without them
+        the pixels of the masks count.
 
     Returns
     -------
@@ -72,7 +78,8 @@ def measure_regions(
     findings: list[QualityFinding] = []
     for name, mask in masks.items():
         if image.density:
-            regions[name] = _scored(_measured(image, mask, name), name, reference, age_years, sex)
+            plain = measured_region(image, mask, name, contents.get(name) if contents else None)
+            regions[name] = scored(plain, name, reference, age_years=age_years, sex=sex)
         elif image.vendor is None:
             regions[name] = RegionMeasurement(area_cm2=_area_cm2(image, mask))
     if image.vendor is not None:
@@ -82,6 +89,44 @@ def measure_regions(
     findings.extend(_absence_findings(image, masks, regions, age_years, sex))
     findings.extend(_order_findings(regions))
     return regions, tuple(findings)
+
+
+def measured_region(
+    image: RadiusImage, mask: Mask, name: str, content: Content | None = None
+) -> RegionMeasurement:
+    """BMD, BMC and area of one region of a calibrated image, without scores."""
+    if content is None:
+        bmd, area = _mean(image.pixels, mask), _area_cm2(image, mask)
+        bmc = bmd * area if area is not None else None
+    else:
+        bmd, area, bmc = content.bmc_g / content.area_cm2, content.area_cm2, content.bmc_g
+    # total is made of the others: not more precise than the least precise of them is a safe assumption
+    precision = PRECISION_CV_PERCENT.get(name, max(PRECISION_CV_PERCENT.values()))
+    return RegionMeasurement(
+        bmd_g_cm2=bmd,
+        bmd_source=BmdSource.PIXELS,
+        bmd_uncertainty_g_cm2=bmd_uncertainty(image.pixels, mask, precision),
+        bmc_g=bmc,
+        area_cm2=area,
+    )
+
+
+def scored(
+    region: RegionMeasurement,
+    name: str,
+    reference: ReferenceCurve,
+    *,
+    age_years: float | None,
+    sex: str | None,
+    bone: str = "radius",
+) -> RegionMeasurement:
+    """The region with the T- and Z-scores that the reference can give it."""
+    if region.bmd_g_cm2 is None:
+        return region
+    t_score = reference.t_score(name, region.bmd_g_cm2, sex, bone)
+    z_score = reference.z_score(name, region.bmd_g_cm2, age_years, sex, bone)
+    known = t_score is not None or z_score is not None
+    return replace(region, t_score=t_score, z_score=z_score, score_source=BmdSource.PIXELS if known else None)
 
 
 def bmd_uncertainty(density: NDArray[np.float32], mask: Mask, precision_cv_percent: float) -> float | None:
@@ -122,32 +167,6 @@ def _with_total(region_masks: Mapping[str, Mask]) -> dict[str, Mask]:
     if "total" not in masks and all(name in masks for name in REGIONS[:3]):
         masks["total"] = masks[REGIONS[0]] | masks[REGIONS[1]] | masks[REGIONS[2]]
     return masks
-
-
-def _measured(image: RadiusImage, mask: Mask, name: str) -> RegionMeasurement:
-    bmd, area = _mean(image.pixels, mask), _area_cm2(image, mask)
-    # total is made of the others: not more precise than the least precise of them is a safe assumption
-    precision = PRECISION_CV_PERCENT.get(name, max(PRECISION_CV_PERCENT.values()))
-    return RegionMeasurement(
-        bmd_g_cm2=bmd,
-        bmd_source=BmdSource.PIXELS,
-        bmd_uncertainty_g_cm2=bmd_uncertainty(image.pixels, mask, precision),
-        bmc_g=bmd * area if area is not None else None,
-        area_cm2=area,
-    )
-
-
-def _scored(
-    region: RegionMeasurement, name: str, reference: ReferenceCurve, age_years: float | None, sex: str | None
-) -> RegionMeasurement:
-    if region.bmd_g_cm2 is None:
-        return region
-    t_score = reference.t_score(name, region.bmd_g_cm2)
-    z_score = reference.z_score(name, region.bmd_g_cm2, age_years, sex)
-    scored = t_score is not None or z_score is not None
-    return replace(
-        region, t_score=t_score, z_score=z_score, score_source=BmdSource.PIXELS if scored else None
-    )
 
 
 def _copied(region: VendorRegion) -> RegionMeasurement:
@@ -214,7 +233,9 @@ def _absence_findings(
     whose = "the reference" if image.density else "the vendor's results"
     without_t = [name for name in measured if regions[name].t_score is None]
     if without_t:
-        why = f"{whose} has no young-adult value for it" if image.density else f"{whose} give none"
+        why = (
+            f"{whose} has no young-adult value for it and this sex" if image.density else f"{whose} give none"
+        )
         findings.append(_absent("t_score_unavailable", "T-score", without_t, why, Severity.INFO))
     without_z = [name for name in measured if regions[name].z_score is None]
     if without_z:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.acquisition.image import RadiusImage
-from analysis.measurement.densitometry import measure_regions
-from analysis.measurement.edge_recovery import recovered_density
+from analysis.config import MechanicsAssumptions
+from analysis.measurement.bones import measure_bones
+from analysis.measurement.mechanics import Mechanics, measure_mechanics
 from analysis.measurement.morphometry import measure_morphometry
 from analysis.measurement.reference import ReferenceCurve
 from analysis.measurement.regions import PlacedRegions
 from analysis.measurement.texture import measure_texture
-from analysis.results import BmdSource, QualityFinding, RegionMeasurement, Severity
+from analysis.results import QualityFinding, RegionMeasurement, Severity
 from analysis.segmentation.anatomy import ForearmAnatomy
-from analysis.segmentation.outline import area
 
 TEXTURE_REGION = "ultradistal"
-DISJOINT_REGIONS = ("ultradistal", "mid", "one_third")
 RING_TOLERANCE = 0.05
 """Relative difference of one-third BMD by mean and by ring model above which edges or model are doubtful."""
 
@@ -29,9 +29,14 @@ class Measurements:
     """What was measured; polygons are on the grid of ``RadiusImage.pixels``."""
 
     regions: Mapping[str, RegionMeasurement]
+    other_bones: Mapping[str, Mapping[str, RegionMeasurement]]
     morphometry: Mapping[str, float | None]
     texture: Mapping[str, float | None]
     findings: tuple[QualityFinding, ...]
+    mechanics: Mapping[str, float | None] = field(default_factory=dict)
+    uncertainty: Mapping[str, float] = field(default_factory=dict)
+    """One SD of a value, by its name and in its unit."""
+    strain_map: NDArray[np.float32] | None = None
 
 
 def measure(
@@ -43,8 +48,10 @@ def measure(
     age_years: float | None,
     sex: str | None,
     radiomics: bool = True,
+    weight_kg: float | None = None,
+    mechanics: MechanicsAssumptions | None = None,
 ) -> Measurements:
-    """Measure density, shaft geometry and texture.
+    """Measure density, shaft geometry, texture and mechanics.
 
     Regions that metal overlaps keep their outline and lose their numbers (``artefact_metal``).
 
@@ -52,78 +59,70 @@ def measure(
     ----------
     radiomics : bool
         False leaves pyradiomics out of the texture, see `analysis.measurement.texture.measure_texture`.
+    weight_kg : float or None
+        Body mass, which the mechanical model's load follows.
+    mechanics : MechanicsAssumptions or None
+        None leaves the mechanical model out.
     """
-    spoiled = {name for name, mask in placed.masks.items() if (mask & anatomy.metal_mask).any()}
+    density = measure_bones(image, anatomy, placed, reference, age_years=age_years, sex=sex)
+    spoiled = density.spoiled
     clean = {name: mask for name, mask in placed.masks.items() if name not in spoiled}
-    areas = _outline_areas(image, placed)
-    regions, density_findings = measure_regions(
-        _with_edges_recovered(image, anatomy, placed, areas), clean, reference, age_years, sex
-    )
-    for name in spoiled:
-        regions[name] = RegionMeasurement()
-    for name, polygon in placed.polygons.items():
-        regions[name] = replace(_with_outline_area(regions[name], areas[name]), polygon=polygon)
     shaft = None if "one_third" in spoiled else image.forearm_length_mm
     morphometry = measure_morphometry(image.pixels, image.density, anatomy, image.spacing_mm, shaft)
     texture = measure_texture(
         image.pixels, image.density, anatomy, clean.get(TEXTURE_REGION), radiomics=radiomics
     )
+    deformed = _deformed(
+        image, anatomy, placed.slabs, density.radius, weight_kg=weight_kg, assumptions=mechanics
+    )
     return Measurements(
-        regions=regions,
+        regions=density.radius,
+        other_bones=density.others,
         morphometry=morphometry.values,
         texture=texture.values,
         findings=(
             *_metal_findings(anatomy, spoiled),
-            *density_findings,
+            *density.findings,
             *morphometry.findings,
-            *_ring_findings(regions["one_third"], morphometry.values),
+            *_ring_findings(density.radius["one_third"], morphometry.values),
             *texture.findings,
+            *deformed.findings,
         ),
+        mechanics=deformed.values,
+        uncertainty=deformed.uncertainty,
+        strain_map=deformed.strain_map,
     )
 
 
-def _with_edges_recovered(
-    image: RadiusImage, anatomy: ForearmAnatomy, placed: PlacedRegions, areas: Mapping[str, float]
-) -> RadiusImage:
-    """The image whose mean over a region's pixels is that region's mineral over the area of its outline.
-
-    A region is some 30 pixels wide and 40 long: whether an edge takes a line of pixels in or not changes its
-    area and its mineral by up to 3 %. The outline knows area to a fraction of a pixel, and pixels at a
-    region's ends count by the part that lies inside.
-    """
-    if not image.density or image.spacing_mm is None:
-        return image
-    density = recovered_density(image.pixels, anatomy, image.spacing_mm)
-    pixel_cm2 = image.spacing_mm[0] * image.spacing_mm[1] / 100.0
-    _, along = anatomy.frame.of_pixels((density.shape[0], density.shape[1]))
-    dx, dy = anatomy.axis_direction
-    pixel_mm = abs(dx) * image.spacing_mm[1] + abs(dy) * image.spacing_mm[0]
-    measured = density.copy()
-    for name in DISJOINT_REGIONS:
-        if name in placed.masks:
-            mask, (distal, proximal) = placed.masks[name], placed.slabs[name]
-            part = np.clip(np.minimum(along - distal, proximal - along) / pixel_mm + 0.5, 0.0, 1.0)
-            mineral_g = float((density * part)[anatomy.radius_mask].sum()) * pixel_cm2
-            measured[mask] += np.float32(mineral_g / areas[name] - density[mask].mean(dtype=np.float64))
-    return replace(image, pixels=measured)
-
-
-def _with_outline_area(region: RegionMeasurement, area_cm2: float) -> RegionMeasurement:
-    """Area and BMC by the sub-pixel outline; a vendor's own area stays."""
-    if region.area_cm2 is None or region.bmd_source is BmdSource.VENDOR:
-        return region
-    bmc = None if region.bmd_g_cm2 is None else region.bmd_g_cm2 * area_cm2
-    return replace(region, area_cm2=area_cm2, bmc_g=bmc)
+def _deformed(
+    image: RadiusImage,
+    anatomy: ForearmAnatomy,
+    slabs: Mapping[str, tuple[float, float]],
+    regions: Mapping[str, RegionMeasurement],
+    *,
+    weight_kg: float | None,
+    assumptions: MechanicsAssumptions | None,
+) -> Mechanics:
+    """The mechanical model, where density is known and no metal stiffens it."""
+    if assumptions is None or not image.density or image.spacing_mm is None:
+        return Mechanics({}, {}, None, ())
+    density_cv = {
+        name: region.bmd_uncertainty_g_cm2 / region.bmd_g_cm2
+        for name, region in regions.items()
+        if region.bmd_g_cm2 and region.bmd_uncertainty_g_cm2 is not None
+    }
+    touched = (anatomy.radius_mask & anatomy.metal_mask).any()
+    return measure_mechanics(
+        image.pixels,
+        anatomy,
+        {} if touched else slabs,
+        density_cv=density_cv,
+        weight_kg=weight_kg,
+        assumptions=assumptions,
+    )
 
 
-def _outline_areas(image: RadiusImage, placed: PlacedRegions) -> dict[str, float]:
-    if image.spacing_mm is None:
-        return {}
-    pixel_cm2 = image.spacing_mm[0] * image.spacing_mm[1] / 100.0
-    return {name: area(np.array(polygon)) * pixel_cm2 for name, polygon in placed.polygons.items()}
-
-
-def _metal_findings(anatomy: ForearmAnatomy, spoiled: set[str]) -> tuple[QualityFinding, ...]:
+def _metal_findings(anatomy: ForearmAnatomy, spoiled: frozenset[str]) -> tuple[QualityFinding, ...]:
     if not anatomy.metal_mask.any():
         return ()
     if not spoiled:

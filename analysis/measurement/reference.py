@@ -1,5 +1,4 @@
-"""T- and Z-scores from a reference curve in ``conf/reference/``: the LMS method on a table with its
-sources."""
+"""T- and Z-scores from a reference in ``conf/reference/``: the LMS method on a table with its sources."""
 
 from __future__ import annotations
 
@@ -11,10 +10,19 @@ from itertools import pairwise
 from pathlib import Path
 
 from analysis.errors import ConfigurationError
-from analysis.results import REGIONS, ReferenceIdentity
+from analysis.results import REGIONS, QualityFinding, ReferenceIdentity, Severity
 
-COLUMNS = ("region", "sex_of_reference", "age_years", "young_adult", "L", "M", "sd", "source")
+Group = tuple[str, str, str]
+"""Bone, region and sex of the people measured (``F`` or ``M``)."""
+
+COLUMNS = ("bone", "region", "sex_of_reference", "age_years", "young_adult", "L", "M", "sd", "source")
 """Header row of a reference file; lines that begin with ``#`` before it describe the file."""
+BONES = ("radius", "ulna", "both")
+"""Of which bone a row is; ``both`` is radius and ulna measured together."""
+POLICIES = ("female", "own_sex")
+"""Whose young adults are everybody's standard: women's (ISCD 2023) or those of the patient's own sex."""
+ANY_DEVICE = "unstated"
+"""What ``# device:`` says where the source names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +54,32 @@ class ReferenceCurve:
     ----------
     identity : ReferenceIdentity
         Name and source, to travel with every score.
-    young_adult : Mapping[str, ReferencePoint]
-        By region. One reference serves both sexes (ISCD 2023: female reference for men too).
-    by_age : Mapping[tuple[str, str], tuple[tuple[float, ReferencePoint], ...]]
-        (age in years, point) by region and sex, ages ascending.
+    policy : {"female", "own_sex"}
+        Whose young adults give the T-score, see `POLICIES`.
+    devices : tuple of str
+        Words of which the scanner's manufacturer or model must hold one; empty if the source names no device.
+    young_adult : Mapping[tuple[str, str, str], ReferencePoint]
+        By bone, region and sex.
+    by_age : Mapping[tuple[str, str, str], tuple[tuple[float, ReferencePoint], ...]]
+        (age in years, point) by bone, region and sex, ages ascending.
     """
 
     identity: ReferenceIdentity
-    young_adult: Mapping[str, ReferencePoint]
-    by_age: Mapping[tuple[str, str], tuple[tuple[float, ReferencePoint], ...]]
+    policy: str
+    devices: tuple[str, ...]
+    young_adult: Mapping[Group, ReferencePoint]
+    by_age: Mapping[Group, tuple[tuple[float, ReferencePoint], ...]]
 
-    def t_score(self, region: str, bmd_g_cm2: float) -> float | None:
-        """SDs from the young-adult mean; ``None`` if the file has none for the region."""
-        point = self.young_adult.get(region)
+    def t_score(
+        self, region: str, bmd_g_cm2: float, sex: str | None = None, bone: str = "radius"
+    ) -> float | None:
+        """SDs from the young-adult mean; ``None`` if the file has none for this bone, region and sex."""
+        of_sex = "F" if self.policy == "female" else sex
+        point = self.young_adult.get((bone, region, of_sex)) if of_sex is not None else None
         return point.score(bmd_g_cm2) if point is not None and bmd_g_cm2 > 0 else None
 
     def z_score(
-        self, region: str, bmd_g_cm2: float, age_years: float | None, sex: str | None
+        self, region: str, bmd_g_cm2: float, age_years: float | None, sex: str | None, bone: str = "radius"
     ) -> float | None:
         """SDs from the mean of the same age and sex, L, M and SD interpolated linearly between ages.
 
@@ -71,11 +88,26 @@ class ReferenceCurve:
         """
         if age_years is None or sex is None or bmd_g_cm2 <= 0:
             return None
-        ages = self.by_age.get((region, sex), ())
+        ages = self.by_age.get((bone, region, sex), ())
         for (lower, before), (upper, after) in pairwise(ages):
             if lower <= age_years <= upper:
                 return _between(before, after, (age_years - lower) / (upper - lower)).score(bmd_g_cm2)
         return None
+
+    def device_findings(self, device: str) -> tuple[QualityFinding, ...]:
+        """``reference_device_differs`` where the scanner is not one of those the reference was made on."""
+        if not self.devices or any(word.casefold() in device.casefold() for word in self.devices):
+            return ()
+        return (
+            QualityFinding(
+                "reference_device_differs",
+                Severity.WARNING,
+                f"T- and Z-scores come from a reference made on {' or '.join(self.devices)} "
+                f"({self.identity.name}), the scan from {device or 'an unnamed scanner'}: BMD of the forearm "
+                "differs between makers by more than a standard deviation. Name your densitometer's own "
+                "reference in [analysis] reference.",
+            ),
+        )
 
 
 def load_reference(path: Path) -> ReferenceCurve:
@@ -84,8 +116,9 @@ def load_reference(path: Path) -> ReferenceCurve:
     Parameters
     ----------
     path : Path
-        CSV with the header row `COLUMNS`, UTF-8. Before it, lines ``# name: ...`` and ``# source: ...``.
-        ``young_adult`` is ``yes`` or ``no``; a young-adult row may leave ``age_years`` blank.
+        CSV with the header row `COLUMNS`, UTF-8. Before it, lines ``# name: ...``, ``# source: ...``,
+        ``# policy: ...`` (see `POLICIES`) and ``# device: ...`` (names with commas between them, or
+        `ANY_DEVICE`). ``young_adult`` is ``yes`` or ``no``; a young-adult row may leave ``age_years`` blank.
 
     Raises
     ------
@@ -99,24 +132,31 @@ def load_reference(path: Path) -> ReferenceCurve:
             f"The reference {path} cannot be read ({error}); name a CSV file of conf/reference/."
         ) from error
     head = [line for line in lines if line.startswith("#")]
-    young_adult: dict[str, ReferencePoint] = {}
-    by_age: dict[tuple[str, str], dict[float, ReferencePoint]] = {}
+    policy, device = _described(path, head, "policy"), _described(path, head, "device")
+    if policy not in POLICIES:
+        raise ConfigurationError(
+            f"The reference {path} has '# policy: {policy}'; use one of {', '.join(POLICIES)}."
+        )
+    young_adult: dict[Group, ReferencePoint] = {}
+    by_age: dict[Group, dict[float, ReferencePoint]] = {}
     for number, row in _rows(path, lines):
-        region, sex, age, is_young_adult, point = _parsed(path, number, row)
+        group, age, is_young_adult, point = _parsed(path, number, row)
         if is_young_adult:
-            if region in young_adult:
-                raise _broken(path, number, f"has a second young-adult row for {region}; keep one")
-            young_adult[region] = point
+            if group in young_adult:
+                raise _broken(path, number, f"has a second young-adult row for {' '.join(group)}; keep one")
+            young_adult[group] = point
         if age is not None:
-            if age in by_age.setdefault((region, sex), {}):
-                raise _broken(path, number, f"repeats age {age:g} for {region} and sex {sex}; keep one")
-            by_age[region, sex][age] = point
+            if age in by_age.setdefault(group, {}):
+                raise _broken(path, number, f"repeats age {age:g} for {' '.join(group)}; keep one")
+            by_age[group][age] = point
     if not young_adult:
         raise ConfigurationError(
             f"The reference {path} has no young-adult row; mark one per region with young_adult = yes."
         )
     return ReferenceCurve(
         ReferenceIdentity(_described(path, head, "name"), _described(path, head, "source")),
+        policy,
+        () if device == ANY_DEVICE else tuple(word.strip() for word in device.split(",") if word.strip()),
         young_adult,
         {key: tuple(sorted(points.items())) for key, points in by_age.items()},
     )
@@ -135,7 +175,9 @@ def _rows(path: Path, lines: Sequence[str]) -> Iterable[tuple[int, dict[str, str
 
 def _parsed(
     path: Path, number: int, row: Mapping[str, str]
-) -> tuple[str, str, float | None, bool, ReferencePoint]:
+) -> tuple[Group, float | None, bool, ReferencePoint]:
+    if row["bone"] not in BONES:
+        raise _broken(path, number, f"names bone {row['bone']!r}; use one of {', '.join(BONES)}")
     if row["region"] not in REGIONS:
         raise _broken(path, number, f"names region {row['region']!r}; use one of {', '.join(REGIONS)}")
     if row["sex_of_reference"] not in ("F", "M"):
@@ -154,7 +196,8 @@ def _parsed(
         raise _broken(path, number, "has no age_years; only young-adult rows may leave it blank")
     if not (0 < median <= 2 and 0 < sd < median and abs(power) <= 10 and (age is None or 0 <= age <= 120)):
         raise _broken(path, number, "is out of range; M and sd are in g/cm², ages in years")
-    return row["region"], row["sex_of_reference"], age, young_adult, ReferencePoint(power, median, sd)
+    group = row["bone"], row["region"], row["sex_of_reference"]
+    return group, age, young_adult, ReferencePoint(power, median, sd)
 
 
 def _between(before: ReferencePoint, after: ReferencePoint, fraction: float) -> ReferencePoint:

@@ -12,10 +12,14 @@ from analysis.errors import ConfigurationError
 from analysis.measurement.reference import COLUMNS, ReferencePoint, load_reference
 
 SHIPPED = Path(__file__).parents[3] / "conf" / "reference"
-HEAD = "# name: Test\n# source: made up for tests\n" + ",".join(COLUMNS) + "\n"
-CURVE = """one_third,F,30,yes,1,0.70,0.06,test
-one_third,F,60,no,1,0.60,0.06,test
-one_third,F,80,no,1,0.50,0.08,test
+HEAD = (
+    "# name: Test\n# source: made up for tests\n# policy: female\n# device: unstated\n"
+    + ",".join(COLUMNS)
+    + "\n"
+)
+CURVE = """radius,one_third,F,30,yes,1,0.70,0.06,test
+radius,one_third,F,60,no,1,0.60,0.06,test
+radius,one_third,F,80,no,1,0.50,0.08,test
 """
 
 bmd_values = st.floats(0.05, 1.9)
@@ -33,9 +37,10 @@ def test_every_shipped_reference_loads_and_names_its_source(path: Path) -> None:
     curve = load_reference(path)
     assert curve.identity.name
     assert curve.identity.source
-    for region, point in curve.young_adult.items():
-        assert curve.t_score(region, point.median_g_cm2) == pytest.approx(0)
-        assert curve.t_score(region, point.median_g_cm2 - 2.5 * point.sd_g_cm2) == pytest.approx(-2.5)
+    for (bone, region, sex), point in curve.young_adult.items():
+        low = point.median_g_cm2 - 2.5 * point.sd_g_cm2
+        assert curve.t_score(region, point.median_g_cm2, sex, bone) == pytest.approx(0)
+        assert curve.t_score(region, low, sex, bone) == pytest.approx(-2.5)
 
 
 def test_the_default_reference_has_no_score_where_none_is_published() -> None:
@@ -45,6 +50,27 @@ def test_the_default_reference_has_no_score_where_none_is_published() -> None:
     assert curve.t_score("mid", 0.5) is None
     assert curve.t_score("total", 0.5) is None
     assert curve.z_score("one_third", 0.544, 70.0, "F") is None
+
+
+def test_the_chinese_reference_scores_radius_and_ulna_together_by_the_patients_own_sex() -> None:
+    curve = load_reference(SHIPPED / "china-changchun-own-sex.csv")
+    assert curve.t_score("one_third", 0.506, "F", "both") == pytest.approx(0)
+    assert curve.t_score("one_third", 0.625 - 2.5 * 0.109, "M", "both") == pytest.approx(-2.5)
+    assert curve.t_score("one_third", 0.506, None, "both") is None
+    for bone, region in [("radius", "one_third"), ("ulna", "one_third"), ("both", "ultradistal")]:
+        assert curve.t_score(region, 0.506, "F", bone) is None
+
+
+def test_the_iscd_reference_scores_men_by_women() -> None:
+    curve = load_reference(SHIPPED / "iscd-atlas-female.csv")
+    assert curve.t_score("one_third", 0.544, "M") == curve.t_score("one_third", 0.544, "F")
+
+
+@pytest.mark.parametrize(("device", "told"), [("Osteometer DTX-200", 0), ("Hologic Horizon", 1), ("", 1)])
+def test_a_reference_from_another_device_is_remarked_on(device: str, told: int) -> None:
+    findings = load_reference(SHIPPED / "china-changchun-own-sex.csv").device_findings(device)
+    assert len(findings) == told
+    assert not load_reference(SHIPPED / "iscd-atlas-female.csv").device_findings(device)
 
 
 @given(points)
@@ -90,19 +116,22 @@ def test_there_is_no_z_without_age_sex_and_a_curve_around_them(
         ("", "header row"),
         ("# name: x\nregion,age\n", "header row"),
         (HEAD, "no young-adult row"),
-        (HEAD + "one_third,F,60,no,1,0.6,0.06,test\n", "no young-adult row"),
-        (HEAD + CURVE + "one_third,F,31,yes,1,0.7,0.06,test\n", "Line 7 .* second young-adult row"),
-        (HEAD + CURVE + "one_third,F,60,no,1,0.6,0.06,test\n", "Line 7 .* repeats age 60"),
-        (HEAD + "hip,F,30,yes,1,0.7,0.06,test\n", "Line 4 .* 'hip'"),
-        (HEAD + "one_third,W,30,yes,1,0.7,0.06,test\n", "use F or M"),
-        (HEAD + "one_third,F,30,maybe,1,0.7,0.06,test\n", "use yes or no"),
-        (HEAD + "one_third,F,30,yes,1,seven,0.06,test\n", "no number"),
-        (HEAD + 'one_third,F,30,yes,1,"0,7",0.06,test\n', "no number"),
-        (HEAD + "one_third,F,30,yes,1,nan,0.06,test\n", "out of range"),
-        (HEAD + "one_third,F,30,yes,1,694,60,test\n", "g/cm²"),
-        (HEAD + "one_third,F,,no,1,0.7,0.06,test\n", "no age_years"),
-        (HEAD + "one_third,F,30,yes,1,0.7,0.06,\n", "no source"),
-        (HEAD + "one_third,F,30,yes,1,0.7,0.06,a, b\n", "9 cells for 8 columns"),
+        (HEAD + "radius,one_third,F,60,no,1,0.6,0.06,test\n", "no young-adult row"),
+        (HEAD + CURVE + "radius,one_third,F,31,yes,1,0.7,0.06,test\n", "Line 9 .* second young-adult row"),
+        (HEAD + CURVE + "radius,one_third,F,60,no,1,0.6,0.06,test\n", "Line 9 .* repeats age 60"),
+        (HEAD + "radius,hip,F,30,yes,1,0.7,0.06,test\n", "Line 6 .* 'hip'"),
+        (HEAD + "radius,one_third,W,30,yes,1,0.7,0.06,test\n", "use F or M"),
+        (HEAD + "radius,one_third,F,30,maybe,1,0.7,0.06,test\n", "use yes or no"),
+        (HEAD + "radius,one_third,F,30,yes,1,seven,0.06,test\n", "no number"),
+        (HEAD + 'radius,one_third,F,30,yes,1,"0,7",0.06,test\n', "no number"),
+        (HEAD + "radius,one_third,F,30,yes,1,nan,0.06,test\n", "out of range"),
+        (HEAD + "radius,one_third,F,30,yes,1,694,60,test\n", "g/cm²"),
+        (HEAD + "radius,one_third,F,,no,1,0.7,0.06,test\n", "no age_years"),
+        (HEAD + "radius,one_third,F,30,yes,1,0.7,0.06,\n", "no source"),
+        (HEAD + "radius,one_third,F,30,yes,1,0.7,0.06,a, b\n", "10 cells for 9 columns"),
+        (HEAD + "wrist,one_third,F,30,yes,1,0.7,0.06,test\n", "names bone 'wrist'"),
+        (HEAD.replace("female", "male") + CURVE, "use one of female, own_sex"),
+        (HEAD.replace("# device: unstated\n", "") + CURVE, "# device"),
         (HEAD.replace("# source: made up for tests\n", "") + CURVE, "# source"),
     ],
 )
