@@ -81,8 +81,19 @@ def analyze(
         check_side(anatomy, image.laterality, config.forearm_position)
     except RejectedInput as refusal:
         return _refused(datasets, identity, refusal)
-    placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
-    measured = measure(image, anatomy, placed, reference, age_years=context.age_years, sex=context.sex)
+    placed = place_regions(
+        anatomy, image.spacing_mm, image.forearm_length_mm, convention=config.roi_convention
+    )
+    measured = measure(
+        image,
+        anatomy,
+        placed,
+        reference,
+        age_years=context.age_years,
+        sex=context.sex,
+        weight_kg=context.weight_kg,
+        mechanics=config.mechanics,
+    )
     date = next(filter(None, map(study_date, datasets)), None)
     trend, trend_findings = changes(measured.regions, image.laterality, image.device, date, history)
     prediction, risk_findings = models.predict(
@@ -106,6 +117,14 @@ def analyze(
         regions=MappingProxyType(_on_source_grid(measured.regions, image.origin)),
         morphometry=MappingProxyType(dict(measured.morphometry)),
         texture=MappingProxyType(dict(measured.texture)),
+        other_bones=MappingProxyType(
+            {
+                bone: MappingProxyType(_on_source_grid(regions, image.origin))
+                for bone, regions in measured.other_bones.items()
+            }
+        ),
+        mechanics=MappingProxyType(dict(measured.mechanics)),
+        uncertainty=MappingProxyType(dict(measured.uncertainty)),
         quality=(
             *image.findings,
             *anatomy.findings,
@@ -198,6 +217,7 @@ def _evidence(
         driver_map=None if drivers is None else _on_page(drivers, image),
         driver_note=note,
         hand_up=anatomy.hand_up,
+        strain_map=None if measured.strain_map is None else _on_page(measured.strain_map, image),
     )
 
 
