@@ -48,6 +48,8 @@ class Calibration(StrEnum):
     REAL_WORLD_VALUE_MAP = "real_world_value_map"
     VENDOR_TABLE = "vendor_table"
     SITE = "site"
+    VENDOR_ANCHOR = "vendor_anchor"
+    """Greys scaled by the vendor's BMD, for relative measurements only."""
     NONE = "none"
 
 

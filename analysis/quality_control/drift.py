@@ -55,8 +55,9 @@ def _drift(chart: ControlChart, scans: tuple[PhantomScan, ...], device: str) -> 
             "scanner_drift",
             Severity.WARNING,
             f"{device} was out of control on {scans[-1].date} ({rules}): its phantom reads "
-            f"{shift.percent:+.2f} % ({shift.g_cm2:+.4f} g/cm²) off its baseline since {scans[shift.first].date}. Repeat the "
-            "phantom scan, call service if it repeats, and judge changes of BMD with this in mind.",
+            f"{shift.percent:+.2f} % ({shift.g_cm2:+.4f} g/cm²) off its baseline since "
+            f"{scans[shift.first].date}. Repeat the phantom scan, call service if it repeats, and judge "
+            "changes of BMD with this in mind.",
         ),
     )
 
