@@ -10,6 +10,7 @@ ForearmPosition = Literal["palm_down", "palm_up", "unchecked"]
 RoiConvention = Literal["hologic", "lunar"]
 SegmentationMethod = Literal["network", "classical"]
 TextureEngine = Literal["numba", "pyradiomics"]
+TextureFamily = Literal["core", "original", "log", "wavelet", "lbp", "fractal", "variogram"]
 PreprocessingStep = Literal[
     "anisotropy_correction",
     "artefact_exclusion",
@@ -95,7 +96,8 @@ class AnalysisConfig:
     texture_engine : {"numba", "pyradiomics"}
         Who computes the IBSI texture classes; both give the same values, pyradiomics is the reference.
     texture_families : tuple of str
-        Which texture families are computed beside the core set, see `analysis.measurement.texture`.
+        Which texture features are measured: ``core`` are those that a repeated scan finds again, the others
+        are whole families, see `analysis.measurement.texture`. The variogram is always measured.
     devices : Path or None
         The site's own calibration, cross-calibration, precision and quality control of its scanners (TOML).
     mechanics : MechanicsAssumptions
@@ -110,7 +112,7 @@ class AnalysisConfig:
     segmentation: SegmentationMethod = "network"
     preprocessing: tuple[PreprocessingStep, ...] = PREPROCESSING
     texture_engine: TextureEngine = "numba"
-    texture_families: tuple[str, ...] = ("original",)
+    texture_families: tuple[TextureFamily, ...] = ("core",)
     devices: Path | None = None
     mechanics: MechanicsAssumptions = MechanicsAssumptions()
 

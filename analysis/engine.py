@@ -91,6 +91,8 @@ def analyze(
         reference,
         age_years=context.age_years,
         sex=context.sex,
+        texture_families=config.texture_families,
+        texture_engine=config.texture_engine,
         weight_kg=context.weight_kg,
         mechanics=config.mechanics,
     )

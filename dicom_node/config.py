@@ -22,6 +22,7 @@ from analysis.config import (
     RoiConvention,
     SegmentationMethod,
     TextureEngine,
+    TextureFamily,
 )
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import (
@@ -125,7 +126,7 @@ class _AnalysisTable:
     segmentation: SegmentationMethod = "network"
     preprocessing: tuple[PreprocessingStep, ...] = PREPROCESSING
     texture_engine: TextureEngine = "numba"
-    texture_families: tuple[str, ...] = ("original",)
+    texture_families: tuple[TextureFamily, ...] = ("core",)
     devices: Path | None = field(default=None, metadata=must(existing_path))
     mechanics: MechanicsAssumptions = field(default=MechanicsAssumptions())
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.acquisition.image import RadiusImage
-from analysis.config import MechanicsAssumptions
+from analysis.config import MechanicsAssumptions, TextureEngine, TextureFamily
 from analysis.measurement.bones import measure_bones
 from analysis.measurement.mechanics import Mechanics, measure_mechanics
 from analysis.measurement.morphometry import measure_morphometry
@@ -47,7 +47,8 @@ def measure(
     *,
     age_years: float | None,
     sex: str | None,
-    radiomics: bool = True,
+    texture_families: Sequence[TextureFamily] = ("core",),
+    texture_engine: TextureEngine = "numba",
     weight_kg: float | None = None,
     mechanics: MechanicsAssumptions | None = None,
 ) -> Measurements:
@@ -57,8 +58,8 @@ def measure(
 
     Parameters
     ----------
-    radiomics : bool
-        False leaves pyradiomics out of the texture, see `analysis.measurement.texture.measure_texture`.
+    texture_families, texture_engine
+        See `analysis.measurement.texture.measure_texture`.
     weight_kg : float or None
         Body mass, which the mechanical model's load follows.
     mechanics : MechanicsAssumptions or None
@@ -70,7 +71,12 @@ def measure(
     shaft = None if "one_third" in spoiled else image.forearm_length_mm
     morphometry = measure_morphometry(image.pixels, image.density, anatomy, image.spacing_mm, shaft)
     texture = measure_texture(
-        image.pixels, image.density, anatomy, clean.get(TEXTURE_REGION), radiomics=radiomics
+        image.pixels,
+        image.density,
+        anatomy,
+        clean.get(TEXTURE_REGION),
+        families=texture_families,
+        engine=texture_engine,
     )
     deformed = _deformed(
         image, anatomy, placed.slabs, density.radius, weight_kg=weight_kg, assumptions=mechanics

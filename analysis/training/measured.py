@@ -23,8 +23,8 @@ def measure_subject(
 ) -> RiskInputs | None:
     """Scan a subject once and measure the scan as the engine does; None if the engine finds no radius.
 
-    The scan is drawn like any other (side, way up, tilt, pixel size, noise, blur); pyradiomics is left out,
-    because no model uses it.
+    The scan is drawn like any other (side, way up, tilt, pixel size, noise, blur); of texture the variogram
+    alone is measured, because no model uses more.
     """
     phantom = render(subject, draw_acquisition(rng), seed=int(rng.integers(2**31)))
     image = _as_image(phantom, subject.forearm_length_mm + RULER_SD_MM * float(rng.standard_normal()))
@@ -34,7 +34,7 @@ def measure_subject(
         return None
     placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
     measured = measure(
-        image, anatomy, placed, reference, age_years=subject.age_years, sex=subject.sex, radiomics=False
+        image, anatomy, placed, reference, age_years=subject.age_years, sex=subject.sex, texture_families=()
     )
     return RiskInputs(
         subject.age_years, subject.sex, measured.regions, measured.morphometry, measured.texture

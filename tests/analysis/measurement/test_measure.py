@@ -27,7 +27,7 @@ def measured(as_image):
             image = replace(image, pixels=pixels)
         anatomy = find_forearm(image.pixels, image.spacing_mm)
         placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
-        return measure(image, anatomy, placed, reference, age_years=65.0, sex="F", radiomics=False)
+        return measure(image, anatomy, placed, reference, age_years=65.0, sex="F", texture_families=())
 
     return measurements
 
