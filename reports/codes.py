@@ -187,6 +187,18 @@ MORPHOMETRY = MappingProxyType(
 )
 """`StudyAnalysis.morphometry` key -> concept; no code found in DCM, SCT or LN."""
 
+MICROSTRAIN = Code("10*-6", "UCUM", "millionth")
+N_PER_MM = Code("N/mm", "UCUM", "N/mm")
+MECHANICS = MappingProxyType(
+    {
+        "mean_strain_index": (_private("STRAIN_MEAN", "Mean strain index"), MICROSTRAIN),
+        "maximum_strain": (_private("STRAIN_P95", "Strain 95th pct"), MICROSTRAIN),
+        "axial_stiffness_n_mm": (_private("STIFF_AXIAL", "Axial stiffness"), N_PER_MM),
+        "bending_stiffness_n_mm": (_private("STIFF_BENDING", "Bending stiffness"), N_PER_MM),
+    }
+)
+"""`StudyAnalysis.mechanics` key -> concept; model assumptions, so no public code."""
+
 # --- risk -----------------------------------------------------------------------------------------------
 
 FRACTURE_RISK = MappingProxyType(

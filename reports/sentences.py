@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydicom.sr.coding import Code
+
 from analysis.results import (
     REGIONS,
     BmdSource,
@@ -30,9 +32,17 @@ ISCD_STATEMENT = (
     "Positions); the others are shown for research."
 )
 
+PERIPHERAL_STATEMENT = (
+    "The densitometer is a peripheral device: WHO T-score categories must not be applied to any of its "
+    "numbers (ISCD)."
+)
+
 HEAT_MAP_STATEMENT = "The heat map shows what influenced the model, not disease."
 
 SOURCES = {BmdSource.PIXELS: "measured on the pixels", BmdSource.VENDOR: "copied from the densitometer"}
+
+UNITS = {"10*-6": "µstrain", "1": ""}
+"""UCUM units that people write otherwise."""
 
 DRIVERS_SHOWN = 6
 """Contributions listed, largest first; the rest are summed up."""
@@ -97,14 +107,26 @@ def bmd_text(measured: RegionMeasurement) -> str:
     return text if spread is None else f"{text} ± {number_text(spread, 'g/cm2')}"
 
 
-def morphometry_sentence(analysis: StudyAnalysis) -> str | None:
-    """Cortex, shaft and distal end in one sentence, or None if neither was measured."""
-    parts = [
-        f"{_within_sentence(concept.meaning)} {number_text(value, unit)} {unit.value}"
-        for key, (concept, unit) in coded.MORPHOMETRY.items()
-        if (value := analysis.morphometry.get(key)) is not None
-    ]
-    return f"Shape of the radius: {', '.join(parts)}" if parts else None
+def shape_sentences(analysis: StudyAnalysis) -> list[str]:
+    """Cortex, shaft and distal end in one sentence, the mechanical model in another, as far as measured."""
+    told = (
+        ("Shape of the radius", analysis.morphometry, coded.MORPHOMETRY),
+        ("Model of a fall on the hand (relative use only)", analysis.mechanics, coded.MECHANICS),
+    )
+    sentences = []
+    for what, values, concepts in told:
+        parts = [
+            f"{_within_sentence(concept.meaning)} {number_text(value, unit)} {_unit_text(unit)}"
+            for key, (concept, unit) in concepts.items()
+            if (value := values.get(key)) is not None
+        ]
+        if parts:
+            sentences.append(f"{what}: {', '.join(parts)}")
+    return sentences
+
+
+def _unit_text(unit: Code) -> str:
+    return UNITS.get(unit.value, unit.value)
 
 
 def _within_sentence(meaning: str) -> str:
@@ -208,7 +230,8 @@ def limit_sentences(analysis: StudyAnalysis) -> list[str]:
         model = f"Risk model {model_sentence(analysis.risk)}."
     else:
         model = "No fracture risk was computed; the quality findings say why."
-    return [model, ISCD_STATEMENT]
+    peripheral = any(finding.code == "peripheral_device" for finding in analysis.quality)
+    return [model, PERIPHERAL_STATEMENT if peripheral else ISCD_STATEMENT]
 
 
 def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
@@ -219,6 +242,8 @@ def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
         sentences.append(
             f"Pixel spacing {row:.3f} mm (rows) x {column:.3f} mm (columns) from {analysis.spacing_source}"
         )
+    elif analysis.evidence is None:
+        sentences.append("No image: nothing was outlined or measured")
     else:
         sentences.append("Pixel spacing: unknown")
     scored_by = {region.score_source for region in analysis.regions.values()}

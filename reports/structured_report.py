@@ -1,7 +1,8 @@
 """SR-1, the measurements: a Comprehensive SR along TID 1500 "Imaging Measurement Report".
 
 Every measurement group is a planar ROI (TID 1410) with an outline on the analysed image: OHIF shows nothing
-at all of a report that holds one group without. The fracture risks therefore sit on the outline of the
+at all of a report that holds one group without. Only where a study has no image at all are there groups
+without outline (TID 1501). The fracture risks therefore sit on the outline of the
 analysed radius.
 """
 
@@ -20,6 +21,7 @@ from highdicom.sr import (
     DeviceObserverIdentifyingAttributes,
     Measurement,
     MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
     PlanarROIMeasurementsAndQualitativeEvaluations,
@@ -45,6 +47,8 @@ from reports.texture import TEXTURE_REGION, coded_texture
 GROUP_ORDER = ("one_third", *(region for region in REGIONS if region != "one_third"))
 """One-third first: it is the region a diagnosis may rest on (ISCD), and viewers open the first group."""
 
+Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
+
 
 def measurement_report(context: ReportContext) -> ComprehensiveSR:
     """Write the measurements of one analysis as a Comprehensive SR.
@@ -58,7 +62,11 @@ def measurement_report(context: ReportContext) -> ComprehensiveSR:
     report = MeasurementReport(
         observation_context=observation_context(context),
         procedure_reported=coded.DXA_PROCEDURE,
-        imaging_measurements=[*_region_groups(context), _radius_group(context), *_other_bone_groups(context)],
+        imaging_measurements=[
+            *_region_groups(context),
+            *_radius_group(context),
+            *_other_bone_groups(context),
+        ],
         title=coded.IMAGING_MEASUREMENT_REPORT,
     )
     report[0].ContentSequence.append(_qualitative_evaluations(context))
@@ -93,12 +101,12 @@ def observation_context(context: ReportContext) -> ObservationContext:
     return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
 
 
-def _region_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+def _region_groups(context: ReportContext) -> list[Group]:
     analysis = context.analysis
     groups = []
     for region in GROUP_ORDER:
         measured = analysis.regions.get(region)
-        if measured is None or not measured.polygon:
+        if measured is None or not (measured.polygon or context.evidence is None):
             continue
         numbers = _region_numbers(region, measured)
         if region == TEXTURE_REGION:
@@ -107,12 +115,14 @@ def _region_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQuali
             name, site = coded.REGION_NAMES[region], coded.FINDING_SITES[region]
             finding = coded.REGION_FINDINGS[region]
             groups.append(
-                _outlined_group(context, name, measured.polygon, finding=finding, site=site, numbers=numbers)
+                _measurement_group(
+                    context, name, measured.polygon, finding=finding, site=site, numbers=numbers
+                )
             )
     return groups
 
 
-def _other_bone_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQualitativeEvaluations]:
+def _other_bone_groups(context: ReportContext) -> list[Group]:
     """The ulna's regions, and radius and ulna together inside one outline around both."""
     radius, others = context.analysis.regions, context.analysis.other_bones
     groups = []
@@ -126,12 +136,12 @@ def _other_bone_groups(context: ReportContext) -> list[PlanarROIMeasurementsAndQ
             name = finding.meaning.removesuffix(" region")
             if numbers := _region_numbers(region, regions[region], names=coded.OTHER_BONE_BMD[bone]):
                 groups.append(
-                    _outlined_group(context, name, outline, finding=finding, site=site, numbers=numbers)
+                    _measurement_group(context, name, outline, finding=finding, site=site, numbers=numbers)
                 )
     return groups
 
 
-def _outlined_group(
+def _measurement_group(
     context: ReportContext,
     name: str,
     polygon: Polygon,
@@ -139,7 +149,16 @@ def _outlined_group(
     finding: Code,
     site: Code,
     numbers: Sequence[Measurement] | None,
-) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+) -> Group:
+    """TID 1410 with an outline; where there is no image to draw on, TID 1501 with none."""
+    if context.evidence is None:
+        return MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=tracking_identifier(name, context),
+            finding_type=finding,
+            finding_sites=[finding_site(site, context.analysis.laterality)],
+            algorithm_id=_engine_algorithm(context),
+            measurements=numbers,
+        )
     return PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=tracking_identifier(name, context),
         referenced_region=image_region(polygon, context),
@@ -150,20 +169,27 @@ def _outlined_group(
     )
 
 
-def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    """Risks, morphometry, and whatever was measured on a region that could not be outlined."""
+def _radius_group(context: ReportContext) -> list[Group]:
+    """Risks, morphometry, mechanics, and whatever was measured on a region that could not be outlined."""
     analysis = context.analysis
     numbers = _risk_numbers(analysis.risk, context_sentences(analysis)) if analysis.risk else []
-    numbers += _morphometry_numbers(context)
-    outlined = {region for region, measured in analysis.regions.items() if measured.polygon}
+    numbers += _coded_numbers(analysis.morphometry, coded.MORPHOMETRY)
+    numbers += _coded_numbers(analysis.mechanics, coded.MECHANICS)
+    grouped = {
+        region
+        for region, measured in analysis.regions.items()
+        if measured.polygon or context.evidence is None
+    }
     for region in GROUP_ORDER:
-        if region in analysis.regions and region not in outlined:
+        if region in analysis.regions and region not in grouped:
             site = coded.REGION_FINDINGS[region]
             numbers += _region_numbers(region, analysis.regions[region], site=site)
     if analysis.risk:
         numbers += _risk_interval_numbers(analysis.risk)
-    outline = context.evidence.radius_outline
-    return _outlined_group(
+    if context.evidence is None and not numbers:
+        return []
+    outline = context.evidence.radius_outline if context.evidence is not None else ()
+    group = _measurement_group(
         context,
         "Analysed radius",
         outline,
@@ -171,6 +197,7 @@ def _radius_group(context: ReportContext) -> PlanarROIMeasurementsAndQualitative
         site=coded.RADIUS,
         numbers=numbers or None,
     )
+    return [group]
 
 
 def _region_numbers(
@@ -218,11 +245,12 @@ def _texture_numbers(context: ReportContext) -> list[Measurement]:
     ]
 
 
-def _morphometry_numbers(context: ReportContext) -> list[Measurement]:
-    values = context.analysis.morphometry
+def _coded_numbers(
+    values: Mapping[str, float | None], concepts: Mapping[str, tuple[Code, Code]]
+) -> list[Measurement]:
     return [
         _number(concept, value, unit)
-        for key, (concept, unit) in coded.MORPHOMETRY.items()
+        for key, (concept, unit) in concepts.items()
         if (value := values.get(key)) is not None
     ]
 

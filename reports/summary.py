@@ -25,10 +25,10 @@ from reports.sentences import (
     context_sentences,
     driver_sentences,
     limit_sentences,
-    morphometry_sentence,
     provenance_sentences,
     quality_sentences,
     recommendation_sentences,
+    shape_sentences,
     texture_sentence,
 )
 from reports.source import ReportContext, source_image_name
@@ -52,7 +52,7 @@ def summary_page(context: ReportContext) -> Dataset:
 def draw_summary_page(context: ReportContext) -> Image.Image:
     """Draw the page: who, what was measured, what it means, what to do, what to doubt."""
     analysis = context.analysis
-    structure = [text for text in (morphometry_sentence(analysis), texture_sentence(analysis)) if text]
+    structure = shape_sentences(analysis) + [text for text in (texture_sentence(analysis),) if text]
     listed = (
         ("What drove the risk estimate (on 10-year log-odds)", driver_sentences(analysis)),
         ("Change since the prior study", change_sentences(analysis)),

@@ -34,13 +34,13 @@ from reports.sentences import (
     driver_sentences,
     limit_sentences,
     model_sentence,
-    morphometry_sentence,
     other_bone_sentences,
     provenance_sentences,
     quality_sentences,
     recommendation_sentences,
     region_sentences,
     risk_sentences,
+    shape_sentences,
     texture_sentence,
 )
 from reports.source import ReportContext
@@ -80,7 +80,7 @@ def text_report(context: ReportContext) -> ComprehensiveSR:
 def _sections(context: ReportContext) -> list[ContainerContentItem]:
     analysis = context.analysis
     findings = region_sentences(analysis) + other_bone_sentences(analysis)
-    findings += filter(None, (morphometry_sentence(analysis), texture_sentence(analysis)))
+    findings += shape_sentences(analysis) + list(filter(None, [texture_sentence(analysis)]))
     drivers = [f"Influence on the 10-year log-odds: {text}" for text in driver_sentences(analysis)]
     method = [f"Quality: {text}" for text in quality_sentences(analysis)]
     method += [f"Limit: {text}" for text in limit_sentences(analysis)]

@@ -112,6 +112,13 @@ def test_shape_and_texture_read_back_where_they_were_measured() -> None:
     assert (radius["CORT_THICKNESS"], ultradistal["TU9B"]) == (2.6149, 5.18234)
 
 
+def test_the_mechanical_model_s_numbers_stand_with_the_radius() -> None:
+    analysis = make_analysis(mechanics={"mean_strain_index": 2150.0, "axial_stiffness_n_mm": 8123.4})
+    read = numbers(groups_by_finding(reread(analysis))["ROI_RADIUS"])
+    assert (read["STRAIN_MEAN"], read["STIFF_AXIAL"]) == (2150.0, 8123.4)
+    assert "STIFF_BENDING" not in read
+
+
 def test_a_number_that_was_not_measured_is_absent_and_never_zero() -> None:
     read = numbers(groups_by_finding(reread(make_analysis()))["ROI_MID"])
     assert coded.T_SCORE.value not in read

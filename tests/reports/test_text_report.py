@@ -112,3 +112,8 @@ def test_the_ulna_and_both_bones_are_told_after_the_radius() -> None:
     assert "One-third ulna: BMD 0.410 ± 0.004 g/cm²" in text
     assert "One-third radius and ulna: BMD 0.556" in text
     assert text.index("Total radius") < text.index("One-third ulna")
+
+
+def test_the_mechanical_model_is_told_as_a_model() -> None:
+    text = as_text(report(make_analysis(mechanics={"mean_strain_index": 2150.0, "maximum_strain": None})))
+    assert "Model of a fall on the hand (relative use only): mean strain index 2150 µstrain" in text
