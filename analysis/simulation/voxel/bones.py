@@ -172,12 +172,13 @@ def _ulna(subject: VoxelSubject, rng: np.random.Generator) -> BoneVolume:
     # the head keeps its place below the styloid, whatever the styloid's length
     width, depth, x, y = _profile(_ULNA, stretched - (subject.styloid_length_mm - 5.0))
     shaft = _profile(_SHAFT, stretched)[0]
+    x = x - subject.wrist_gap_mm * np.exp(-np.clip(stretched - 6, 0, None) / 30)
     x = x + subject.bow_mm[1] * np.exp(-(((stretched - 70) / 32) ** 2))
     relief = _wobble(angle, rng)[None, :] + 0.6 * subject.crest * shaft[:, None] * _ridge(angle, 0.0, 0.45)
     relief = relief + 0.06 * shaft[:, None] * np.cos(3 * angle + 0.7)[None, :]
     wall = _wall(subject, z, shaft, 0.88 * subject.shaft_cortex_mm)
     unequal = 1 + 0.6 * subject.wall_asymmetry * shaft[:, None] * np.cos(angle)[None, :]
-    head = (-15.7 * subject.size, 2.0 * subject.size)
+    head = (subject.size * (-15.7 - subject.wrist_gap_mm), 2.0 * subject.size)
     surface = (subject.styloid_length_mm + 3.0, 0.0, 0.0, -3.4, head[0], 7.6 * subject.size, 0.0, head[1])
     return _volume(subject, (width, depth, x, y), relief, wall[:, None] * unequal, surface)
 

@@ -60,6 +60,8 @@ class VoxelSubject:
         How much thicker the wall is towards the interosseous crest, relative to its mean.
     inclination_degrees, palmar_tilt_degrees, sag_mm, ulnar_variance_mm, styloid_length_mm : float
         Shape of the wrist; positive variance = the ulna reaches further distally.
+    wrist_gap_mm : float
+        How far the ulnar head stands off its mean place; negative = radius and ulna overlap in the picture.
     shape_seed : int
         Of the outline's wobble, the carpals and the trabecular network.
     """
@@ -85,6 +87,7 @@ class VoxelSubject:
     sag_mm: float
     ulnar_variance_mm: float
     styloid_length_mm: float
+    wrist_gap_mm: float
     shape_seed: int
 
 
@@ -281,6 +284,7 @@ def _draw_subject(rng: np.random.Generator) -> VoxelSubject:
         sag_mm=uniform(0.8, 2.2),
         ulnar_variance_mm=normal(-0.4, 1.6),
         styloid_length_mm=uniform(3.2, 7.0),
+        wrist_gap_mm=uniform(-2.0, 2.0),
         shape_seed=int(rng.integers(2**31)),
     )
 

@@ -49,6 +49,7 @@ class FrameTruth:
     Attributes
     ----------
     tip, end_plate, radial_styloid, ulnar_corner, one_third : (float, float)
+        Radial styloid and ulnar corner are the ends of the articular surface.
     axis : (float, float)
         Unit vector, proximal: the line midway between the outer borders of both bones, fitted from
         `AXIS_START_MM` to the proximal end of the one-third region. Regions are cut perpendicular to it.
@@ -148,7 +149,7 @@ def frame_truth(case: VoxelCase, forearm: ForearmVolume, pose: Pose) -> FrameTru
     tip = (float(centre[0]), float(centre[1]) - STYLOID_TIP_MM)
     axis = _axis(forearm, pose, third)
     density, cover, across, along = _raster(case, forearm, pose, third)
-    corner, styloid = _distal_corners(cover, across, along)
+    corner, styloid = (_surface_corner(forearm.radius, pose, side) for side in (-1, 1))
     outer, cavity = silhouette(forearm.radius, pose), silhouette(forearm.radius, pose, inner=True)
     middle = (outer[0] + outer[1]) / 2
     # where the line perpendicular to the axis at the one-third level meets the radius's midline
@@ -197,14 +198,14 @@ def _raster(
     return density, np.clip((cover - 0.5) * 8 + 0.5, 0, 1), across, along
 
 
-def _distal_corners(cover: Map, across: Array, along: Array) -> tuple[Point, Point]:
-    """Ulnar corner and tip of the radial styloid of a silhouette."""
-    distal = along < 20
-    inside = cover[distal] >= 0.5
-    rows, columns = np.nonzero(inside)
-    x, z = across[columns], along[: inside.shape[0]][rows]
-    tip, corner = int(np.argmin(z)), int(np.argmin(x + z))
-    return (float(x[corner]), float(z[corner])), (float(x[tip]), float(z[tip]))
+def _surface_corner(bone: BoneVolume, pose: Pose, side: int) -> Point:
+    """Ulnar (-1) or radial (+1) end of the articular surface: where it meets the silhouette."""
+    border = silhouette(bone, pose)[0 if side < 0 else 1]
+    across = float(bone.surface[4])
+    for _ in range(12):
+        point = _end_plate(bone, pose, across)
+        across = 0.5 * (across + float(np.interp(point[1], levels(), border)))
+    return point
 
 
 def _end_plate(bone: BoneVolume, pose: Pose, across: float) -> Point:
