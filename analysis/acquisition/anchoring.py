@@ -196,7 +196,7 @@ def _robust_fit(terms: FloatArray, values: FloatArray) -> FloatArray:
     weight: FloatArray = np.ones(len(values))
     solution: FloatArray = np.zeros(terms.shape[1])
     for _ in range(_ROUNDS):
-        solution = np.linalg.lstsq(terms * weight[:, None], values * weight, rcond=None)[0]
+        solution = np.asarray(np.linalg.lstsq(terms * weight[:, None], values * weight, rcond=None)[0], float)
         off = np.abs(values - terms @ solution)
         scale = max(1.4826 * float(np.median(off)), 1e-9)
         weight = np.asarray(np.sqrt(1.0 / np.maximum(1.0, off / (_HUBER * scale))), dtype=np.float64)
