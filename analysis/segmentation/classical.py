@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from analysis.errors import RejectedInput
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, ForearmFrame
 from analysis.segmentation.landmarks import (
+    ARTICULAR,
+    SILHOUETTE,
     DistalEnd,
     articular_surface,
     distal_ends,
+    flank,
     soft_tissue_level,
 )
 from analysis.segmentation.motion import motion_findings, sideways_jerk_mm
@@ -79,11 +82,14 @@ def trace(
     straight = bones.image
     radius = refine(straight, bones.radius, min(_end_rows(bones.radius, bones.radius_end)))
     ulna = refine(straight, bones.ulna, min(_end_rows(bones.ulna, bones.ulna_end)))
-    surface = articular_surface(straight, radius, bones.radius_end)
-    head = articular_surface(straight, ulna, bones.ulna_end)
+    rise = articular_surface(straight, radius, bones.radius_end)
+    surface = flank(straight, rise, ARTICULAR)
+    head = flank(straight, articular_surface(straight, ulna, bones.ulna_end), SILHOUETTE)
     tip = ulnar_styloid(straight, ulna, bones.ulna_end, bones.soft, bones.radius_is_right)
     shape = (image.shape[0], image.shape[1])
-    radius_points = clip_to_image(_to_image(straight, *_bone_outline(radius, surface)), shape)
+    radius_points = clip_to_image(
+        _to_image(straight, *_bone_outline(radius, flank(straight, rise, SILHOUETTE))), shape
+    )
     ulna_points = clip_to_image(_to_image(straight, *_bone_outline(ulna, head)), shape)
     frame, slope = _forearm_frame(bones, radius, ulna, tip)
     ends = _surface_ends(straight, surface, frame, bones.radius_is_right)

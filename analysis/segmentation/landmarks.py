@@ -12,8 +12,9 @@ from analysis.segmentation.anatomy import FloatArray
 from analysis.segmentation.straighten import StraightImage
 from analysis.segmentation.tracking import BoneTrack
 
-SLANTS = np.tan(np.deg2rad(np.arange(-35.0, 36.0, 5.0)))
-"""Slopes tried for a bone's distal end; radial inclination is some 15–30 degrees."""
+SLANTS = np.tan(np.deg2rad(np.arange(-45.0, 46.0, 5.0)))
+"""Slopes tried for a bone's distal end: radial inclination is some 15–30 degrees, and the axis of a bone may
+lean by as much again."""
 CENTRAL = np.linspace(-0.6, 0.6, 21)
 """Part of the bone's width (in half widths) whose joint gap is sought."""
 SMALLEST_DROP = 0.25
@@ -24,7 +25,19 @@ NEIGHBOUR_MM = 24.0
 """Radius and ulna end within this distance of each other along the forearm."""
 SOFT_TISSUE_MM = 8.0
 """Length along the forearm over which the soft tissue's level hardly changes."""
-SURFACE_BAND_MM = 5.0
+SURFACE_BANDS_MM = (5.0, 2.5)
+"""Half width of the band around the bone's distal line in which its surface is sought, first and last."""
+SURFACE_CORE = 0.7
+"""Part of the surface, from its middle, whose straight line decides where its ends are: carpal bones overlap
+those."""
+FLANK_REACH_MM = 3.0
+"""How far from its steepest rise the flank of a bone's distal end is followed, either way."""
+FLANK_SMOOTHING_MM = 4.0
+SILHOUETTE = 0.25
+"""Share of the subchondral plate's contrast at which a bone's silhouette ends. The rims of a hollow, tilted
+surface are thin wedges: simulated wrists of three kinds have their outermost edge at 0.07, 0.2 and 0.5."""
+ARTICULAR = 0.75
+"""The same for the middle of the articular surface, midway between its rims: 0.78, 0.67 and 0.53 there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +183,77 @@ def _slanted_profiles(image: StraightImage, bone: BoneTrack) -> FloatArray:
 def articular_surface(image: StraightImage, bone: BoneTrack, end: DistalEnd) -> tuple[FloatArray, FloatArray]:
     """Refine a bone's distal end to a curve, column by column.
 
+    The curve is found twice: the straight line through the first one's core corrects `end`, so that a carpal
+    bone that lies over the styloid process does not draw the curve away.
+
     Returns
     -------
     columns, rows : ndarray of float
         The curve from the bone's left to its right edge in the straightened image, sub-pixel in rows.
     """
+    rise = ndimage.gaussian_filter(image.values, (0.45 / image.step, 0.6 / image.step), order=(1, 0))
+    columns, rows = _steepest(rise, bone, end, SURFACE_BANDS_MM[0] / image.step)
+    middle = (columns[0] + columns[-1]) / 2
+    core = np.abs(columns - middle) <= SURFACE_CORE * (columns[-1] - columns[0]) / 2
+    slope = float(np.median(np.gradient(ndimage.gaussian_filter1d(rows[core], 3.0))))
+    row = float(np.median(rows[core] - slope * (columns[core] - middle)))
+    return _steepest(rise, bone, DistalEnd(row, middle, slope, end.drop), SURFACE_BANDS_MM[1] / image.step)
+
+
+def _steepest(
+    rise: FloatArray, bone: BoneTrack, end: DistalEnd, reach: float
+) -> tuple[FloatArray, FloatArray]:
+    """The curve of steepest rise within `reach` rows of a bone's distal line, from edge to edge."""
     left, right = _width_at_end(bone, end)
-    columns = np.arange(int(np.ceil(left)), int(np.floor(right)) + 1)
-    band = round(SURFACE_BAND_MM / image.step)
+    columns = np.arange(int(np.ceil(left)), max(int(np.floor(right)), int(np.ceil(left)) + 2) + 1)
+    band = round(reach)
     line = np.round(end.row + end.slope * (columns - end.column)).astype(np.intp)
     rows = line[None] + np.arange(-band, band + 1)[:, None]
-    rise = ndimage.gaussian_filter(image.values, (0.45 / image.step, 0.6 / image.step), order=(1, 0))
-    strength = np.clip(rise[np.clip(rows, 0, rise.shape[0] - 1), columns[None]], 0.0, None)
+    inside = np.clip(columns, 0, rise.shape[1] - 1)
+    strength = np.clip(rise[np.clip(rows, 0, rise.shape[0] - 1), inside[None]], 0.0, None)
     strength = strength / (strength + 0.5 * np.median(strength.max(axis=0)) + 1e-12)
-    offset = _ridge(strength, columns.size)
-    return columns.astype(float), line + offset - band
+    return columns.astype(float), line + _ridge(strength, columns.size) - band
+
+
+def flank(
+    image: StraightImage, surface: tuple[FloatArray, FloatArray], level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Where a bone's distal end falls to `level` of its subchondral plate's contrast, column by column.
+
+    Where another bone lies over the joint gap the contrast does not fall, and the curve follows its
+    neighbours.
+
+    Parameters
+    ----------
+    surface : (columns, rows)
+        Of steepest rise, from `articular_surface`.
+    level : float
+        0 (the joint gap) to 1 (the plate).
+    """
+    columns, rows = surface
+    reach = round(FLANK_REACH_MM / image.step)
+    offset = np.arange(-reach, reach + 1)
+    sampled = ndimage.map_coordinates(
+        image.values,
+        [rows[None] + offset[:, None], np.broadcast_to(columns[None], (offset.size, columns.size))],
+        order=1,
+        mode="nearest",
+    )
+    profile = ndimage.gaussian_filter(sampled, (0.3 / image.step, 1.0 / image.step), mode="nearest")
+    plate, gap = profile[reach:].max(axis=0), profile[: reach + 1].min(axis=0)
+    below = profile < gap + level * (plate - gap)
+    inside = reach + profile[reach:].argmax(axis=0)
+    # walk from the plate towards the fingers to the first value below the level
+    outwards = below[::-1].copy()
+    outwards[offset.size - 1 - np.arange(offset.size)[:, None] > inside[None]] = False
+    last = offset.size - 1 - outwards.argmax(axis=0)
+    index = np.arange(columns.size)
+    above = np.minimum(last + 1, offset.size - 1)
+    threshold = gap + level * (plate - gap)
+    step = np.maximum(profile[above, index] - profile[last, index], 1e-9)
+    shift = offset[last] + np.clip((threshold - profile[last, index]) / step, 0.0, 1.0)
+    width = max(3, round(FLANK_SMOOTHING_MM / image.step)) | 1
+    return columns, rows + ndimage.median_filter(shift, size=width, mode="nearest")
 
 
 def _ridge(strength: FloatArray, columns: int, reach: int = 3) -> FloatArray:
@@ -218,7 +287,8 @@ def _ridge(strength: FloatArray, columns: int, reach: int = 3) -> FloatArray:
 def _width_at_end(bone: BoneTrack, end: DistalEnd) -> tuple[float, float]:
     """Edges of the bone where its distal line meets them."""
     rows = bone.left.size
-    left, right = float(bone.left[int(end.row)]), float(bone.right[int(end.row)])
+    row = int(np.clip(end.row, 0, rows - 1))
+    left, right = float(bone.left[row]), float(bone.right[row])
     for _ in range(3):
         left = float(bone.left[int(np.clip(end.at(left), 0, rows - 1))])
         right = float(bone.right[int(np.clip(end.at(right), 0, rows - 1))])
