@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from analysis import __version__
-from analysis.acquisition import RadiusImage, clinical_context, read_study
-from analysis.acquisition.clinical import study_date
+from analysis.acquisition import NumbersOnly, RadiusImage, clinical_context, read_study
+from analysis.acquisition.dates import study_date
 from analysis.advice import recommend
 from analysis.config import AnalysisConfig, ClinicalContext, ForearmPosition
 from analysis.errors import NotApplicable, RejectedInput
@@ -23,6 +23,8 @@ from analysis.measurement.longitudinal import changes
 from analysis.measurement.measure import Measurements, measure
 from analysis.measurement.reference import load_reference
 from analysis.measurement.regions import PlacedRegions, place_regions
+from analysis.peripheral import without_own_scores, without_scores
+from analysis.reported import reported_analysis
 from analysis.results import (
     ImageEvidence,
     Laterality,
@@ -75,8 +77,20 @@ def analyze(
     identity = analysis_identity(datasets, history, clinical, config)
     reference, models = load_reference(config.reference), load_models(config.models)
     context, provenance = clinical_context(datasets, clinical)
+    date = next(filter(None, map(study_date, datasets)), None)
     try:
         image = read_study(datasets, context)
+        if isinstance(image, NumbersOnly):
+            return reported_analysis(
+                image,
+                identity=identity,
+                day=date,
+                history=history,
+                context=context,
+                provenance=provenance,
+                models=models,
+                config=config,
+            )
         anatomy = find_forearm(image.pixels, image.spacing_mm)
         check_side(anatomy, image.laterality, config.forearm_position)
     except RejectedInput as refusal:
@@ -96,13 +110,16 @@ def analyze(
         weight_kg=context.weight_kg,
         mechanics=config.mechanics,
     )
-    date = next(filter(None, map(study_date, datasets)), None)
-    trend, trend_findings = changes(measured.regions, image.laterality, image.device, date, history)
+    if image.peripheral:
+        measured = without_own_scores(measured)
+    judged = without_scores(measured.regions) if image.peripheral else measured.regions
+    priors = image.comparable_history(history)
+    trend, trend_findings = changes(measured.regions, image.laterality, image.device, date, priors)
     prediction, risk_findings = models.predict(
-        RiskInputs(context.age_years, context.sex, measured.regions, measured.morphometry, measured.texture)
+        RiskInputs(context.age_years, context.sex, judged, measured.morphometry, measured.texture)
     )
     risk = prediction.estimate if prediction else None
-    advice = recommend(config.guideline, clinical=context, regions=measured.regions, risk=risk)
+    advice = recommend(config.guideline, clinical=context, regions=judged, risk=risk)
     return StudyAnalysis(
         study_instance_uid=image.study_instance_uid,
         status=Status.ANALYZED,

@@ -101,6 +101,10 @@ def _check_group(group: Dataset, name: str, context: ReportContext) -> None:
         if not _value(group, code):
             raise _defect(name, f"have ({code}, DCM) in every measurement group")
     outlines = [child for child in group.ContentSequence if child.ValueType == "SCOORD"]
+    if context.evidence is None:
+        if outlines:
+            raise _defect(name, "have no outline where there is no image")
+        return
     if len(outlines) != 1:
         raise _defect(name, "have exactly one outline in every measurement group")
     outline = outlines[0]

@@ -56,7 +56,8 @@ def compose(
     -------
     list of Dataset
         Summary page, measurement SR, heat map, report SR, in the order in which they should be sent (the
-        summary is what every viewer can show). Each carries `file_meta` and is ready to write.
+        summary is what every viewer can show). No heat map where the study reports numbers without an image.
+        Each carries `file_meta` and is ready to write.
 
     Raises
     ------
@@ -78,11 +79,7 @@ def compose(
     context = report_context(
         analysis, source, predecessors=predecessors, patient_on_summary=options.patient_on_summary
     )
-    results = [
-        summary_page(context),
-        measurement_report(context),
-        heat_map(context),
-        text_report(context),
-    ]
+    pictures = [heat_map(context)] if context.evidence is not None else []
+    results = [summary_page(context), measurement_report(context), *pictures, text_report(context)]
     check_results(results, context)
     return results

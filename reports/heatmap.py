@@ -53,7 +53,7 @@ def heat_map(context: ReportContext) -> Dataset:
         picture,
         context,
         ResultKind.HEAT_MAP,
-        derivation=_title(context.evidence),
+        derivation=_title(context.pixels),
         pixel_spacing_mm=pixel_mm,
         shows_identity=False,
     )
@@ -61,7 +61,7 @@ def heat_map(context: ReportContext) -> Dataset:
 
 def draw_heat_map(context: ReportContext) -> tuple[Image.Image, float | None]:
     """Draw the page; return it with the size of its (square) pixels on the anatomy in mm, if known."""
-    analysis, evidence = context.analysis, context.evidence
+    analysis, evidence = context.analysis, context.pixels
     note = evidence.driver_note if evidence.driver_map is not None else ""
     note_lines = len(wrapped(note, font(NOTE_SIZE), WIDTH - 40))
     height = BOTTOM + 90 + note_lines * line_height(font(NOTE_SIZE))
@@ -165,7 +165,7 @@ def _draw_regions(
 
     A region without a BMD, for example under metal, is grey.
     """
-    evidence = context.evidence
+    evidence = context.pixels
     to_the_right = _radius_column(evidence.radius_mask) >= _radius_column(evidence.ulna_mask)
     for region in DRAWN_REGIONS:
         measured = context.analysis.regions.get(region)
@@ -215,7 +215,7 @@ def _draw_marks(
     else:
         draw_text(draw, (panel[0] + 4, TOP + 2), "side unknown", font(24, bold=True), WHITE, halo=4)
     centre = corner[0] + view.shape[1] / 2
-    ends = ("distal", "proximal") if context.evidence.hand_up else ("proximal", "distal")
+    ends = ("distal", "proximal") if context.pixels.hand_up else ("proximal", "distal")
     for y, end, anchor in ((corner[1] - 6, ends[0], "md"), (corner[1] + view.shape[0] + 6, ends[1], "ma")):
         draw_text(draw, (centre, y), end, font(24), WHITE, anchor=anchor, halo=3)
     if view.pixel_mm is None:

@@ -70,7 +70,8 @@ def secondary_capture(
     capture.RecognizableVisualFeatures = "NO"
     capture.LossyImageCompression = "00"
     capture.DerivationDescription = derivation
-    capture.SourceImageSequence = [_source_reference(context)]
+    if context.evidence is not None:
+        capture.SourceImageSequence = [_source_reference(context)]
     finish(capture, context)
     return capture
 

@@ -57,9 +57,9 @@ class ReportContext:
     ----------
     analysis : StudyAnalysis
     image : SourceImage
-        The analysed image.
-    evidence : ImageEvidence
-        The pixels behind the analysis.
+        The analysed image, or the vendor's document where there is none.
+    evidence : ImageEvidence or None
+        The pixels behind the analysis; ``None`` where the study reports numbers without an image.
     header : Dataset
         Normalised header of the source image (see `normalised_header`), without pixels.
     predecessors : tuple of Dataset
@@ -70,10 +70,17 @@ class ReportContext:
 
     analysis: StudyAnalysis
     image: SourceImage
-    evidence: ImageEvidence
+    evidence: ImageEvidence | None
     header: Dataset
     predecessors: tuple[Dataset, ...]
     patient_on_summary: bool
+
+    @property
+    def pixels(self) -> ImageEvidence:
+        """The pixels behind the analysis; an AnalysisError if there are none."""
+        if self.evidence is None:
+            raise AnalysisError(f"study {self.analysis.study_instance_uid}: there is no picture to draw on")
+        return self.evidence
 
     @property
     def content_date_time(self) -> tuple[str, str]:
@@ -107,9 +114,10 @@ def report_context(
     Raises
     ------
     AnalysisError
-        The analysis names no image or carries no pixels, or the image is not in `source`.
+        The analysis names no source or carries no pixels of it, or the source is not in `source`.
     """
-    if analysis.source is None or analysis.evidence is None:
+    shows_image = analysis.source is not None and analysis.source.rows > 0
+    if analysis.source is None or (shows_image and analysis.evidence is None):
         raise AnalysisError(
             f"study {analysis.study_instance_uid}: an analysed study must name its source image and carry "
             "its evidence; analyse the study again"
@@ -161,9 +169,10 @@ def content_date_time(header: Dataset) -> tuple[str, str]:
 
 
 def source_image_name(header: Dataset) -> str:
-    """Name an image the way viewers list it, e.g. ``series 1, image 1``."""
+    """Name an image or a document the way viewers list it, e.g. ``series 1, image 1``."""
     series, instance = header.get("SeriesNumber"), header.get("InstanceNumber")
-    return f"series {'?' if series is None else series}, image {'?' if instance is None else instance}"
+    kind = "image" if "Rows" in header else "document"
+    return f"series {'?' if series is None else series}, {kind} {'?' if instance is None else instance}"
 
 
 def _is_readable(dataset: Dataset, tag: BaseTag) -> bool:

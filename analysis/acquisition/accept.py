@@ -15,8 +15,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from analysis.acquisition import header, hologic, lunar
-from analysis.acquisition.calibrated import has_density_map, mapped_units
+from analysis.acquisition import header, hologic, lunar, lunar_comments
+from analysis.acquisition.calibrated import has_density_map, mapped_units, with_separate_map
 from analysis.acquisition.declarations import (
     FOREARM,
     Declaration,
@@ -25,22 +25,44 @@ from analysis.acquisition.declarations import (
     sites_named,
     study_declarations,
 )
+from analysis.acquisition.functional_groups import flattened
+from analysis.acquisition.peripheral import PERIPHERAL
 from analysis.errors import NotApplicable, RejectedInput
+from analysis.results import QualityFinding, Severity
 
 OWN_MODEL_NAME = "Radius DXA Node"
 """Manufacturer's Model Name of everything this project writes: never input again (law 4 of the house)."""
 
 
+PARAMETRIC_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.30"
+
+
 @dataclass(frozen=True, slots=True)
 class ForearmStudy:
-    """The one forearm image of a study and the forearm SRs beside it, oldest first."""
+    """What a study holds of the one forearm it is about.
 
-    image: Dataset
+    Attributes
+    ----------
+    image : Dataset or None
+        The forearm image, enhanced ones flattened and with the density map another object may bring; ``None``
+        if the study reports numbers without an image.
+    reports : tuple of Dataset
+        Structured Reports and documents with densitometry of the forearm, oldest first.
+    findings : tuple of QualityFinding
+    """
+
+    image: Dataset | None
     reports: tuple[Dataset, ...]
+    findings: tuple[QualityFinding, ...] = ()
+
+    @property
+    def main_object(self) -> Dataset:
+        """The image, else the latest report."""
+        return self.image if self.image is not None else self.reports[-1]
 
 
 def find_forearm(datasets: Sequence[Dataset]) -> ForearmStudy:
-    """Choose the forearm DXA image of one study.
+    """Choose the forearm DXA image of one study, or its reports where it has no image.
 
     An image is taken if its SOP class and modality can hold a DXA scan, its declarations (body part,
     protocol, series and step description, anatomic region, vendor scan mode, else the study's description
@@ -50,22 +72,27 @@ def find_forearm(datasets: Sequence[Dataset]) -> ForearmStudy:
     Raises
     ------
     NotApplicable
-        Sound, but not a forearm DXA image: another body part, a radiograph, a photograph, a report without
-        image.
+        Sound, but no forearm DXA: another body part, a radiograph, a photograph, a document whose numbers
+        nobody can read.
     RejectedInput
         ``two_forearm_images``, ``body_part_conflict``, ``missing_uid``, ``illegal_uid`` or
         ``several_studies``.
     """
     objects = _foreign_objects(datasets)
     reports = tuple(item for item in objects if _is_forearm_report(item))
-    images = [item for item in objects if _may_hold_a_scan(item)]
+    images = [flattened(item) for item in objects if _may_hold_a_scan(item)]
     forearms = [image for image in images if _site(image, objects) == FOREARM]
-    scans = [image for image in forearms if _is_densitometry(image, reports)]
+    scans = [image for image in forearms if _is_densitometry(image, objects, reports)]
     if len(scans) > 1:
         raise RejectedInput("two_forearm_images", _two_images_message(scans))
+    if not scans and not reports:
+        raise _why_not(objects, images, forearms)
+    findings = _document_findings(objects, reports)
+    ordered = tuple(sorted(reports, key=_content_time))
     if not scans:
-        raise _why_not(objects, images, forearms, reports)
-    return ForearmStudy(scans[0], tuple(sorted(reports, key=_content_time)))
+        return ForearmStudy(None, ordered, findings)
+    image, map_findings = with_separate_map(scans[0], objects)
+    return ForearmStudy(image, ordered, (*map_findings, *findings))
 
 
 _IMAGE_CLASSES = {
@@ -75,12 +102,14 @@ _IMAGE_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.7.2",  # Multi-frame Grayscale Byte Secondary Capture
     "1.2.840.10008.5.1.4.1.1.7.3",  # Multi-frame Grayscale Word Secondary Capture
     "1.2.840.10008.5.1.4.1.1.7.4",  # Multi-frame True Color Secondary Capture
+    PARAMETRIC_MAP_STORAGE,
 }
-_REPORT_CLASSES = {
+_SR_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.11",  # Basic Text SR
     "1.2.840.10008.5.1.4.1.1.88.22",  # Enhanced SR
     "1.2.840.10008.5.1.4.1.1.88.33",  # Comprehensive SR
 }
+_REPORT_CLASSES = _SR_CLASSES | {str(EncapsulatedPDFStorage)}
 _MODALITIES = {"BMD", "BD", "OT", "CR", "DX", "RG", "SC", ""}
 """Modalities under which densitometers export images; BD is not a DICOM term but is sent."""
 
@@ -157,33 +186,58 @@ def _weak_declarations(item: Dataset) -> tuple[Declaration, ...]:
     return (*study_declarations(item), *own)
 
 
-def _is_densitometry(image: Dataset, reports: Sequence[Dataset]) -> bool:
+def _is_densitometry(image: Dataset, objects: Sequence[Dataset], reports: Sequence[Dataset]) -> bool:
     """Whether something says that the image is a DXA scan: a plain radiograph of a wrist is not."""
     machine = f"{header.text(image, 'Manufacturer')} {header.text(image, 'ManufacturerModelName')}"
     said = (*object_declarations(image), *study_declarations(image))
     return (
         header.text(image, "Modality") in {"BMD", "BD"}
-        or has_density_map(image)
+        or has_density_map(with_separate_map(image, objects)[0])
         or hologic.read_analysis(image) is not None
-        or _DENSITOMETER.search(machine) is not None
+        or (_DENSITOMETER.search(machine) or PERIPHERAL.search(machine)) is not None
         or any(names_densitometry(declaration) for declaration in said)
         or bool(reports)
     )
 
 
 def _is_forearm_report(item: Dataset) -> bool:
-    """True for an SR that holds densitometry of the radius: a radiologist's report on a wrist does not."""
+    """True for a document that holds densitometry of the radius: a radiologist's report on a wrist does not.
+
+    An encapsulated PDF counts if its header carries the vendor's results beside the PDF.
+    """
     if header.text(item, "SOPClassUID") not in _REPORT_CLASSES:
         return False
-    named = any(FOREARM in sites_named(declaration) for declaration in object_declarations(item))
-    return named and (lunar.structured_report(item) or lunar.image_comments(item)) is not None
+    declared = (*object_declarations(item), *study_declarations(item))
+    return any(FOREARM in sites_named(declaration) for declaration in declared) and holds_numbers(item)
+
+
+def holds_numbers(item: Dataset) -> bool:
+    """Whether an object holds the vendor's results of the radius in any dialect."""
+    analysis = hologic.read_analysis(item)
+    tables = hologic.vendor_report(analysis)[0] if analysis is not None else None
+    return any((tables, lunar.structured_report(item)[0], lunar_comments.image_comments(item)[0]))
+
+
+def _document_findings(objects: Sequence[Dataset], reports: Sequence[Dataset]) -> tuple[QualityFinding, ...]:
+    unread = [
+        item
+        for item in objects
+        if header.text(item, "SOPClassUID") == EncapsulatedPDFStorage and item not in reports
+    ]
+    return tuple(
+        QualityFinding(
+            "document_not_read",
+            Severity.INFO,
+            f"The study also holds a PDF document ({_uid(item)}); what is printed in it is not read.",
+        )
+        for item in unread
+    )
 
 
 def _why_not(
     objects: Sequence[Dataset],
     images: Sequence[Dataset],
     forearms: Sequence[Dataset],
-    reports: Sequence[Dataset],
 ) -> NotApplicable:
     """The most telling reason why a study holds no forearm DXA image."""
     sites = sorted({site for image in images if (site := _site(image, objects)) is not None})
@@ -193,8 +247,6 @@ def _why_not(
         code = "not_densitometry"
     elif sites:
         code = "other_body_part"
-    elif reports:
-        code = "numbers_only"
     elif any(header.text(item, "SOPClassUID") == DigitalXRayImageStorageForProcessing for item in objects):
         code = "for_processing"
     elif any(header.text(item, "SOPClassUID") == EncapsulatedPDFStorage for item in objects):
@@ -216,11 +268,11 @@ _REASONS = {
     "not_densitometry": "Image {uid} shows a forearm, but nothing says that it is bone densitometry: "
     "Modality {modalities}, {maps}, no densitometer named.",
     "other_body_part": "The study shows {sites}, not the forearm: {declared}.",
-    "numbers_only": "The study holds forearm results as a Structured Report but no image of them; send the "
-    "scan image too (DX, CR or Secondary Capture).",
     "for_processing": "The study holds a raw image (DX For Processing); have the scanner send its image "
     "For Presentation.",
-    "document_only": "The study holds a PDF document but no scan image; send the image too.",
+    "document_only": "The study holds a PDF document but neither a scan image nor a Structured Report: "
+    "numbers printed in a PDF are not read. Have the scanner send the image, or its results as Structured "
+    "Report.",
     "body_part_undeclared": "No attribute of the study says which body part it shows; fill in Body Part "
     "Examined (0018,0015) with FOREARM or ARM.",
     "other_modality": "The study holds no DXA image (Modality {modalities}).",

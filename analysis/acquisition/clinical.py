@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import date
 from typing import Literal, TypeVar
 
 from pydicom.dataset import Dataset
 
 from analysis.acquisition import header, hologic
 from analysis.acquisition.accept import OWN_MODEL_NAME
+from analysis.acquisition.dates import dicom_date, study_date
 from analysis.config import ClinicalContext
 from analysis.results import QualityFinding, Severity
 
@@ -93,15 +93,6 @@ _PLAUSIBLE_WEIGHT_KG = (15.0, 400.0)
 _AGE_UNIT_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS_PER_YEAR, "D": 1 / DAYS_PER_YEAR}
 
 
-def study_date(dataset: Dataset) -> date | None:
-    """Date of the study, else of the series, the acquisition or the content; ``None`` if none is legal."""
-    for keyword in ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate"):
-        found = _date(header.text(dataset, keyword))
-        if found is not None:
-            return found
-    return None
-
-
 def _first_agreed(
     objects: Sequence[Dataset], sources: Iterable[tuple[str, Callable[[Dataset], Value | None]]]
 ) -> tuple[Value, str] | None:
@@ -115,7 +106,9 @@ def _first_agreed(
 
 def _age(objects: Sequence[Dataset]) -> tuple[float, str] | None:
     """Age on the first day of the study by birth date, else as written."""
-    births = {born for item in objects if (born := _date(header.text(item, "PatientBirthDate"))) is not None}
+    births = {
+        born for item in objects if (born := dicom_date(header.text(item, "PatientBirthDate"))) is not None
+    }
     if len(births) > 1:
         return None
     days = [day for item in objects if (day := study_date(item)) is not None]
@@ -197,17 +190,6 @@ _WEIGHT_SOURCES: tuple[tuple[str, Callable[[Dataset], float | None]], ...] = (
         _hologic_quantity("Weight", {"kg": 1.0, "lb": 0.45359237, "lbs": 0.45359237}, _PLAUSIBLE_WEIGHT_KG),
     ),
 )
-
-
-def _date(value: str) -> date | None:
-    """A DA value, in today's form or with the dots of ACR-NEMA; ``None`` if it is no date."""
-    match = re.fullmatch(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})", value)
-    if match is None:
-        return None
-    try:
-        return date(int(match[1]), int(match[2]), int(match[3]))
-    except ValueError:
-        return None
 
 
 def _within(value: float | None, limits: tuple[float, float]) -> float | None:

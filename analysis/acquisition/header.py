@@ -69,6 +69,17 @@ def content(dataset: Dataset, attribute: str) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+def private_content(dataset: Dataset, tag: BaseTag) -> bytes:
+    """Bytes of a private element, ``b""`` if absent or not bytes."""
+    value = _value(dataset, tag) if tag in dataset else None
+    return value if isinstance(value, bytes) else b""
+
+
+def private_creators(dataset: Dataset) -> frozenset[str]:
+    """Names of all private creators of a data set."""
+    return frozenset(text(dataset, tag) for tag in sorted(dataset.keys()) if tag.is_private_creator)
+
+
 def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     """Items of a sequence attribute, ``()`` if absent or not a sequence."""
     tag = Tag(keyword)
@@ -120,6 +131,10 @@ def private_texts(dataset: Dataset, groups: frozenset[int], limit: int) -> Itera
 
 def decoded(value: bytes) -> str:
     """Bytes of undeclared encoding as text; what we look for in them is ASCII."""
+    if value[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return value.decode("utf-16", errors="replace")
+    if value[1:64:2].count(0) > len(value[1:64:2]) // 2 > 0:  # ASCII in UTF-16 without its mark
+        return value.decode("utf-16-le", errors="replace")
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

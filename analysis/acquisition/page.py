@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.acquisition.hologic import HologicAnalysis
+from analysis.acquisition.hologic_text import HologicAnalysis
 from analysis.acquisition.pixels import luminance
 from analysis.errors import RejectedInput
 from analysis.results import QualityFinding, Severity

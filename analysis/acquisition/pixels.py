@@ -18,10 +18,12 @@ MAXIMUM_PIXEL_BYTES = 512 * 1024 * 1024
 def stored_values(dataset: Dataset) -> NDArray[Any]:
     """Decode the stored values of a single-frame image.
 
+    Pixel Data, Float Pixel Data or Double Float Pixel Data (Parametric Map, PS3.3 C.7.6.24 and C.7.6.25).
+
     Returns
     -------
-    ndarray of integers, (rows, columns) or (rows, columns, 3)
-        Colour as RGB, palettes resolved.
+    ndarray of integers or floats, (rows, columns) or (rows, columns, 3)
+        Colour as RGB, palettes resolved. Floats can hold NaN.
 
     Raises
     ------
@@ -86,6 +88,8 @@ def display_grey(dataset: Dataset, values: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(1 - grey if inverted else grey, dtype=np.float32)
 
 
+_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
 _PHOTOMETRIC_SAMPLES = {
     "MONOCHROME1": 1,
     "MONOCHROME2": 1,
@@ -99,7 +103,7 @@ _PHOTOMETRIC_SAMPLES = {
 
 
 def _check_header(dataset: Dataset) -> None:
-    pixel_bytes = len(header.content(dataset, "PixelData"))
+    pixel_bytes = max(len(header.content(dataset, keyword)) for keyword in _PIXEL_KEYWORDS)
     if pixel_bytes == 0:
         raise RejectedInput(
             "missing_pixel_data", f"Image {_uid(dataset)} has no Pixel Data (7FE0,0010); send it again."
@@ -151,6 +155,7 @@ def _windowed(dataset: Dataset, values: NDArray[np.float64]) -> NDArray[np.float
     for centre, width in zip(centres, widths, strict=False):
         if width > 1:
             return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 

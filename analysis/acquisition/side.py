@@ -36,7 +36,9 @@ def resolve_side(study: ForearmStudy) -> tuple[Laterality | None, tuple[QualityF
     RejectedInput
         ``side_conflict`` if two declarations disagree; the text shows each with its value.
     """
-    declared = [*_coded_sides(study.image), *_text_sides(study.image), *_report_sides(study.reports)]
+    declared = [*_report_sides(study.reports)]
+    if study.image is not None:
+        declared = [*_coded_sides(study.image), *_text_sides(study.image), *declared]
     sides = {side for _, side in declared}
     if len(sides) > 1:
         raise RejectedInput(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from analysis.acquisition import header
+from analysis.acquisition.dialect import EVIDENCE_NEEDED, lunar_evidence
 from analysis.results import QualityFinding, Severity
 
 PLAUSIBLE_MM = (0.15, 1.5)
@@ -60,7 +61,12 @@ def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
 
 
 def _exposed_area_spacing(dataset: Dataset) -> tuple[float, float] | None:
-    """Spacing from Exposed Area (0040,0303), which GE Lunar writes as width, height in mm."""
+    """Spacing from Exposed Area (0040,0303), which GE Lunar writes as width, height of the picture in mm.
+
+    From others it is no measure of the picture: the standard has it as the exposed part of the detector.
+    """
+    if len(lunar_evidence(dataset)) < EVIDENCE_NEEDED:
+        return None
     area = _pair(dataset, "ExposedArea")
     rows, columns = header.number(dataset, "Rows"), header.number(dataset, "Columns")
     if area is None or not rows or not columns:

@@ -1,26 +1,30 @@
-"""The vendor's printed numbers, whatever the dialect: labels, units, decimal commas and integrity."""
+"""The vendor's printed numbers, whatever the dialect: labels, units, decimal commas, and several reports."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 
 from analysis.acquisition import header
-from analysis.acquisition.image import VendorRegion, VendorReport
-from analysis.results import REGIONS, QualityFinding, Severity
+from analysis.acquisition.image import VendorPrior, VendorRegion, VendorReport
+from analysis.results import QualityFinding, Severity
 
-PRINTED_RESOLUTION = 0.01
-"""Area (cm²) and BMC (g) are printed with two decimals in the analysis tables seen."""
+QUANTITIES = ("bmd", "bmc", "area", "t_score", "z_score", "young_adult_percent", "age_matched_percent")
+"""What a vendor prints of a region."""
 
-BMD_RESOLUTION = 0.001
-"""BMD (g/cm²) is printed with three decimals."""
-
-_PARTS = REGIONS[:3]
+HIGHEST_BMD_G_CM2 = 10.0
+"""A BMD above this was printed in mg/cm²: no bone reaches 10 g/cm²."""
 
 _LABEL = re.compile(
     r"(?:r|rad|radius)?(?:(?P<one_third>1/3|13|33%?)|(?P<ultradistal>ud|ultradistal)|(?P<mid>mid)"
     r"|(?P<total>tot|total))"
+)
+_IN_TITLE = re.compile(
+    r"(?<![\w/])(?:(?P<one_third>1/3|33 ?%)|(?P<ultradistal>ud|ultra ?distal)|(?P<mid>mid)|(?P<total>total))"
+    r"(?![\w/])"
 )
 _TAG = re.compile(r"<[^<>]{0,80}>")
 
@@ -35,6 +39,15 @@ def region_of(vendor_label: str) -> str | None:
     return match.lastgroup if match else None
 
 
+def region_in_title(title: str) -> str | None:
+    """The one radius region that a table's title names, e.g. ``Previous results: 1/3 Radius``."""
+    words = plain_text(title).lower()
+    if re.search(r"ulna|\+\s*u\b", words):
+        return None
+    found = {match.lastgroup for match in _IN_TITLE.finditer(words)}
+    return found.pop() if len(found) == 1 else None
+
+
 def plain_text(cell: str) -> str:
     """A table cell without HTML tags and entities."""
     return html.unescape(_TAG.sub("", cell)).replace("\xa0", " ").strip()
@@ -46,26 +59,58 @@ def printed_number(cell: str) -> float | None:
     return header.as_number(bare)
 
 
-def make_region(
-    bmd: float | None, bmc: float | None, area: float | None, t_score: float | None, z_score: float | None
-) -> VendorRegion:
-    """A region from printed numbers; BMD above 10 was printed in mg/cm² (no bone reaches 10 g/cm²)."""
+def make_region(values: Mapping[str, float | None]) -> VendorRegion:
+    """A region from printed numbers by `QUANTITIES`; amounts that are not positive are absent."""
+    amounts = {name: _positive(values.get(name)) for name in QUANTITIES}
     return VendorRegion(
-        bmd_g_cm2=_positive(bmd / 1000 if bmd is not None and bmd > 10 else bmd),
-        bmc_g=_positive(bmc),
-        area_cm2=_positive(area),
-        t_score=t_score,
-        z_score=z_score,
+        bmd_g_cm2=_in_grams(amounts["bmd"]),
+        bmc_g=amounts["bmc"],
+        area_cm2=amounts["area"],
+        t_score=values.get("t_score"),
+        z_score=values.get("z_score"),
+        young_adult_percent=amounts["young_adult_percent"],
+        age_matched_percent=amounts["age_matched_percent"],
     )
 
 
+def make_prior(
+    day: date | None, region: str, bmd: float | None, t_score: float | None
+) -> tuple[VendorPrior, ...]:
+    """One row of history, none if its day or its BMD cannot be told."""
+    grams = _in_grams(_positive(bmd))
+    return () if day is None or grams is None else (VendorPrior(day, region, grams, t_score),)
+
+
+def make_report(
+    source: str, rows: Mapping[str, Mapping[str, float | None]], history: Iterable[VendorPrior] = ()
+) -> VendorReport | None:
+    """A report from printed numbers by region; ``None`` if there is neither a current nor an earlier one."""
+    past = tuple(sorted(set(history), key=lambda prior: (prior.day, prior.region, prior.bmd_g_cm2)))
+    if not rows and not past:
+        return None
+    milligrams = any((values.get("bmd") or 0) > HIGHEST_BMD_G_CM2 for values in rows.values())
+    regions = {name: make_region(values) for name, values in rows.items()}
+    return VendorReport(source, regions, past, milligrams)
+
+
 def merged(reports: Sequence[VendorReport]) -> tuple[VendorReport | None, tuple[QualityFinding, ...]]:
-    """One report out of several, the later ones (a re-analysis) winning where they differ."""
+    """One report out of several, the later ones (a re-analysis) winning where they differ.
+
+    Returns
+    -------
+    VendorReport or None
+        ``None`` if no report has a current result.
+    tuple of QualityFinding
+        ``vendor_reports_differ`` for every region on which they do, ``vendor_bmd_in_milligrams``.
+    """
     regions: dict[str, VendorRegion] = {}
     replaced: set[str] = set()
     for report in reports:
-        replaced |= {name for name, new in report.regions.items() if regions.get(name, new) != new}
-        regions.update(report.regions)
+        for name, new in report.regions.items():
+            old = regions.get(name, new)
+            contradicted = _contradict(old, new)
+            replaced |= {name} if contradicted else set()
+            regions[name] = new if contradicted else _completed(new, old)
     if not regions:
         return None, ()
     findings = [
@@ -77,56 +122,79 @@ def merged(reports: Sequence[VendorReport]) -> tuple[VendorReport | None, tuple[
         )
         for name in sorted(replaced)
     ]
+    milligrams = any(report.milligrams for report in reports)
+    if milligrams:
+        findings.append(_MILLIGRAMS)
+    history = {prior for report in reports for prior in report.history}
+    ordered = tuple(sorted(history, key=lambda prior: (prior.day, prior.region, prior.bmd_g_cm2)))
     sources = dict.fromkeys(report.source for report in reports)
-    return VendorReport("; ".join(sources), regions), tuple(findings)
+    return VendorReport("; ".join(sources), regions, ordered, milligrams), tuple(findings)
 
 
-def integrity_findings(regions: Mapping[str, VendorRegion]) -> tuple[QualityFinding, ...]:
-    """Whether printed numbers agree with each other within their rounding.
+def _contradict(one: VendorRegion, other: VendorRegion) -> bool:
+    """Whether two printed regions differ by more than the rounding of their last decimal."""
+    return any(
+        first is not None and second is not None and abs(first - second) > resolution
+        for name, resolution in _RESOLUTIONS.items()
+        for first, second in [(getattr(one, name), getattr(other, name))]
+    )
 
-    BMD = BMC / area in every region, and area and BMC of the total are the sums of ultradistal, mid and
-    one-third (holds exactly in Hologic's own database rows).
-    """
-    findings = [
-        _finding(
-            "vendor_bmd_inconsistent",
-            f"The vendor's {name.replace('_', ' ')} BMD {region.bmd_g_cm2} g/cm² is not its BMC "
-            f"{region.bmc_g} g divided by its area {region.area_cm2} cm².",
+
+def _completed(region: VendorRegion, by: VendorRegion) -> VendorRegion:
+    """`region` with what only the other report prints of it."""
+    blanks = [name for name in _RESOLUTIONS if getattr(region, name) is None]
+    return replace(region, **{name: getattr(by, name) for name in blanks})
+
+
+_RESOLUTIONS: Mapping[str, float] = {
+    "bmd_g_cm2": 0.00051,
+    "bmc_g": 0.0051,
+    "area_cm2": 0.0051,
+    "t_score": 0.051,
+    "z_score": 0.051,
+    "young_adult_percent": 0.51,
+    "age_matched_percent": 0.51,
+}
+"""Half of the last decimal that is printed, and a little for binary fractions."""
+
+
+def history_findings(
+    priors: Sequence[VendorPrior], unassigned: int, location: str
+) -> tuple[QualityFinding, ...]:
+    """What the vendor's own history says, as context; rows without a sure day or region are counted."""
+    findings = []
+    if priors:
+        listed = ", ".join(
+            f"{prior.day.isoformat()} {prior.region.replace('_', ' ')} {prior.bmd_g_cm2:.3f} g/cm²"
+            for prior in sorted(priors, key=lambda prior: (prior.day, prior.region))
         )
-        for name, region in regions.items()
-        if not _bmd_agrees(region)
-    ]
-    total = regions.get("total")
-    if total is not None and all(name in regions for name in _PARTS):
-        for quantity, unit in (("area_cm2", "cm²"), ("bmc_g", "g")):
-            parts = [getattr(regions[name], quantity) for name in _PARTS]
-            whole = getattr(total, quantity)
-            if whole is None or None in parts:
-                continue
-            # each of the four printed numbers is off by half a unit of its last decimal at most
-            if abs(sum(parts) - whole) > 4 * PRINTED_RESOLUTION / 2 + 1e-9:
-                findings.append(
-                    _finding(
-                        "vendor_total_inconsistent",
-                        f"The vendor's total of {whole} {unit} is not the sum {sum(parts):.2f} {unit} of "
-                        "its regions.",
-                    )
-                )
+        findings.append(
+            QualityFinding(
+                "vendor_history", Severity.INFO, f"{location} lists earlier examinations: {listed}."
+            )
+        )
+    if unassigned:
+        findings.append(
+            QualityFinding(
+                "vendor_history_unassigned",
+                Severity.INFO,
+                f"{location} lists {unassigned} earlier results whose region or day cannot be told (a date "
+                "such as 03/04/2020 is two days); they are not compared with.",
+            )
+        )
     return tuple(findings)
 
 
-def _bmd_agrees(region: VendorRegion) -> bool:
-    bmd, bmc, area = region.bmd_g_cm2, region.bmc_g, region.area_cm2
-    if bmd is None or bmc is None or area is None:
-        return True
-    half = PRINTED_RESOLUTION / 2
-    lowest, highest = (bmc - half) / (area + half), (bmc + half) / max(area - half, half)
-    return lowest - BMD_RESOLUTION <= bmd <= highest + BMD_RESOLUTION
+_MILLIGRAMS = QualityFinding(
+    "vendor_bmd_in_milligrams",
+    Severity.INFO,
+    f"The vendor prints BMD above {HIGHEST_BMD_G_CM2:g}: it is taken as mg/cm² and divided by 1000.",
+)
+
+
+def _in_grams(bmd: float | None) -> float | None:
+    return bmd / 1000 if bmd is not None and bmd > HIGHEST_BMD_G_CM2 else bmd
 
 
 def _positive(value: float | None) -> float | None:
     return value if value is not None and value > 0 else None
-
-
-def _finding(code: str, message: str) -> QualityFinding:
-    return QualityFinding(code, Severity.WARNING, message)

@@ -84,10 +84,10 @@ def measure_regions(
             regions[name] = RegionMeasurement(area_cm2=_area_cm2(image, mask))
     if image.vendor is not None:
         if not image.density:
-            regions |= {name: _copied(region) for name, region in image.vendor.regions.items()}
+            regions |= {name: region.measurement() for name, region in image.vendor.regions.items()}
         findings.extend(_area_findings(image, masks, image.vendor.regions))
     findings.extend(_absence_findings(image, masks, regions, age_years, sex))
-    findings.extend(_order_findings(regions))
+    findings.extend(order_findings(regions))
     return regions, tuple(findings)
 
 
@@ -159,6 +159,29 @@ def bmd_uncertainty(density: NDArray[np.float32], mask: Mask, precision_cv_perce
     return math.hypot(noise, outline, _mean(density, mask) * precision_cv_percent / 100)
 
 
+def order_findings(regions: Mapping[str, RegionMeasurement]) -> list[QualityFinding]:
+    """``region_order_implausible`` where ultradistal and one-third radius contradict each other."""
+    distal, shaft = regions["ultradistal"], regions["one_third"]
+    inverted = (
+        distal.bmd_g_cm2 is not None and shaft.bmd_g_cm2 is not None and distal.bmd_g_cm2 > shaft.bmd_g_cm2
+    )
+    discordant = (
+        distal.t_score is not None
+        and shaft.t_score is not None
+        and abs(distal.t_score - shaft.t_score) > MAXIMUM_T_DISCORDANCE
+    )
+    if not inverted and not discordant:
+        return []
+    return [
+        QualityFinding(
+            "region_order_implausible",
+            Severity.WARNING,
+            "Ultradistal and one-third radius contradict each other (BMD or T-score): the arm may have "
+            "been scanned in the wrong mode or turned around; check the scan.",
+        )
+    ]
+
+
 _LAPLACIAN_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float64)
 
 
@@ -167,19 +190,6 @@ def _with_total(region_masks: Mapping[str, Mask]) -> dict[str, Mask]:
     if "total" not in masks and all(name in masks for name in REGIONS[:3]):
         masks["total"] = masks[REGIONS[0]] | masks[REGIONS[1]] | masks[REGIONS[2]]
     return masks
-
-
-def _copied(region: VendorRegion) -> RegionMeasurement:
-    scored = region.t_score is not None or region.z_score is not None
-    return RegionMeasurement(
-        bmd_g_cm2=region.bmd_g_cm2,
-        bmd_source=BmdSource.VENDOR if region.bmd_g_cm2 is not None else None,
-        bmc_g=region.bmc_g,
-        area_cm2=region.area_cm2,
-        t_score=region.t_score,
-        z_score=region.z_score,
-        score_source=BmdSource.VENDOR if scored else None,
-    )
 
 
 def _mean(density: NDArray[np.float32], mask: Mask) -> float:
@@ -244,28 +254,6 @@ def _absence_findings(
         why = why if image.density else f"{whose} give none"
         findings.append(_absent("z_score_unavailable", "Z-score", without_z, why, Severity.INFO))
     return findings
-
-
-def _order_findings(regions: Mapping[str, RegionMeasurement]) -> list[QualityFinding]:
-    distal, shaft = regions["ultradistal"], regions["one_third"]
-    inverted = (
-        distal.bmd_g_cm2 is not None and shaft.bmd_g_cm2 is not None and distal.bmd_g_cm2 > shaft.bmd_g_cm2
-    )
-    discordant = (
-        distal.t_score is not None
-        and shaft.t_score is not None
-        and abs(distal.t_score - shaft.t_score) > MAXIMUM_T_DISCORDANCE
-    )
-    if not inverted and not discordant:
-        return []
-    return [
-        QualityFinding(
-            "region_order_implausible",
-            Severity.WARNING,
-            "Ultradistal and one-third radius contradict each other (BMD or T-score): the arm may have "
-            "been scanned in the wrong mode or turned around; check the scan.",
-        )
-    ]
 
 
 def _absent(code: str, quantity: str, names: list[str], why: str, severity: Severity) -> QualityFinding:

@@ -103,16 +103,18 @@ def _write_results(analysis: StudyAnalysis, study: StudyOnDisk, out: Path) -> li
     """Write mask and result objects below ``out/STUDYUID``; return what was written."""
     from reports import compose
 
-    if analysis.evidence is None:
+    results = compose(analysis, study.datasets)
+    if not results:
         return []
-    from PIL import Image
-
     folder = out / analysis.study_instance_uid
     folder.mkdir(parents=True, exist_ok=True)
-    mask = analysis.evidence.radius_mask.astype("uint8") * 255
-    Image.fromarray(mask).save(folder / "radius_mask.png")
+    if analysis.evidence is not None:
+        from PIL import Image
+
+        mask = analysis.evidence.radius_mask.astype("uint8") * 255
+        Image.fromarray(mask).save(folder / "radius_mask.png")
     written = []
-    for dataset in compose(analysis, study.datasets):
+    for dataset in results:
         path = folder / f"{dataset.SeriesNumber}_{dataset.Modality}_{dataset.SOPInstanceUID}.dcm"
         dataset.save_as(path, enforce_file_format=True)
         written.append(

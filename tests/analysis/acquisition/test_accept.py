@@ -127,16 +127,9 @@ def test_a_raw_image_is_declined_with_the_cure() -> None:
 
 
 def test_a_pdf_without_an_image_is_declined_with_the_cure() -> None:
-    with pytest.raises(NotApplicable, match="send the image") as declined:
+    with pytest.raises(NotApplicable, match="numbers printed in a PDF are not read") as declined:
         find_forearm([calibrated_image(SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC")])
     assert declined.value.code == "document_only"
-
-
-def test_numbers_without_an_image_are_declined_with_the_cure() -> None:
-    _, report = lunar_study()
-    with pytest.raises(NotApplicable, match="send the scan image") as declined:
-        find_forearm([report])
-    assert declined.value.code == "numbers_only"
 
 
 def test_our_own_results_are_never_input() -> None:

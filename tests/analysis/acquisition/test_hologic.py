@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.acquisition import VendorRegion, read_study
-from analysis.acquisition.hologic import parse_analysis, read_analysis, vendor_report
-from analysis.acquisition.vendor import integrity_findings, region_of
+from analysis.acquisition.hologic import read_analysis, vendor_report
+from analysis.acquisition.hologic_text import parse_analysis
+from analysis.acquisition.image import VendorReport
+from analysis.acquisition.integrity import integrity_findings
+from analysis.acquisition.vendor import region_of
 from analysis.config import ClinicalContext
 from analysis.results import Calibration
 
@@ -22,6 +25,10 @@ def printed_table(rows: list[list[str]], **fields: str) -> dict[str, VendorRegio
     report, findings = vendor_report(parse_analysis(text, "test"))
     assert not findings
     return dict(report.regions) if report is not None else {}
+
+
+def printed_integrity(rows: list[list[str]]) -> list[str]:
+    return [finding.code for finding in integrity_findings(VendorReport("test", printed_table(rows)))]
 
 
 @given(
@@ -69,10 +76,11 @@ def test_a_table_of_the_ulna_is_passed_over() -> None:
     assert printed_table([HEADER, *HOLOGIC_ROWS], TableTitle1="Ulna") == {}
 
 
-def test_a_history_table_without_regions_is_passed_over() -> None:
-    assert (
-        printed_table([["Scan Date", "Age", "BMD", "T-score"], ["01.02.2020", "61", "0.650", "-0.7"]]) == {}
-    )
+def test_a_history_table_that_names_no_region_gives_no_numbers_and_says_so() -> None:
+    table = [["Scan Date", "Age", "BMD", "T-score"], ["01.02.2020", "61", "0.650", "-0.7"]]
+    report, findings = vendor_report(parse_analysis(table_text(table), "test"))
+    assert report is None
+    assert [finding.code for finding in findings] == ["vendor_history_unassigned"]
 
 
 def test_a_region_printed_twice_with_different_numbers_is_left_out() -> None:
@@ -94,7 +102,7 @@ def test_a_hostile_text_is_read_in_a_moment() -> None:
 
 def test_code_in_the_text_stays_text() -> None:
     analysis = parse_analysis("ScanMode = \"__import__('os').abort()\"; ImageXPos = 12;", "test")
-    assert analysis.scan_mode == "__import__('os').abort()"
+    assert analysis.scan_modes == ("__import__('os').abort()",)
     assert analysis.fields["ImageXPos"] == "12"
 
 
@@ -106,7 +114,7 @@ def test_the_text_is_found_by_its_grammar_under_any_creator(creator: str, group:
     block.add_new(0x01, "LT", ANALYSIS_TEXT.format(table=table_text([HEADER, *HOLOGIC_ROWS])))
     analysis = read_analysis(page)
     assert analysis is not None
-    assert analysis.scan_mode == "a L.Forearm"
+    assert analysis.scan_modes == ("a L.Forearm",)
     assert f"({group:04X},1" in analysis.location
 
 
@@ -121,20 +129,19 @@ def test_a_report_page_gives_the_scan_and_the_vendors_numbers() -> None:
     assert image.calibration is Calibration.VENDOR_TABLE
     assert not image.density
     assert image.vendor is not None
-    assert image.vendor.regions["one_third"] == VendorRegion(0.6, 1.74, 2.9, -1.6, 0.3)
+    assert image.vendor.regions["one_third"] == VendorRegion(0.6, 1.74, 2.9, -1.6, 0.3, 87, 103)
     assert image.vendor.source == "Hologic Image Analysis Data (0019,1000)"
 
 
 def test_consistent_numbers_pass_the_integrity_test() -> None:
-    assert integrity_findings(printed_table([HEADER, *HOLOGIC_ROWS])) == ()
+    assert printed_integrity([HEADER, *HOLOGIC_ROWS]) == []
 
 
 def test_a_total_that_is_not_the_sum_is_reported() -> None:
     rows = [*HOLOGIC_ROWS[:3], ["Total", "12.80", "6.10", "0.476", "", "", "", ""]]
-    codes = [finding.code for finding in integrity_findings(printed_table([HEADER, *rows]))]
-    assert codes == ["vendor_total_inconsistent", "vendor_total_inconsistent"]
+    assert printed_integrity([HEADER, *rows]) == ["vendor_total_inconsistent", "vendor_total_inconsistent"]
 
 
 def test_a_bmd_that_is_not_bmc_over_area_is_reported() -> None:
-    findings = integrity_findings(printed_table([HEADER, ["1/3", "2.90", "1.74", "0.660", "", "", "", ""]]))
-    assert [finding.code for finding in findings] == ["vendor_bmd_inconsistent"]
+    row = ["1/3", "2.90", "1.74", "0.660", "", "", "", ""]
+    assert printed_integrity([HEADER, row]) == ["vendor_bmd_inconsistent"]

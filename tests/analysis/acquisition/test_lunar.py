@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.acquisition import VendorRegion, read_study
-from analysis.acquisition.lunar import image_comments, structured_report
+from analysis.acquisition.lunar import structured_report
+from analysis.acquisition.lunar_comments import image_comments
 from analysis.config import ClinicalContext
 from analysis.results import Calibration, Laterality
 
@@ -34,14 +35,14 @@ def test_an_image_and_its_report_are_read_together() -> None:
 )
 def test_scores_written_as_text_are_read_with_either_sign(value: object, point: str, minus: str) -> None:
     _, report = lunar_study(t_score=str(value).replace(".", point).replace("-", minus))
-    found = structured_report(report)
+    found, _ = structured_report(report)
     assert found is not None
     assert found.regions["one_third"].t_score == float(str(value))
 
 
 def test_trends_and_radius_plus_ulna_are_not_current_radius_results() -> None:
     _, report = lunar_study()
-    found = structured_report(report)
+    found, _ = structured_report(report)
     assert found is not None
     assert set(found.regions) == {"one_third"}
     assert found.regions["one_third"].bmd_g_cm2 == 0.701
@@ -70,9 +71,10 @@ def test_a_later_report_replaces_an_earlier_one_and_says_so() -> None:
 
 
 def test_results_in_image_comments_are_read() -> None:
-    found = image_comments(calibrated_image(ImageComments=XML.format(scan="Left Forearm")))
+    found, findings = image_comments(calibrated_image(ImageComments=XML.format(scan="Left Forearm")))
+    assert findings == ()
     assert found is not None
-    assert dict(found.regions) == {"one_third": VendorRegion(0.826, 2.0, 2.42, -1.5, 0.7)}
+    assert dict(found.regions) == {"one_third": VendorRegion(0.826, 2.0, 2.42, -1.5, 0.7, 80)}
 
 
 @pytest.mark.parametrize(
@@ -85,4 +87,4 @@ def test_results_in_image_comments_are_read() -> None:
     ],
 )
 def test_other_broken_or_hostile_comments_are_passed_over(comments: str) -> None:
-    assert image_comments(calibrated_image(ImageComments=comments)) is None
+    assert image_comments(calibrated_image(ImageComments=comments))[0] is None

@@ -8,7 +8,7 @@ from handmade_studies import COLUMNS, ROWS, hologic_page
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.acquisition.hologic import parse_analysis
+from analysis.acquisition.hologic_text import parse_analysis
 from analysis.acquisition.page import scan_rectangle, without_frame
 from analysis.acquisition.pixels import stored_values
 from analysis.errors import RejectedInput

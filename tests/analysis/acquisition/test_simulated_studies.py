@@ -9,7 +9,7 @@ import pytest
 from pydicom import dcmread
 
 from analysis.acquisition import RadiusImage, clinical_context, read_study
-from analysis.acquisition.vendor import integrity_findings
+from analysis.acquisition.integrity import integrity_findings
 from analysis.results import Calibration
 from analysis.simulation.study import Flavour, SimulatedStudy, simulate_study, write_study
 
@@ -53,7 +53,7 @@ def test_the_vendors_numbers_are_read_digit_by_digit(flavour: Flavour, seed: int
     for name, region in image.vendor.regions.items():
         for quantity in ("bmd_g_cm2", "bmc_g", "area_cm2", "t_score", "z_score"):
             assert getattr(region, quantity) == printed[name][quantity]
-    assert integrity_findings(image.vendor.regions) == ()
+    assert integrity_findings(image.vendor) == ()
 
 
 def test_a_forearm_length_is_estimated_near_the_true_one(tmp_path: Path) -> None:

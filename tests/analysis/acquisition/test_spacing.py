@@ -16,7 +16,9 @@ LADDER = {
 
 @pytest.mark.parametrize("first", range(3))
 def test_the_highest_rung_present_is_used_and_named(first: int) -> None:
-    image = calibrated_image(PixelSpacing=None, ImagerPixelSpacing=None, ExposedArea=[40, 72])
+    image = calibrated_image(
+        PixelSpacing=None, ImagerPixelSpacing=None, ExposedArea=[40, 72], ManufacturerModelName="Lunar iDXA"
+    )
     for keyword in list(LADDER)[first:]:
         setattr(image, keyword, LADDER[keyword])
     spacing = pixel_spacing(image)
@@ -25,11 +27,17 @@ def test_the_highest_rung_present_is_used_and_named(first: int) -> None:
 
 
 def test_exposed_area_is_width_then_height_over_the_size_of_the_image() -> None:
-    spacing = pixel_spacing(
-        calibrated_image(PixelSpacing=None, ImagerPixelSpacing=None, ExposedArea=[40, 72])
-    )
+    image = calibrated_image(PixelSpacing=None, ImagerPixelSpacing=None, ExposedArea=[40, 72])
+    image.ManufacturerModelName = "Lunar iDXA"
+    spacing = pixel_spacing(image)
     assert spacing.mm == (72 / 120, 40 / 80)
     assert [finding.code for finding in spacing.findings] == ["spacing_from_exposed_area"]
+
+
+def test_exposed_area_of_another_maker_is_no_measure_of_the_picture() -> None:
+    image = calibrated_image(PixelSpacing=None, ImagerPixelSpacing=None, ExposedArea=[40, 72])
+    image.Manufacturer = "Somebody else"
+    assert pixel_spacing(image).mm is None
 
 
 @pytest.mark.parametrize("absurd", [[0, 0], [100, 100], [0.6, 0.001]])
