@@ -142,6 +142,7 @@ def analyze(
                 for bone, regions in measured.other_bones.items()
             }
         ),
+        density_distribution=MappingProxyType(dict(measured.density_distribution)),
         mechanics=MappingProxyType(dict(measured.mechanics)),
         uncertainty=MappingProxyType(dict(measured.uncertainty)),
         quality=(

@@ -100,14 +100,30 @@ def recovered_density(
     bone_mm, nearest = ndimage.distance_transform_edt(
         ~_mask(anatomy, bone), sampling=spacing_mm, return_indices=True
     )
-    other = _mask(anatomy, "ulna" if bone == "radius" else "radius")
-    other_mm = ndimage.distance_transform_edt(~other, sampling=spacing_mm)
+    other_mm = ndimage.distance_transform_edt(~_mask(anatomy, _other(bone)), sampling=spacing_mm)
     free = density - _offset(density, anatomy, bone_mm, other_mm)
     # between the two bones each gets its own half
-    halo = (bone_mm > 0) & (bone_mm <= HALO_MM) & (bone_mm < other_mm)
+    from_outline = bone_mm - max(spacing_mm) / 2
+    halo = (bone_mm > 0) & (from_outline <= HALO_MM) & (bone_mm < other_mm)
     recovered = np.where(halo, 0.0, free)
     np.add.at(recovered, (nearest[0][halo], nearest[1][halo]), free[halo])
     return recovered.astype(np.float32)
+
+
+def without_soft_tissue(
+    density: NDArray[np.float32],
+    anatomy: ForearmAnatomy,
+    spacing_mm: tuple[float, float],
+    bone: Bone = "radius",
+) -> NDArray[np.float32]:
+    """Density less the level of the soft tissue beside the bone; mineral stays where the scanner saw it."""
+    bone_mm = ndimage.distance_transform_edt(~_mask(anatomy, bone), sampling=spacing_mm)
+    other_mm = ndimage.distance_transform_edt(~_mask(anatomy, _other(bone)), sampling=spacing_mm)
+    return np.asarray(density - _offset(density, anatomy, bone_mm, other_mm), np.float32)
+
+
+def _other(bone: Bone) -> Bone:
+    return "ulna" if bone == "radius" else "radius"
 
 
 def _mask(anatomy: ForearmAnatomy, bone: Bone) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.acquisition.image import RadiusImage
 from analysis.config import MechanicsAssumptions, TextureEngine, TextureFamily
 from analysis.measurement.bones import measure_bones
+from analysis.measurement.density_distribution import measure_distribution
 from analysis.measurement.mechanics import Mechanics, measure_mechanics
 from analysis.measurement.morphometry import measure_morphometry
 from analysis.measurement.reference import ReferenceCurve
@@ -33,6 +34,7 @@ class Measurements:
     morphometry: Mapping[str, float | None]
     texture: Mapping[str, float | None]
     findings: tuple[QualityFinding, ...]
+    density_distribution: Mapping[str, float | None] = field(default_factory=dict)
     mechanics: Mapping[str, float | None] = field(default_factory=dict)
     uncertainty: Mapping[str, float] = field(default_factory=dict)
     """One SD of a value, by its name and in its unit."""
@@ -78,6 +80,7 @@ def measure(
         families=texture_families,
         engine=texture_engine,
     )
+    distribution = measure_distribution(image, anatomy, placed, spoiled)
     deformed = _deformed(
         image, anatomy, placed.slabs, density.radius, weight_kg=weight_kg, assumptions=mechanics
     )
@@ -94,8 +97,9 @@ def measure(
             *texture.findings,
             *deformed.findings,
         ),
+        density_distribution=distribution.values,
         mechanics=deformed.values,
-        uncertainty=deformed.uncertainty,
+        uncertainty={**distribution.uncertainty, **deformed.uncertainty},
         strain_map=deformed.strain_map,
     )
 
