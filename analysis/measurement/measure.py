@@ -70,8 +70,13 @@ def measure(
     density = measure_bones(image, anatomy, placed, reference, age_years=age_years, sex=sex)
     spoiled = density.spoiled
     clean = {name: mask for name, mask in placed.masks.items() if name not in spoiled}
-    shaft = None if "one_third" in spoiled else image.forearm_length_mm
-    morphometry = measure_morphometry(image.pixels, image.density, anatomy, image.spacing_mm, shaft)
+    material = mechanics or MechanicsAssumptions()
+    morphometry = measure_morphometry(
+        image,
+        anatomy,
+        {name: slab for name, slab in placed.slabs.items() if name not in spoiled},
+        material.compact_mineral_g_cm3,
+    )
     texture = measure_texture(
         image.pixels,
         image.density,
@@ -99,7 +104,7 @@ def measure(
         ),
         density_distribution=distribution.values,
         mechanics=deformed.values,
-        uncertainty={**distribution.uncertainty, **deformed.uncertainty},
+        uncertainty={**morphometry.uncertainty, **distribution.uncertainty, **deformed.uncertainty},
         strain_map=deformed.strain_map,
     )
 

@@ -1,247 +1,265 @@
-"""Shaft geometry from the projected density profile, and the shape of the distal radius."""
+"""Shaft geometry from the projected density profile, section moments, and the shape of the distal radius."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.measurement.regions import one_third_slab
+from analysis.acquisition.image import RadiusImage
+from analysis.measurement.catalogue import Quantity, catalogue
+from analysis.measurement.edge_recovery import recovered_density
+from analysis.measurement.forearm_shape import (
+    BOW_START_MM,
+    distal_width_and_inclination,
+    shaft_bow,
+    ulnar_variance,
+)
+from analysis.measurement.section_fit import SectionFit, fit_section, refit_section
+from analysis.measurement.section_moments import section_moments
+from analysis.measurement.sections import Section
+from analysis.measurement.shaft_profile import ShaftImage
 from analysis.results import QualityFinding, Severity
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy
 
-NAMES = (
-    "cortical_thickness_mm",
-    "medullary_width_mm",
-    "shaft_diameter_mm",
-    "ring_model_bmd_g_cm2",
-    "distal_width_mm",
-    "radial_inclination_deg",
+_MODEL = "projected section model with fitted blur (this engine; variable projection, Golub & Pereyra 1973)"
+_BECK = "hip structural analysis, Beck 1990 (Invest Radiol 25:6-18), on the radius; compact bone is assumed"
+_MOMENT_REGIONS = {"one_third": "one-third", "ultradistal": "ultradistal"}
+
+CATALOGUE = catalogue(
+    [
+        Quantity("cortical_thickness_mm", "mm", "Mean of the two walls at one third, as projected", _MODEL),
+        Quantity("cortical_thickness_radial_mm", "mm", "Wall on the radial side at one third", _MODEL),
+        Quantity("cortical_thickness_ulnar_mm", "mm", "Wall on the ulnar side at one third", _MODEL),
+        Quantity("medullary_width_mm", "mm", "Width of the marrow cavity at one third", _MODEL),
+        Quantity("shaft_diameter_mm", "mm", "Outer width of the shaft at one third", _MODEL),
+        Quantity("ring_model_bmd_g_cm2", "g/cm2", "Mineral of the fitted section over its width", _MODEL),
+        Quantity("cortical_area_mm2", "mm2", "Area of a circular ring of that width and wall", "assumption"),
+        Quantity("cortical_index", "1", "Both walls over the width", "Barnett & Nordin 1960, on the radius"),
+        Quantity("image_blur_mm", "mm", "SD of the scanner's blur, estimated from this image", _MODEL),
+        Quantity("cortical_thickness_shaft_mm", "mm", "Mean wall from a fifth of the ulna upwards", _MODEL),
+        Quantity("cortical_thickness_least_mm", "mm", "Thinnest mean wall along that stretch", _MODEL),
+        Quantity(
+            "distal_width_mm", "mm", "Width of the radius between the ends of its joint surface", "landmarks"
+        ),
+        Quantity(
+            "radial_inclination_deg", "deg", "Slope of the joint surface against the shaft", "landmarks"
+        ),
+        Quantity("ulnar_variance_mm", "mm", "Ulnar head beyond the radius's ulnar corner", "perpendiculars"),
+        Quantity(
+            "shaft_bow_mm", "mm", "Bow of the visible shaft off its chord, positive radially", "landmarks"
+        ),
+        Quantity("shaft_bow_level_mm", "mm", "Where the bow is deepest, from the ulnar styloid", "landmarks"),
+        *(
+            Quantity(f"{name}_{key}", unit, f"{text} of the {shown} section", _BECK)
+            for name, shown in _MOMENT_REGIONS.items()
+            for key, unit, text in (
+                ("bone_area_mm2", "mm2", "Bone cross-sectional area"),
+                ("inertia_mm4", "mm4", "Second moment of area, bending in the image plane,"),
+                ("section_modulus_mm3", "mm3", "Section modulus"),
+            )
+        ),
+    ]
 )
+"""What each value is."""
+NAMES = tuple(CATALOGUE)
 """Every key of the result; absent values are None."""
 
-BIN_MM = 0.2
-MARGIN_MM = 4.0
-"""How much soft tissue beside the shaft is fitted with it."""
-BLUR_START_MM, BLUR_RANGE_MM = 0.4, (0.15, 0.9)
-"""Standard deviation of the scanner's blur, pixel aperture included: fitted, within plausible bounds."""
-LARGEST_ECCENTRICITY = 0.7
-"""Shift of the marrow cavity off the bone's centre, over the mean wall thickness."""
 LARGEST_RESIDUAL = 0.06
-"""Root mean square misfit, over the profile's height, above which the ring model does not describe the
-bone."""
+"""Root mean square misfit, over the profile's height, above which no section describes the bone."""
+SHAFT_START = 0.2
+"""Distal end of the profile along the shaft, over the ulnar length."""
+LEVEL_MM = 4.0
+MODEL_SD_MM = 0.05
+"""What the section model itself gets wrong in a wall, one SD: measured on sections of six kinds (ellipses,
+superellipses, crested voxel sections; Gaussian, box and long-tailed blur)."""
+MODEL_SD_WIDTH_MM = 0.06
+"""The same for the shaft's width."""
+SHAPE_SD = {
+    "distal_width_mm": 0.5,
+    "radial_inclination_deg": 1.0,
+    "ulnar_variance_mm": 0.5,
+    "shaft_bow_mm": 0.1,
+}
+"""One SD of what landmarks and outlines give, from `benchmarks/morphometry.py`: against simulated truth."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class ThicknessProfile:
+    """Walls along the shaft: levels (mm from the ulnar styloid) and radial and ulnar thickness (mm)."""
+
+    level_mm: FloatArray
+    radial_mm: FloatArray
+    ulnar_mm: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Morphometry:
-    """Values by name (see `NAMES`) and remarks."""
+    """Values by name (see `CATALOGUE`), one SD of each in its unit, the shaft's profile, and remarks."""
 
     values: Mapping[str, float | None]
     findings: tuple[QualityFinding, ...]
+    uncertainty: Mapping[str, float] = field(default_factory=dict)
+    thickness_profile: ThicknessProfile | None = None
 
 
 def measure_morphometry(
-    pixels: NDArray[np.float32],
-    density: bool,
+    image: RadiusImage,
     anatomy: ForearmAnatomy,
-    spacing_mm: tuple[float, float] | None,
-    forearm_length_mm: float | None,
+    slabs: Mapping[str, tuple[float, float]],
+    compact_mineral_g_cm3: float,
 ) -> Morphometry:
-    """Measure cortical thickness, medullary width and diameter at one third, and the distal radius's shape.
+    """Measure both cortices along the shaft, section moments, bow, and the distal radius's shape.
 
-    The shaft is modelled as a ring, an ellipse around an off-centre marrow cavity, projected to a profile
-    across the bone and blurred by a Gaussian whose width is fitted too. Fitting the averaged profile of the
-    one-third region gives sub-pixel geometry, because it uses the shape of the whole profile and not a
-    threshold.
+    The shaft's section is modelled as a wall around a cavity, with a crest towards the ulna, a free depth and
+    a wall that may be thicker on one side; it is projected to a profile across the bone and blurred. Fitting
+    the averaged profile of the one-third region gives sub-pixel geometry, because it uses the shape of the
+    whole profile and not a threshold, and it gives the scanner's blur as well.
 
     Parameters
     ----------
-    pixels : ndarray of float32, (rows, columns)
-        Areal density (g/cm²) if `density`, else display grey; a grey curve bends the profile, so that the
-        fit is then flagged ``morphometry_relative``.
-
-    Notes
-    -----
-    Depth and width of the shaft are taken as equal. The blur is the main source of error: an error of
-    0.1 mm in it moves the cortex by about 0.1 mm.
+    image : RadiusImage
+        A grey curve bends the profile of an image without calibration, so that the fit is then flagged
+        ``morphometry_relative`` and nothing that needs density is given.
+    slabs : mapping of str to (float, float)
+        Placed regions whose numbers may be used, mm from the ulnar styloid.
+    compact_mineral_g_cm3 : float
+        Mineral density that section moments assume for compact bone.
     """
     values: dict[str, float | None] = dict.fromkeys(NAMES)
-    if spacing_mm is None:
+    if image.spacing_mm is None:
         return Morphometry(values, ())
-    values |= _distal_shape(anatomy)
-    if forearm_length_mm is None:
-        return Morphometry(values, ())
-    profile = shaft_profile(pixels, anatomy, one_third_slab(forearm_length_mm))
-    ring = None if profile is None else fit_ring(*profile)
-    if ring is None or ring.residual > LARGEST_RESIDUAL:
-        return Morphometry(values, (_not_fitted(ring),))
-    values["cortical_thickness_mm"] = ring.thickness_mm
-    values["medullary_width_mm"] = ring.diameter_mm - 2.0 * ring.thickness_mm
-    values["shaft_diameter_mm"] = ring.diameter_mm
-    values["ring_model_bmd_g_cm2"] = ring.mean_height if density else None
-    return Morphometry(values, () if density else (_relative(),))
+    values["distal_width_mm"], values["radial_inclination_deg"] = distal_width_and_inclination(anatomy)
+    values["ulnar_variance_mm"] = ulnar_variance(anatomy)
+    shape_sd = {name: sd for name, sd in SHAPE_SD.items() if values[name] is not None}
+    if image.density:
+        values |= _moments(image, anatomy, slabs, compact_mineral_g_cm3)
+    if "one_third" not in slabs or image.forearm_length_mm is None:
+        return Morphometry(values, (), shape_sd)
+    shaft = ShaftImage.of(image.pixels, anatomy, BOW_START_MM)
+    bow = shaft_bow(shaft, slabs["one_third"][1])
+    if bow is not None:
+        values["shaft_bow_mm"], values["shaft_bow_level_mm"] = bow.depth_mm, bow.level_mm
+        shape_sd["shaft_bow_mm"] = SHAPE_SD["shaft_bow_mm"]
+    profile = shaft.profile(slabs["one_third"])
+    fit = None if profile is None else fit_section(profile.position, profile.height, profile.half_width_mm)
+    if fit is None or fit.residual > LARGEST_RESIDUAL:
+        return Morphometry(values, (_not_fitted(fit),), shape_sd)
+    values |= _section_values(fit, density=image.density)
+    along = _along_the_shaft(shaft, fit, SHAFT_START * image.forearm_length_mm, slabs["one_third"][1])
+    if along is not None:
+        mean = (along.radial_mm + along.ulnar_mm) / 2
+        values["cortical_thickness_shaft_mm"] = float(mean.mean())
+        values["cortical_thickness_least_mm"] = float(mean.min())
+    findings = () if image.density else (_relative(),)
+    return Morphometry(values, findings, shape_sd | _section_sd(fit, values), along)
 
 
-def shaft_profile(
-    pixels: NDArray[np.float32], anatomy: ForearmAnatomy, slab: tuple[float, float]
-) -> tuple[FloatArray, FloatArray] | None:
-    """Average the image along the radius over a slab.
-
-    Returns
-    -------
-    position : ndarray, (bins,)
-        Distance (mm) from the shaft's axis.
-    height : ndarray, (bins,)
-        Mean pixel value.
-    None if the slab holds no radius.
-    """
-    shape = (pixels.shape[0], pixels.shape[1])
-    across, along = anatomy.frame.of_pixels(shape)
-    inside = (along >= slab[0]) & (along < slab[1])
-    bone = inside & anatomy.radius_mask
-    if bone.sum() < 30:
-        return None
-    slope = anatomy.radius_axis_slope
-    middle_along = (slab[0] + slab[1]) / 2
-    offset = across - slope * (along - middle_along)
-    centre = (np.percentile(offset[bone], 1) + np.percentile(offset[bone], 99)) / 2
-    # distance perpendicular to the radius's own axis
-    offset = (offset - centre) / np.hypot(1.0, slope)
-    reach = float(np.percentile(np.abs(offset[bone]), 99)) + MARGIN_MM
-    near = inside & (np.abs(offset) <= reach) & ~anatomy.ulna_mask
-    index = np.floor((offset[near] + reach) / BIN_MM).astype(np.intp)
-    count = np.bincount(index)
-    total = np.bincount(index, weights=pixels[near])
-    place = np.bincount(index, weights=offset[near])
-    filled = count >= 3
-    return place[filled] / count[filled], total[filled] / count[filled]
-
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """A fitted ring: outer diameter, mean thickness of both walls, blur (mm), mean projected height,
-    misfit."""
-
-    diameter_mm: float
-    thickness_mm: float
-    blur_mm: float
-    mean_height: float
-    residual: float
-
-
-def fit_ring(position: FloatArray, height: FloatArray) -> Ring | None:
-    """Fit the projected, blurred ring to a profile by least squares.
-
-    Free: centre, outer radius, shell thickness, how far the cavity lies off the centre (the interosseous wall
-    is thicker), blur, density of shell and of marrow cavity, and a straight
-    soft-tissue baseline. Densities enter linearly and are solved for exactly (variable projection, Golub and
-    Pereyra 1973), the rest by a bounded search.
-
-    Parameters
-    ----------
-    position : ndarray, (bins,)
-        Millimetres from about the bone's middle.
-    height : ndarray, (bins,)
-
-    Returns
-    -------
-    Ring or None
-        None if the profile is too short to hold a bone.
-    """
-    from scipy.optimize import least_squares
-
-    span = float(np.ptp(position)) - 2 * MARGIN_MM
-    if span < 4.0 or position.size < 20:
-        return None
-    radius = span / 2
-    scale = float(np.ptp(height))
-
-    def misfit(shape: FloatArray) -> FloatArray:
-        columns = _basis(position, shape)
-        weights = _densities(columns, height)
-        return np.asarray((columns @ weights - height) / scale)
-
-    # a thick sparse shell and a thin dense one are alike: start from both, keep the better fit
-    fits = [
-        least_squares(
-            misfit,
-            x0=(0.0, radius, start * radius, 0.0, BLUR_START_MM),
-            bounds=(
-                (-2.0, 0.7 * radius, 0.4, -LARGEST_ECCENTRICITY, BLUR_RANGE_MM[0]),
-                (2.0, 1.4 * radius, 0.9 * radius, LARGEST_ECCENTRICITY, BLUR_RANGE_MM[1]),
-            ),
-            x_scale=(0.1, 0.1, 0.1, 0.1, 0.05),
-        )
-        for start in (0.25, 0.5)
-    ]
-    fit = min(fits, key=lambda candidate: float(candidate.cost))
-    _, outer, thickness, _, blur = (float(value) for value in fit.x)
-    weights = _densities(_basis(position, fit.x), height)
-    inner = outer - thickness
-    mass = np.pi * (weights[0] * (outer**2 - inner**2) + weights[1] * inner**2)
-    return Ring(
-        diameter_mm=2 * outer,
-        thickness_mm=thickness,
-        blur_mm=blur,
-        mean_height=float(mass / (2 * outer)),
-        residual=float(np.sqrt(np.mean(fit.fun**2))),
-    )
-
-
-def _basis(position: FloatArray, shape: FloatArray) -> FloatArray:
-    """Columns: shell, marrow cavity, baseline, baseline's slope; shape (bins, 4)."""
-    centre, outer, thickness, eccentricity, blur = shape
-    inner = outer - thickness
-    x = position - centre
-    whole = _blurred_chord(x, outer, blur)
-    cavity = _blurred_chord(x - eccentricity * thickness, inner, blur)
-    return np.stack([whole - cavity, cavity, np.ones_like(x), x / outer], axis=1)
-
-
-_EDGES = np.arange(-4.1, 4.2, 0.2)
-_WEIGHTS = np.exp(-0.5 * ((_EDGES[1:] + _EDGES[:-1]) / 2) ** 2)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-
-
-def _blurred_chord(x: FloatArray, radius: float, blur: float) -> FloatArray:
-    """Chord length (mm) through a circle, blurred by a Gaussian.
-
-    The chord ends in a square root, which no smooth quadrature follows: it is integrated in closed form over
-    cells of a fifth of the blur, and the cells are weighted by the Gaussian.
-    """
-    edges = np.clip((x[:, None] + blur * _EDGES[None]) / radius, -1.0, 1.0)
-    integral = radius**2 * (edges * np.sqrt(1.0 - edges**2) + np.arcsin(edges))
-    return np.asarray(np.diff(integral, axis=1) @ _WEIGHTS / (0.2 * blur))
-
-
-def _densities(columns: FloatArray, height: FloatArray) -> FloatArray:
-    return np.asarray(np.linalg.lstsq(columns, height, rcond=None)[0])
-
-
-def _distal_shape(anatomy: ForearmAnatomy) -> dict[str, float | None]:
-    """Width between the ends of the articular surface, and its inclination against the radius's shaft."""
-    (radial_x, radial_y), (ulnar_x, ulnar_y) = anatomy.radial_styloid_mm, anatomy.end_plate_medial_mm
-    across, along = abs(radial_x - ulnar_x), ulnar_y - radial_y
-    lean = np.arctan(anatomy.radius_axis_slope) * np.sign(radial_x - ulnar_x)
+def _section_values(fit: SectionFit, *, density: bool) -> dict[str, float | None]:
+    ulnar, radial = fit.section.walls()
+    width, mean = fit.section.width(), (radial + ulnar) / 2
     return {
-        "distal_width_mm": float(np.hypot(across, along) * np.cos(np.arctan2(along, across) - lean)),
-        "radial_inclination_deg": float(np.degrees(np.arctan2(along, across) - lean)),
+        "cortical_thickness_mm": mean,
+        "cortical_thickness_radial_mm": radial,
+        "cortical_thickness_ulnar_mm": ulnar,
+        "medullary_width_mm": width - 2 * mean,
+        "shaft_diameter_mm": width,
+        "cortical_area_mm2": float(np.pi * mean * (width - mean)),
+        "cortical_index": 2 * mean / width,
+        "image_blur_mm": fit.section.blur_mm,
+        "ring_model_bmd_g_cm2": fit.mean_height if density else None,
     }
 
 
-def _not_fitted(ring: Ring | None) -> QualityFinding:
+def _section_sd(fit: SectionFit, values: Mapping[str, float | None]) -> dict[str, float]:
+    """Fit's own SD by error propagation, and what the model gets wrong, in quadrature."""
+
+    def sd(quantity: Callable[[Section], float], model: float) -> float:
+        return float(np.hypot(fit.sd(_gradient(quantity, fit.section)), model))
+
+    mean = sd(lambda section: sum(section.walls()) / 2, MODEL_SD_MM)
+    width = sd(Section.width, MODEL_SD_WIDTH_MM)
+    index, diameter = values["cortical_index"], values["shaft_diameter_mm"]
+    thickness = values["cortical_thickness_mm"]
+    found = {
+        "cortical_thickness_mm": mean,
+        "cortical_thickness_radial_mm": sd(lambda section: section.walls()[1], MODEL_SD_MM),
+        "cortical_thickness_ulnar_mm": sd(lambda section: section.walls()[0], MODEL_SD_MM),
+        "shaft_diameter_mm": width,
+        "medullary_width_mm": float(np.hypot(2 * mean, width)),
+        "image_blur_mm": sd(lambda section: section.blur_mm, 0.02),
+    }
+    if index is not None and diameter is not None and thickness is not None:
+        found["cortical_index"] = float(np.hypot(2 * mean, index * width) / diameter)
+        area = np.hypot((diameter - 2 * thickness) * mean, thickness * width)
+        found["cortical_area_mm2"] = float(np.pi * area)
+    return found
+
+
+def _gradient(quantity: Callable[[Section], float], at: Section, step: float = 1e-3) -> FloatArray:
+    def moved(index: int, by: float) -> Section:
+        return at._replace(**{Section._fields[index]: at[index] + by})
+
+    return np.array(
+        [(quantity(moved(k, step)) - quantity(moved(k, -step))) / (2 * step) for k in range(len(at))]
+    )
+
+
+def _along_the_shaft(
+    shaft: ShaftImage, fit: SectionFit, start_mm: float, end_mm: float
+) -> ThicknessProfile | None:
+    """Walls at levels from proximal to distal, each fit starting from its neighbour; misfits are left out."""
+    found: list[tuple[float, float, float]] = []
+    section = fit.section
+    count = int((end_mm - start_mm) / LEVEL_MM)
+    for number in range(count):
+        high = end_mm - number * LEVEL_MM
+        profile = shaft.profile((high - LEVEL_MM, high))
+        if profile is None:
+            continue
+        local = refit_section(profile.position, profile.height, section)
+        if local.residual <= LARGEST_RESIDUAL:
+            section = local.section
+            ulnar, radial = section.walls()
+            found.append((high - LEVEL_MM / 2, radial, ulnar))
+    if len(found) < 3:
+        return None
+    level, radial_mm, ulnar_mm = np.array(found[::-1]).T
+    return ThicknessProfile(level, radial_mm, ulnar_mm)
+
+
+def _moments(
+    image: RadiusImage,
+    anatomy: ForearmAnatomy,
+    slabs: Mapping[str, tuple[float, float]],
+    compact_mineral_g_cm3: float,
+) -> dict[str, float | None]:
+    values: dict[str, float | None] = {}
+    placed = [name for name in _MOMENT_REGIONS if name in slabs]
+    if not placed or image.spacing_mm is None:
+        return values
+    recovered = recovered_density(image.pixels, anatomy, image.spacing_mm)
+    for name in placed:
+        moments = section_moments(recovered, anatomy, slabs[name], compact_mineral_g_cm3)
+        if moments is not None:
+            values[f"{name}_bone_area_mm2"] = moments.area_mm2
+            values[f"{name}_inertia_mm4"] = moments.inertia_mm4
+            values[f"{name}_section_modulus_mm3"] = moments.modulus_mm3
+    return values
+
+
+def _not_fitted(fit: SectionFit | None) -> QualityFinding:
     why = (
         "the one-third region holds too little bone"
-        if ring is None
-        else f"the misfit is {100 * ring.residual:.0f} % of the profile's height, "
+        if fit is None
+        else f"the misfit is {100 * fit.residual:.0f} % of the profile's height, "
         f"at most {100 * LARGEST_RESIDUAL:.0f} % is accepted"
     )
     return QualityFinding(
         "morphometry_not_measured",
         Severity.ERROR,
-        f"Cortical thickness and shaft diameter are absent: no ring fits the shaft's profile ({why}).",
+        f"Cortical thickness and shaft diameter are absent: no section fits the shaft's profile ({why}).",
     )
 
 
