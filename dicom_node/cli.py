@@ -1,7 +1,8 @@
 """The command line: ``dicom-node COMMAND``.
 
 Each command is a module of `dicom_node.commands` with ``add_arguments(parser)`` and ``run(options) -> int``,
-imported only when it is called: ``dicom-node --help`` must answer at once.
+imported only when it is called: ``dicom-node --help`` must answer at once. A hyphen in a command's name is an
+underscore in its module's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 COMMANDS = {
     "serve": "run the node: receive, analyse, deliver",
@@ -23,6 +25,9 @@ COMMANDS = {
     "doctor": "check configuration, disk, ports, peers and models, and say what to do",
     "simulate": "write simulated forearm DXA studies with their truth",
     "train": "train the risk model on a simulated cohort",
+    "calibrate": "fit a scanner's linear scale from scans of a phantom of known densities",
+    "precision": "precision error and least significant change from repeated scans",
+    "quality-control": "keep the log of phantom scans; say and draw whether a scanner is in control",
     "demo": "push the sample studies through a node and an embedded PACS, show what comes back",
 }
 """Command name -> one-line summary, in the order ``--help`` shows them."""
@@ -68,7 +73,7 @@ def _configure_logging(*, verbose: bool) -> None:
 def _run_command(options: argparse.Namespace) -> int:
     from dicom_node.errors import ConfigurationError, NodeError
 
-    command = importlib.import_module(f"dicom_node.commands.{options.command}")
+    command = _module_of(options.command)
     try:
         return int(command.run(options))
     except ConfigurationError as error:
@@ -83,6 +88,10 @@ def _run_command(options: argparse.Namespace) -> int:
         # the reader (e.g. `head`) has gone; keep Python from complaining when it flushes standard output
         sys.stdout = None
         return EXIT_OK
+
+
+def _module_of(command: str) -> ModuleType:
+    return importlib.import_module(f"dicom_node.commands.{command.replace('-', '_')}")
 
 
 def _build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -104,7 +113,7 @@ def _build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             formatter_class=_HelpFormatter,
         )
         if name in argv:  # import only the command that was asked for
-            importlib.import_module(f"dicom_node.commands.{name}").add_arguments(subparser)
+            _module_of(name).add_arguments(subparser)
     return parser
 
 

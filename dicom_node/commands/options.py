@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from dicom_node.network.sender import Peer, Timeouts
     from dicom_node.storage.journal import Journal
 
-__all__ = ["add_config_option", "find_peer", "load_config", "open_journal"]
+__all__ = [
+    "add_config_option",
+    "add_devices_options",
+    "devices_path",
+    "find_peer",
+    "load_config",
+    "open_journal",
+]
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +41,33 @@ def load_config(options: argparse.Namespace) -> NodeConfig:
     from dicom_node.config import NodeConfig, default_config_path
 
     return NodeConfig.load(options.config or default_config_path())
+
+
+def add_devices_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--devices`` and ``--config``, which names it."""
+    parser.add_argument(
+        "--devices",
+        type=Path,
+        metavar="TOML",
+        help="the site's devices file; default: [analysis] devices of the configuration",
+    )
+    add_config_option(parser)
+
+
+def devices_path(options: argparse.Namespace) -> Path:
+    """Return the devices file that ``--devices`` or the configuration names.
+
+    Raises
+    ------
+    ConfigurationError
+        If neither names one.
+    """
+    path: Path | None = options.devices or load_config(options).analysis.devices
+    if path is None:
+        raise ConfigurationError(
+            'no devices file: name it with --devices TOML, or set devices = "devices.toml" under [analysis]'
+        )
+    return path
 
 
 def find_peer(text: str, options: argparse.Namespace) -> tuple[Peer, Timeouts]:
