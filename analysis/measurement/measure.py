@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.acquisition.anchoring import anchored_image
 from analysis.acquisition.image import RadiusImage
 from analysis.config import MechanicsAssumptions, TextureEngine, TextureFamily
 from analysis.measurement.bones import measure_bones
@@ -70,24 +71,26 @@ def measure(
     density = measure_bones(image, anatomy, placed, reference, age_years=age_years, sex=sex)
     spoiled = density.spoiled
     clean = {name: mask for name, mask in placed.masks.items() if name not in spoiled}
+    # BMD is the vendor's where it printed one; all else may use greys that its numbers have brought to g/cm²
+    relative, _, anchoring = anchored_image(image, anatomy, placed)
     material = mechanics or MechanicsAssumptions()
     morphometry = measure_morphometry(
-        image,
+        relative,
         anatomy,
         {name: slab for name, slab in placed.slabs.items() if name not in spoiled},
         material.compact_mineral_g_cm3,
     )
     texture = measure_texture(
-        image.pixels,
-        image.density,
+        relative.pixels,
+        relative.density,
         anatomy,
         clean.get(TEXTURE_REGION),
         families=texture_families,
         engine=texture_engine,
     )
-    distribution = measure_distribution(image, anatomy, placed, spoiled)
+    distribution = measure_distribution(relative, anatomy, placed, spoiled)
     deformed = _deformed(
-        image, anatomy, placed.slabs, density.radius, weight_kg=weight_kg, assumptions=mechanics
+        relative, anatomy, placed.slabs, density.radius, weight_kg=weight_kg, assumptions=mechanics
     )
     return Measurements(
         regions=density.radius,
@@ -97,6 +100,7 @@ def measure(
         findings=(
             *_metal_findings(anatomy, spoiled),
             *density.findings,
+            *anchoring,
             *morphometry.findings,
             *_ring_findings(density.radius["one_third"], morphometry.values),
             *texture.findings,
