@@ -86,7 +86,7 @@ def chosen_report(
         findings.append(_ambiguous(f"The {source} holds {name.replace('_', ' ')} twice with other numbers"))
     past, unassigned = _priors(results, wanted, day)
     report = vendor.make_report(source, rows, past)
-    return report, (*findings, *vendor.history_findings(past, unassigned, f"The {source}"))
+    return report, (*findings, *vendor.history_findings(past, unassigned, f"the {source}"))
 
 
 def collected(pairs: Iterable[tuple[str, str]]) -> Values:

@@ -169,17 +169,15 @@ def history_findings(
             for prior in sorted(priors, key=lambda prior: (prior.day, prior.region))
         )
         findings.append(
-            QualityFinding(
-                "vendor_history", Severity.INFO, f"{location} lists earlier examinations: {listed}."
-            )
+            QualityFinding("vendor_history", Severity.INFO, f"Earlier examinations by {location}: {listed}.")
         )
     if unassigned:
         findings.append(
             QualityFinding(
                 "vendor_history_unassigned",
                 Severity.INFO,
-                f"{location} lists {unassigned} earlier results whose region or day cannot be told (a date "
-                "such as 03/04/2020 is two days); they are not compared with.",
+                f"{unassigned} earlier results by {location} are not compared with: their region or day cannot "
+                "be told (a date such as 03/04/2020 is two days).",
             )
         )
     return tuple(findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +18,9 @@ AREA_PRECISION = 0.005
 """Assumption."""
 YOUNG_ADULT = {"ultradistal": (0.443, 0.058), "one_third": (0.694, 0.060)}
 """Mean and SD of young women in g/cm² (ISCD DXA atlas, forearm page). None is known for mid and total."""
+
+YEARLY_LOSS = 0.007
+"""Of BMD, in the years before the scan (assumption; women over 65 lose 0.7 % a year distally)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,29 @@ def vendor_numbers(
     }
     area["total"], content["total"] = sum(area.values()), sum(content.values())
     return {name: _row(name, content[name], area[name], subject.age_years) for name in area}
+
+
+def earlier(numbers: Mapping[str, VendorNumbers], years: float) -> dict[str, VendorNumbers]:
+    """What the scanner would have printed so many years before, BMD lost since by `YEARLY_LOSS`.
+
+    Areas stay; the total keeps to its own loss, as whole and parts lose alike.
+    """
+    return {name: _before(name, row, (1 - YEARLY_LOSS) ** -years) for name, row in numbers.items()}
+
+
+def _before(name: str, row: VendorNumbers, factor: float) -> VendorNumbers:
+    bmd = row.bmd_g_cm2 * factor
+    past = replace(row, bmd_g_cm2=round(bmd, 3), bmc_g=round(row.bmc_g * factor, 2))
+    if name not in YOUNG_ADULT:
+        return past
+    mean, deviation = YOUNG_ADULT[name]
+    return replace(
+        past,
+        t_score=round((bmd - mean) / deviation, 1),
+        z_score=None,
+        percent_young=round(100 * bmd / mean),
+        percent_age_matched=None,
+    )
 
 
 def _row(name: str, content: float, area: float, age: float) -> VendorNumbers:

@@ -6,6 +6,15 @@ import argparse
 from pathlib import Path
 
 FLAVOURS = ("calibrated", "hologic", "lunar")
+VARIANTS = (
+    "parametric-map",
+    "separate-map",
+    "hologic-history",
+    "lunar-comments",
+    "lunar-old-comments",
+    "sr-only",
+    "pdf",
+)
 ARTEFACTS = ("metal", "motion", "crop")
 
 
@@ -16,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--count", type=_positive, default=1, metavar="N", help="number of studies")
     parser.add_argument("--seed", type=_not_negative, default=0, metavar="S", help="seed of the first study")
-    parser.add_argument("--flavour", choices=FLAVOURS, default="calibrated", help="way of speaking DICOM")
+    parser.add_argument(
+        "--flavour", choices=(*FLAVOURS, *VARIANTS), default="calibrated", help="way of speaking DICOM"
+    )
     parser.add_argument("--artefact", choices=ARTEFACTS, help="spoil every study like this")
     parser.add_argument(
         "--samples", action="store_true", help="write the seven studies of sample_studies/ instead"
@@ -30,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from analysis.simulation.samples import sample_studies
     from analysis.simulation.study import simulate_study, write_study
+    from analysis.simulation.variants import simulate_variant
 
     if arguments.samples:
         for name, study in sample_studies().items():
@@ -37,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(arguments.out / name)
         return 0
     for seed in range(arguments.seed, arguments.seed + arguments.count):
-        study = simulate_study(arguments.flavour, seed, artefact=arguments.artefact)
+        simulate = simulate_study if arguments.flavour in FLAVOURS else simulate_variant
+        study = simulate(arguments.flavour, seed, artefact=arguments.artefact)
         folder = arguments.out / f"{arguments.flavour}-{seed:06d}"
         write_study(study, folder)
         print(folder)

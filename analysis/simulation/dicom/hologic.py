@@ -7,6 +7,7 @@ of rows differs by site.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -138,6 +139,53 @@ def analysis_text(
     for row, cells in enumerate(table):
         lines += [f'ResultsTable1[ {row}][ {column}] = "{cell}";' for column, cell in enumerate(cells)]
     return "\r\n".join(lines)
+
+
+def with_text_in_group_0021(dataset: Dataset, history: list[tuple[str, float, float | None]]) -> None:
+    """Move the analysis text to (0021,xx01) of creator ``Hologic``, with decimal commas and a history table.
+
+    The scan's rectangle is left out, as some pages do. Columns of the history are an assumption.
+
+    Parameters
+    ----------
+    history : list of (date as printed, BMD of the one-third radius in g/cm², T-score)
+    """
+    block = dataset.private_block(0x0019, PRIVATE_CREATOR)
+    lines = [
+        _with_comma(line) if line.startswith("ResultsTable") else line
+        for line in str(block[0x00].value).split("\r\n")
+        if not line.startswith("Image")
+    ]
+    del dataset[0x0019, 0x0010], dataset[0x0019, 0x1000]
+    table = [("Scan Date", "BMD[g/cm2]", "T-score")]
+    table += [(when, f"{bmd:.3f}", _cell(score, "{:.1f}")) for when, bmd, score in history]
+    lines += [
+        'TableTitle2 = "Previous results: 1/3 Radius";',
+        f'MAXROWS2 = "{len(table)}";',
+        f'MAXCOLS2 = "{len(table[0])}";',
+    ]
+    for row, cells in enumerate(table):
+        lines += [
+            _with_comma(f'ResultsTable2[ {row}][ {column}] = "{cell}";') for column, cell in enumerate(cells)
+        ]
+    block = dataset.private_block(0x0021, "Hologic", create=True)
+    block.add_new(0x01, "LT", "\r\n".join(lines))
+
+
+def with_embedded_files(dataset: Dataset) -> None:
+    """Embed what stands for the vendor's P and R files and a bitmap, as licensed scanners do."""
+    block = dataset.private_block(0x0023, "Hologic", create=True)
+    block.add_new(0x01, "LO", "PA00001A.P08")
+    for offset, letter in ((0x02, "P"), (0x04, "R")):
+        content = f"simulated {letter} file, opaque".encode().ljust(64, b"\0")
+        block.add_new(offset, "OB", content)
+        block.add_new(offset + 1, "UL", len(content))
+    bitmap = b"BM" + (58).to_bytes(4, "little") + bytes(52)
+    dataset.private_block(0x0029, PRIVATE_CREATOR, create=True).add_new(0x00, "OB", bitmap)
+
+
+def _with_comma(assignment: str) -> str:
+    return re.sub(r"(?<=\d)\.(?=\d)", ",", assignment)
 
 
 def _cell(value: float | None, template: str) -> str:

@@ -66,8 +66,29 @@ def lunar_report(
     dataset.ValueType = "CONTAINER"
     dataset.ContinuityOfContent = "SEPARATE"
     dataset.ConceptNameCodeSequence = code("DXA_RESULTS", SCHEME, "DXA Results")
-    dataset.ContentSequence = Sequence([_container(scan, [_image_reference(image), *regions])])
+    dataset.ContentSequence = Sequence([container(scan, [_image_reference(image), *regions])])
     return finish(dataset, ImplicitVRLittleEndian)
+
+
+def container(title: str, children: Iterable[Dataset]) -> Dataset:
+    """A container of an SR with its content items."""
+    item = Dataset()
+    item.RelationshipType, item.ValueType, item.ContinuityOfContent = "CONTAINS", "CONTAINER", "SEPARATE"
+    item.ConceptNameCodeSequence = code(title.upper().replace(" ", "_")[:16], SCHEME, title)
+    item.ContentSequence = Sequence(list(children))
+    return item
+
+
+def number(name: str, value: float, decimals: int, unit: str) -> Dataset:
+    """A NUM item as the vendor prints it."""
+    measured = Dataset()
+    measured.NumericValue = f"{value:.{decimals}f}"
+    measured.MeasurementUnitsCodeSequence = code(unit, "UCUM", unit)
+    item = Dataset()
+    item.RelationshipType, item.ValueType = "CONTAINS", "NUM"
+    item.ConceptNameCodeSequence = code(name, SCHEME, name)
+    item.MeasuredValueSequence = Sequence([measured])
+    return item
 
 
 def _add_device(dataset: Dataset, laterality: Laterality) -> None:
@@ -80,32 +101,13 @@ def _add_device(dataset: Dataset, laterality: Laterality) -> None:
 
 def _region(label: str, numbers: VendorNumbers) -> Dataset:
     items = [
-        _number("BMD", numbers.bmd_g_cm2, 3, "g/cm2"),
-        _number("BMC", numbers.bmc_g, 2, "g"),
-        _number("AREA", numbers.area_cm2, 2, "cm2"),
+        number("BMD", numbers.bmd_g_cm2, 3, "g/cm2"),
+        number("BMC", numbers.bmc_g, 2, "g"),
+        number("AREA", numbers.area_cm2, 2, "cm2"),
     ]
     if numbers.t_score is not None and numbers.z_score is not None:
         items += [_text("BMD_TSCORE", numbers.t_score), _text("BMD_ZSCORE", numbers.z_score)]
-    return _container(label, items)
-
-
-def _container(title: str, children: Iterable[Dataset]) -> Dataset:
-    item = Dataset()
-    item.RelationshipType, item.ValueType, item.ContinuityOfContent = "CONTAINS", "CONTAINER", "SEPARATE"
-    item.ConceptNameCodeSequence = code(title.upper().replace(" ", "_")[:16], SCHEME, title)
-    item.ContentSequence = Sequence(list(children))
-    return item
-
-
-def _number(name: str, value: float, decimals: int, unit: str) -> Dataset:
-    measured = Dataset()
-    measured.NumericValue = f"{value:.{decimals}f}"
-    measured.MeasurementUnitsCodeSequence = code(unit, "UCUM", unit)
-    item = Dataset()
-    item.RelationshipType, item.ValueType = "CONTAINS", "NUM"
-    item.ConceptNameCodeSequence = code(name, SCHEME, name)
-    item.MeasuredValueSequence = Sequence([measured])
-    return item
+    return container(label, items)
 
 
 def _text(name: str, value: float) -> Dataset:
