@@ -43,6 +43,7 @@ G_PER_CM2 = Code("g/cm2", "UCUM", "g/cm2")
 GRAM = Code("g", "UCUM", "g")
 CM2 = codes.UCUM.SquareCentimeter
 MM = codes.UCUM.Millimeter
+MM2, MM3, MM4 = (Code(f"mm{power}", "UCUM", f"mm{power}") for power in (2, 3, 4))
 DEGREE = Code("deg", "UCUM", "degree")
 PERCENT = codes.UCUM.Percent
 T_SCORE_UNIT = Code("{T-score}", "UCUM", "T-score")
@@ -183,6 +184,22 @@ MORPHOMETRY = MappingProxyType(
         "ring_model_bmd_g_cm2": (_private("RING_MODEL_BMD", "Ring model BMD"), G_PER_CM2),
         "distal_width_mm": (_private("DISTAL_WIDTH", "Distal width"), MM),
         "radial_inclination_deg": (_private("RADIAL_INCL", "Radial inclination"), DEGREE),
+        "ulnar_variance_mm": (_private("ULNAR_VARIANCE", "Ulnar variance"), MM),
+        "cortical_thickness_radial_mm": (_private("CORT_RADIAL", "Cortex radial side"), MM),
+        "cortical_thickness_ulnar_mm": (_private("CORT_ULNAR", "Cortex ulnar side"), MM),
+        "cortical_thickness_shaft_mm": (_private("CORT_SHAFT", "Cortex along shaft"), MM),
+        "cortical_thickness_least_mm": (_private("CORT_LEAST", "Cortex thinnest"), MM),
+        "cortical_area_mm2": (_private("CORT_AREA", "Cortical area"), MM2),
+        "cortical_index": (_private("CORT_INDEX", "Cortical index"), UNITLESS),
+        "image_blur_mm": (_private("IMAGE_BLUR", "Image blur 1 SD"), MM),
+        "shaft_bow_mm": (_private("SHAFT_BOW", "Shaft bow"), MM),
+        "shaft_bow_level_mm": (_private("SHAFT_BOW_LEVEL", "Shaft bow level"), MM),
+        "one_third_bone_area_mm2": (_private("CSA_13", "Bone area 1/3"), MM2),
+        "one_third_inertia_mm4": (_private("CSMI_13", "CSMI 1/3"), MM4),
+        "one_third_section_modulus_mm3": (_private("MODULUS_13", "Section modulus 1/3"), MM3),
+        "ultradistal_bone_area_mm2": (_private("CSA_UD", "Bone area UD"), MM2),
+        "ultradistal_inertia_mm4": (_private("CSMI_UD", "CSMI UD"), MM4),
+        "ultradistal_section_modulus_mm3": (_private("MODULUS_UD", "Section modulus UD"), MM3),
     }
 )
 """`StudyAnalysis.morphometry` key -> concept; no code found in DCM, SCT or LN."""
@@ -193,6 +210,9 @@ MECHANICS = MappingProxyType(
     {
         "mean_strain_index": (_private("STRAIN_MEAN", "Mean strain index"), MICROSTRAIN),
         "maximum_strain": (_private("STRAIN_P95", "Strain 95th pct"), MICROSTRAIN),
+        "ultradistal_mean_strain": (_private("STRAIN_UD", "Strain UD"), MICROSTRAIN),
+        "mid_mean_strain": (_private("STRAIN_MID", "Strain mid"), MICROSTRAIN),
+        "one_third_mean_strain": (_private("STRAIN_13", "Strain 1/3"), MICROSTRAIN),
         "axial_stiffness_n_mm": (_private("STIFF_AXIAL", "Axial stiffness"), N_PER_MM),
         "bending_stiffness_n_mm": (_private("STIFF_BENDING", "Bending stiffness"), N_PER_MM),
     }
