@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.measurement.longitudinal import changes, least_significant_change_percent
+from analysis.quality_control.devices import CrossCalibration, Device, Devices, Precision
 from analysis.results import Laterality, PriorMeasurement, RegionMeasurement
 
 TODAY = date(2026, 3, 1)
@@ -84,3 +87,48 @@ def test_a_short_interval_is_not_turned_into_a_yearly_rate() -> None:
 def test_a_region_measured_only_once_has_no_change() -> None:
     absent = {"one_third": RegionMeasurement(), "ultradistal": RegionMeasurement(bmd_g_cm2=0.4)}
     assert changes(absent, Laterality.LEFT, "A", TODAY, [prior()]) == ((), ())
+
+
+SITE = Devices(
+    path=Path("devices.toml"),
+    entries=(
+        Device(name="B", precision={"one_third": Precision(0.005, 0.8, 30, date(2025, 1, 1), "15 patients")}),
+    ),
+    equations=(
+        CrossCalibration("A", "B", ("one_third",), 0.95, 0.02, 0.009, 40, date(2025, 1, 1), "40 patients"),
+    ),
+)
+
+
+def test_the_sites_own_precision_replaces_the_published_one() -> None:
+    found, findings = changes(NOW, Laterality.LEFT, "B", TODAY, [prior(device="B")], devices=SITE)
+    assert found[0].least_significant_change_percent == pytest.approx(2.77 * 0.8)
+    assert found[0].significant is True
+    assert [finding.code for finding in findings] == ["lsc_site"]
+    assert "15 patients" in findings[0].message
+
+
+def test_a_prior_of_another_machine_is_converted_and_its_error_counted() -> None:
+    found, findings = changes(NOW, Laterality.LEFT, "B", TODAY, [prior(device="A")], devices=SITE)
+    change = {change.region: change for change in found}["one_third"]
+    converted, error = 0.95 * 0.62 + 0.02, 0.009 * math.sqrt(1 + 1 / 40)
+    assert change.change_g_cm2 == pytest.approx(0.60 - converted)
+    assert change.least_significant_change_percent == pytest.approx(
+        math.hypot(2.77 * 0.8, 1.96 * 100 * error / converted)
+    )
+    assert change.significant is False
+    assert [finding.code for finding in findings] == ["machine_changed", "cross_calibrated", "lsc_site"]
+    assert "cross-calibration of total" in findings[0].message
+    assert "40 patients" in findings[1].message
+
+
+def test_a_large_loss_is_significant_even_across_machines() -> None:
+    found, _ = changes(NOW, Laterality.LEFT, "B", TODAY, [prior(device="A", bmd=0.70)], devices=SITE)
+    assert {change.region: change.significant for change in found} == {"one_third": True, "total": None}
+
+
+@pytest.mark.parametrize(("before", "now"), [("B", "A"), ("", "B"), ("A", ""), ("C", "B")])
+def test_without_an_equation_in_this_direction_no_change_is_significant(before: str, now: str) -> None:
+    found, findings = changes(NOW, Laterality.LEFT, now, TODAY, [prior(device=before, bmd=0.9)], devices=SITE)
+    assert [change.significant for change in found] == [None, None]
+    assert [finding.code for finding in findings] == ["machine_changed"]
