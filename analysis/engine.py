@@ -91,7 +91,13 @@ def analyze(
                 models=models,
                 config=config,
             )
-        anatomy = find_forearm(image.pixels, image.spacing_mm)
+        anatomy = find_forearm(
+            image.pixels,
+            image.spacing_mm,
+            method=config.segmentation,
+            preprocessing=config.preprocessing,
+            density=image.density,
+        )
         check_side(anatomy, image.laterality, config.forearm_position)
     except RejectedInput as refusal:
         return _refused(datasets, identity, refusal)
@@ -145,6 +151,7 @@ def analyze(
         density_distribution=MappingProxyType(dict(measured.density_distribution)),
         mechanics=MappingProxyType(dict(measured.mechanics)),
         uncertainty=MappingProxyType(dict(measured.uncertainty)),
+        segmentation=anatomy.quality,
         quality=(
             *image.findings,
             *anatomy.findings,
@@ -237,6 +244,9 @@ def _evidence(
         driver_map=None if drivers is None else _on_page(drivers, image),
         driver_note=note,
         hand_up=anatomy.hand_up,
+        segmentation_uncertainty=(
+            None if anatomy.uncertainty is None else _on_page(anatomy.uncertainty, image)
+        ),
         strain_map=None if measured.strain_map is None else _on_page(measured.strain_map, image),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results import Polygon, QualityFinding
+from analysis.results import Polygon, QualityFinding, SegmentationQuality
 
 Point = tuple[float, float]
 """``(column, row)`` on the image grid; the centre of the top-left pixel is ``(0.5, 0.5)``."""
@@ -89,6 +89,16 @@ class ForearmAnatomy:
     confidence : float
         0–1, from edge strength and anatomical plausibility.
     findings : tuple of QualityFinding
+    quality : SegmentationQuality or None
+        How the outlines were found and how far they can be trusted; None before that is judged.
+    uncertainty : ndarray of float32, (rows, columns), or None
+        0–1 per pixel: spread of the radius's probability over several views; None without a network.
+    artefact_mask : ndarray of bool, (rows, columns), or None
+        Pixels that something beside metal lies over (jewellery, a cast, another limb), as the network sees
+        it; None without a network.
+    styloid_seen : bool
+        False where the tip of the ulnar styloid lies outside of the image: `ulnar_styloid` is then placed at
+        its usual distance from the radius's end plate.
     """
 
     radius_mask: NDArray[np.bool_]
@@ -108,3 +118,7 @@ class ForearmAnatomy:
     end_plate_medial_mm: tuple[float, float]
     confidence: float
     findings: tuple[QualityFinding, ...] = ()
+    quality: SegmentationQuality | None = None
+    uncertainty: NDArray[np.float32] | None = None
+    artefact_mask: NDArray[np.bool_] | None = None
+    styloid_seen: bool = True

@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from analysis.errors import RejectedInput
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, ForearmFrame
+from analysis.segmentation.guide import Guide
 from analysis.segmentation.landmarks import (
     ARTICULAR,
+    FAINT_DROP,
     SILHOUETTE,
     DistalEnd,
     articular_surface,
+    distal_end,
     distal_ends,
+    expected_end,
     flank,
     soft_tissue_level,
 )
@@ -38,6 +42,8 @@ EDGE_STRIDE = 3
 """Rows per point of an outline's long edges: they are smoothed over more than this."""
 NARROWEST_END_MM = 4.0
 """No forearm bone ends narrower than this."""
+GUIDED_END_MM = 5.0
+"""How far from where the network sees it a bone's end may lie."""
 LEAST_CONFIDENCE = 0.2
 SURE = 0.5
 """Confidence at which no other hypothesis of scale or lie is tried."""
@@ -76,9 +82,28 @@ def find_by_edges(picture: Prepared) -> ForearmAnatomy:
 
 
 def trace(
-    image: FloatArray, metal: NDArray[np.bool_], spacing_mm: tuple[float, float], lie: Lie
+    image: FloatArray,
+    metal: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+    lie: Lie,
+    guide: Guide | None = None,
 ) -> ForearmAnatomy:
-    bones = _bones(image, spacing_mm, lie)
+    """Anatomy under one hypothesis of how the forearm lies.
+
+    Parameters
+    ----------
+    image : ndarray, (rows, columns)
+        Common scale of greys, 0 to 1, see `analysis.segmentation.preprocessing`.
+    metal : ndarray of bool, (rows, columns)
+    guide : Guide, optional
+        Where the network sees the bones: edges are then sought nearby.
+
+    Raises
+    ------
+    RejectedInput
+        ``radius_not_found`` or ``distal_end_not_found``, with the cure.
+    """
+    bones = _bones(image, spacing_mm, lie, guide)
     straight = bones.image
     radius = refine(straight, bones.radius, min(_end_rows(bones.radius, bones.radius_end)))
     ulna = refine(straight, bones.ulna, min(_end_rows(bones.ulna, bones.ulna_end)))
@@ -144,15 +169,18 @@ class Bones:
     radius_is_right: bool
 
 
-def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bones:
-    """Track both bones and tell them apart: the radius is the one that ends broad."""
+def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie, guide: Guide | None = None) -> Bones:
+    """Track both bones and tell them apart: without a guide, the radius is the one that ends broad."""
     frame = centred_frame((image.shape[0], image.shape[1]), spacing_mm, lie.angle)
     straight = straighten(image, frame, STEP_MM)
-    paths = edge_paths(straight)
+    expected = None if guide is None else guide.expected_edges(straight)
+    paths = edge_paths(straight, expected)
     rough = paths.track(0), paths.track(1)
     soft = soft_tissue_level(straight, *rough)
-    proximal = straight.values.shape[0] - round(35.0 / STEP_MM)
-    ends = distal_ends(straight, rough, soft, proximal)
+    if guide is None:
+        ends = distal_ends(straight, rough, soft, straight.values.shape[0] - round(35.0 / STEP_MM))
+    else:
+        ends = _guided_ends(straight, rough, soft, guide)
     left, right = (
         paths.track(side, _end_rows(bone, end))
         for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
@@ -164,10 +192,30 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie) -> Bone
             "The edges of a forearm bone run into each other: it is too faint or leaves the image. Repeat "
             "the scan with both bones in the field and without cast or clothing.",
         )
-    radius_is_right = widths[1] > widths[0]
+    radius_is_right = widths[1] > widths[0] if guide is None else guide.radius_is_right
     if radius_is_right:
         return Bones(straight, soft, right, left, ends[1], ends[0], True)
     return Bones(straight, soft, left, right, ends[0], ends[1], False)
+
+
+def _guided_ends(
+    straight: StraightImage, bones: tuple[BoneTrack, BoneTrack], soft: FloatArray, guide: Guide
+) -> tuple[DistalEnd, DistalEnd]:
+    """Distal ends within `GUIDED_END_MM` of the network's; the network's own where no joint gap is seen."""
+    maps = (guide.ulna, guide.radius) if guide.radius_is_right else (guide.radius, guide.ulna)
+    ends = []
+    for bone, probability in zip(bones, maps, strict=True):
+        seen = expected_end(straight, guide.straightened(probability, straight), bone.centre)
+        if seen is None:
+            raise RejectedInput(
+                "distal_end_not_found",
+                "The distal end of a forearm bone is not seen. Repeat the scan so that it starts distal to "
+                "the wrist joint.",
+            )
+        reach = GUIDED_END_MM / straight.step
+        rows = max(0, int(seen.row - reach)), min(straight.values.shape[0] - 1, int(seen.row + reach))
+        ends.append(distal_end(straight, bone, soft, rows, FAINT_DROP) or seen)
+    return ends[0], ends[1]
 
 
 def _end_rows(bone: BoneTrack, end: DistalEnd) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from analysis.errors import RejectedInput
@@ -30,6 +31,8 @@ SURFACE_BANDS_MM = (5.0, 2.5)
 SURFACE_CORE = 0.7
 """Part of the surface, from its middle, whose straight line decides where its ends are: carpal bones overlap
 those."""
+END_CORE_MM = 5.0
+"""Half width of the part of a bone's end, around its middle, that gives the end's slope."""
 FLANK_REACH_MM = 3.0
 """How far from its steepest rise the flank of a bone's distal end is followed, either way."""
 FLANK_SMOOTHING_MM = 4.0
@@ -114,6 +117,24 @@ def distal_ends(
             "image. Repeat the scan so that it starts distal to the wrist joint.",
         )
     return left, right
+
+
+def expected_end(image: StraightImage, bone: FloatArray, column: FloatArray) -> DistalEnd | None:
+    """The end of a bone whose probability map `bone` is given, along its centre line `column` (per row)."""
+    rows = np.flatnonzero(bone[np.arange(bone.shape[0]), _within(column, bone.shape[1])] > 0.5)
+    if rows.size == 0:
+        return None
+    row = int(rows[0])
+    middle = float(column[row])
+    columns = np.arange(*_within(middle + np.array([-1, 1]) * END_CORE_MM / image.step, bone.shape[1]))
+    inside = bone[:, columns] > 0.5
+    top = inside.argmax(axis=0)[inside.any(axis=0)]
+    slope = float(np.polyfit(columns[inside.any(axis=0)], top, 1)[0]) if top.size > 2 else 0.0
+    return DistalEnd(float(row), middle, slope, FAINT_DROP)
+
+
+def _within(column: FloatArray, columns: int) -> NDArray[np.intp]:
+    return np.clip(np.round(column), 0, columns - 1).astype(np.intp)
 
 
 def distal_end(

@@ -149,9 +149,10 @@ _VIEWS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
 
 @cache
-def shipped_network() -> Network:
-    """The network that comes with the engine; one session per process, made when first needed."""
-    return Network(WEIGHTS)
+def shipped_network() -> Network | None:
+    """The network that comes with the engine, None if it was left out; one session per process, made when
+    first needed."""
+    return Network(WEIGHTS) if (WEIGHTS / MANIFEST).exists() else None
 
 
 def _checked(directory: Path) -> tuple[Path, ModelIdentity]:

@@ -16,7 +16,7 @@ HEAD_MM = (1.5, 6.0)
 """Part of the ulnar head whose contrast the styloid is compared with."""
 START_MM = 3.0
 """How far inside the head the walk towards the fingers starts."""
-LEVEL = 0.30
+LEVEL = 0.20
 """Fraction of the head's contrast that still counts as styloid: it is thin, and blunt at its tip."""
 NARROWEST_MM = 1.0
 SMOOTHING_MM = 0.3

@@ -24,6 +24,8 @@ EDGE_ALONG_MM, EDGE_ACROSS_MM = 1.2, 0.45
 """Smoothing along and across the bones before the gradient is taken."""
 HALF_STRENGTH = 0.35
 """Gradient, in units of the shaft edge's, that counts as half of a full edge: distal edges are weaker."""
+EXPECTED_WITHIN_MM = 1.2
+"""Standard deviation of an edge around where it is expected."""
 SLOPE_COST = 0.15
 """Cost of moving one column sideways per row, against an edge strength of at most 1."""
 
@@ -90,11 +92,16 @@ class EdgePaths:
         return path.astype(float), self.strength[edge, np.arange(end_row, rows), path[end_row:]]
 
 
-def edge_paths(image: StraightImage) -> EdgePaths:
+def edge_paths(image: StraightImage, expected: FloatArray | None = None) -> EdgePaths:
     """Find the edges of the left and the right bone of a straightened forearm.
 
     Dynamic programming finds, for each of the four edges, the path of strongest density gradient of the right
     sign that starts at the shaft's edge and moves at most one column per row.
+
+    Parameters
+    ----------
+    expected : ndarray, (4, rows), optional
+        Columns where the edges are expected, NaN where nothing is known: they are then sought nearby.
 
     Raises
     ------
@@ -104,19 +111,44 @@ def edge_paths(image: StraightImage) -> EdgePaths:
     gradient = ndimage.gaussian_filter(
         image.values, (EDGE_ALONG_MM / image.step, EDGE_ACROSS_MM / image.step), order=(0, 1)
     )
-    starts = _shaft_edges(image)
     shaft_row = image.values.shape[0] - round(SHAFT_WINDOW_MM / 2 / image.step)
+    if expected is None:
+        starts = _shaft_edges(image)
+    else:
+        shaft_row, starts = _expected_starts(expected, shaft_row)
     signs = np.array([1.0, -1.0, 1.0, -1.0])
     rising = np.clip(gradient[None] * signs[:, None, None], 0.0, None)
     near = round(1.5 / image.step)
-    around = slice(shaft_row - 20, shaft_row + 20)
+    around = slice(max(0, shaft_row - 20), shaft_row + 20)
     typical = [
         np.median(rising[k, around, max(0, x - near) : x + near].max(axis=1)) for k, x in enumerate(starts)
     ]
     strength = rising / (rising + HALF_STRENGTH * np.reshape(typical, (4, 1, 1)) + 1e-12)
     strength = np.where(image.valid, strength, 0.0)
+    if expected is not None:
+        strength = strength * _nearness(expected, image)
     value, move = _strongest_paths(strength, starts, shaft_row, near)
     return EdgePaths(strength, value, move)
+
+
+def _expected_starts(expected: FloatArray, shaft_row: int) -> tuple[int, NDArray[np.intp]]:
+    """The row next to `shaft_row` in which all four edges are expected, and their columns there."""
+    rows = np.flatnonzero(np.isfinite(expected).all(axis=0))
+    if rows.size == 0:
+        raise RejectedInput(
+            "radius_not_found",
+            "Radius and ulna lie side by side in no part of the image. Send a forearm scan that shows both "
+            "bones and the wrist.",
+        )
+    row = int(rows[np.abs(rows - shaft_row).argmin()])
+    return row, np.round(expected[:, row]).astype(np.intp)
+
+
+def _nearness(expected: FloatArray, image: StraightImage) -> FloatArray:
+    """Weight, 0 to 1, of every pixel for each edge: a bell around the expected column."""
+    columns = np.arange(image.values.shape[1])
+    away = (columns[None, None] - expected[:, :, None]) * image.step / EXPECTED_WITHIN_MM
+    return np.where(np.isfinite(away), np.exp(-(away**2) / 2), 1.0)
 
 
 def _shaft_edges(image: StraightImage) -> NDArray[np.intp]:

@@ -1,0 +1,161 @@
+"""What the network says about a forearm, in the form in which edges are sought: where, and which way up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from analysis.errors import RejectedInput
+from analysis.segmentation.anatomy import FloatArray, ForearmFrame
+from analysis.segmentation.network import Belief
+from analysis.segmentation.orientation import Lie
+from analysis.segmentation.straighten import StraightImage, centred_frame, straighten
+
+SEEN = 0.5
+"""Probability above which a pixel belongs to a bone, and height above which a landmark is seen."""
+SMALLEST_MM2 = 150.0
+"""Area of bone below which the network has not seen that bone: 15 mm of a narrow shaft."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guide:
+    """The network's forearm.
+
+    Attributes
+    ----------
+    radius, ulna : ndarray of float, (rows, columns)
+        Probability within the largest piece of either bone, zero elsewhere.
+    lie : Lie
+        Direction of the elbow; `sharpness` is not judged.
+    radius_is_right : bool
+        In the hand-up view.
+    """
+
+    radius: FloatArray
+    ulna: FloatArray
+    lie: Lie
+    radius_is_right: bool
+
+    @property
+    def hand_up(self) -> bool:
+        """True if the distal end points to the top of the image."""
+        return bool(np.cos(self.lie.angle) > 0)
+
+    def expected_edges(self, image: StraightImage) -> FloatArray:
+        """Columns of left bone's left and right, right bone's left and right edge in a straightened image.
+
+        Returns
+        -------
+        ndarray, (4, rows)
+            NaN where the network sees no bone in a row.
+        """
+        bones = (self.ulna, self.radius) if self.radius_is_right else (self.radius, self.ulna)
+        return np.concatenate([_edges(self.straightened(bone, image)) for bone in bones])
+
+    def straightened(self, bone: FloatArray, image: StraightImage) -> FloatArray:
+        """One of the maps on the grid of `image`, zero outside the picture."""
+        return np.where(image.valid, straighten(bone, image.frame, image.step).values, 0.0)
+
+
+def guide_from(belief: Belief, spacing_mm: tuple[float, float]) -> Guide:
+    """Read lie and order of the bones from the network's maps.
+
+    Raises
+    ------
+    RejectedInput
+        ``radius_not_found`` if it sees no radius, no ulna, or cannot tell proximal from distal.
+    """
+    radius, ulna = (_largest(bone, spacing_mm) for bone in (belief.radius, belief.ulna))
+    for name, bone in (("radius", radius), ("ulna", ulna)):
+        area = np.count_nonzero(bone > SEEN) * spacing_mm[0] * spacing_mm[1]
+        if area < SMALLEST_MM2:
+            raise RejectedInput(
+                "radius_not_found",
+                f"The network sees {area:.0f} mm² of {name}, less than {SMALLEST_MM2:.0f} mm²: the image "
+                "does not show a forearm clearly. Send a forearm scan that shows both bones and the wrist.",
+            )
+    shape = (radius.shape[0], radius.shape[1])
+    frame = centred_frame(shape, spacing_mm, 0.0)
+    direction = _direction(belief, radius, frame)
+    frame = ForearmFrame(frame.origin, direction, spacing_mm)
+    across = [float(_centroid(bone, frame)[0]) for bone in (radius, ulna)]
+    return Guide(radius, ulna, Lie(float(np.arctan2(*direction)), 0.0), across[0] > across[1])
+
+
+def _largest(probability: NDArray[np.float32], spacing_mm: tuple[float, float]) -> FloatArray:
+    """Probabilities of the largest piece of a bone and of what borders on it."""
+    labels, pieces = ndimage.label(probability > SEEN)
+    if pieces == 0:
+        return np.zeros(probability.shape)
+    largest = labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())
+    near = ndimage.binary_dilation(largest, iterations=max(1, round(1.0 / min(spacing_mm))))
+    return np.where(near & (largest | (probability <= SEEN)), probability, 0.0)
+
+
+def _centroid(bone: NDArray[np.floating], frame: ForearmFrame) -> FloatArray:
+    """Centroid of a bone in forearm coordinates (across, along), mm."""
+    return np.asarray(_points_mm(bone, frame).mean(axis=1))
+
+
+def _points_mm(bone: NDArray[np.floating], frame: ForearmFrame) -> FloatArray:
+    row, column = (index.astype(np.float64) + 0.5 for index in np.nonzero(bone > SEEN))
+    return np.stack(frame.to_forearm(column, row))
+
+
+def _direction(belief: Belief, radius: FloatArray, frame: ForearmFrame) -> tuple[float, float]:
+    """Unit vector (column, row) in mm towards the elbow: the radius's long axis, turned away from the hand.
+
+    `frame` is the image's own (mm, rows downwards).
+    """
+    points = _points_mm(radius, frame)
+    _, vectors = np.linalg.eigh(np.cov(points))
+    axis = vectors[:, -1]
+    votes = [vote for vote in _elbow_votes(belief, points.mean(axis=1), frame) if vote @ axis != 0]
+    signs = {bool(vote @ axis > 0) for vote in votes}
+    if len(signs) != 1:
+        raise RejectedInput(
+            "orientation_conflict",
+            "The network's evidence for the hand's end of the image is "
+            + ("contradictory" if signs else "missing")
+            + ": its carpal bones, end plate and axis points do not lie to one side of the radius. Send a "
+            "forearm scan that shows both bones and the wrist.",
+        )
+    axis = axis if signs.pop() else -axis
+    return float(axis[0]), float(axis[1])
+
+
+def _elbow_votes(belief: Belief, middle: FloatArray, frame: ForearmFrame) -> list[FloatArray]:
+    """Vectors (mm) that should point to the elbow: away from carpals and end plate, along the axis points."""
+    votes = []
+    if np.count_nonzero(belief.carpals > SEEN) * np.prod(frame.spacing_mm) >= SMALLEST_MM2:
+        votes.append(middle - _centroid(belief.carpals, frame))
+    seen = {name: mark.point for name, mark in belief.landmarks.items() if mark.height >= SEEN}
+    in_mm = {
+        name: np.ravel(frame.to_forearm(np.array([column]), np.array([row])))
+        for name, (column, row) in seen.items()
+    }
+    if "end_plate_middle" in in_mm:
+        votes.append(middle - in_mm["end_plate_middle"])
+    if {"axis_distal", "axis_proximal"} <= in_mm.keys():
+        votes.append(in_mm["axis_proximal"] - in_mm["axis_distal"])
+    return votes
+
+
+def _edges(probability: FloatArray) -> FloatArray:
+    """First and last column where a row's probability crosses `SEEN`, sub-pixel; shape (2, rows)."""
+    inside = probability > SEEN
+    rows = np.arange(inside.shape[0])
+    found = inside.any(axis=1)
+    last_column = inside.shape[1] - 1
+    edges = np.full((2, rows.size), np.nan)
+    for side, (column, outward) in enumerate(
+        ((inside.argmax(axis=1), -1), (last_column - inside[:, ::-1].argmax(axis=1), 1))
+    ):
+        outer = np.clip(column + outward, 0, last_column)
+        at, beyond = probability[rows, column], probability[rows, outer]
+        part = np.clip((at - SEEN) / np.maximum(at - beyond, 1e-9), 0.0, 1.0)
+        edges[side] = np.where(found, column + outward * part, np.nan)
+    return edges
