@@ -1,0 +1,120 @@
+"""The engine's own functions on one sample, without DICOM around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from accuracy_parts.samples import Sample
+from analysis.acquisition.image import RadiusImage
+from analysis.config import PREPROCESSING, AnalysisConfig
+from analysis.engine import check_side
+from analysis.errors import RejectedInput
+from analysis.measurement.measure import Measurements, measure
+from analysis.measurement.reference import ReferenceCurve, load_reference
+from analysis.measurement.regions import PlacedRegions, place_regions
+from analysis.results import Calibration, Laterality, QualityFinding, Severity, SourceImage
+from analysis.segmentation import ForearmAnatomy, find_forearm
+from dicom_node.config import load_analysis_config
+
+SAID_OF_EVERY_GREY = frozenset({"bmd_uncalibrated", "morphometry_relative", "texture_not_comparable"})
+"""Warnings that every uncalibrated picture gets, however well it was seen: they flag nothing here."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What the engine made of a sample; with a refusal everything else is None.
+
+    Attributes
+    ----------
+    refusal : str
+        Code of the refusal; empty if the sample was analysed.
+    """
+
+    refusal: str
+    anatomy: ForearmAnatomy | None = None
+    placed: PlacedRegions | None = None
+    measured: Measurements | None = None
+    milliseconds: float = 0.0
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Codes of all warnings and errors about the picture, and of a refusal: such a case is *flagged*."""
+        if self.refusal:
+            return (self.refusal,)
+        findings: tuple[QualityFinding, ...] = ()
+        for part in (self.anatomy, self.placed, self.measured):
+            findings += part.findings if part is not None else ()
+        codes = {f.code for f in findings if f.severity is not Severity.INFO}
+        return tuple(sorted(codes - SAID_OF_EVERY_GREY))
+
+
+def analyse(
+    sample: Sample,
+    *,
+    method: str = "network",
+    preprocessing: Sequence[str] = PREPROCESSING,
+    declared: Laterality | None = None,
+    measured: bool = True,
+) -> Outcome:
+    """Find the bones, check the side, place the regions, measure.
+
+    Parameters
+    ----------
+    declared : Laterality, optional
+        What the header says; the truth if not given.
+    measured : bool
+        False stops after the side was checked.
+    """
+    image, started = radius_image(sample), time.perf_counter()
+    try:
+        anatomy = segment(sample, method=method, preprocessing=preprocessing)
+        check_side(anatomy, declared or sample.laterality, "palm_down")
+    except RejectedInput as refusal:
+        return Outcome(refusal.code, milliseconds=1000 * (time.perf_counter() - started))
+    if not measured:
+        return Outcome("", anatomy, milliseconds=1000 * (time.perf_counter() - started))
+    placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
+    # the variogram alone: texture has its own part
+    result = measure(
+        image, anatomy, placed, _reference(), age_years=65, sex="F", texture_families=("variogram",)
+    )
+    return Outcome("", anatomy, placed, result, 1000 * (time.perf_counter() - started))
+
+
+def segment(sample: Sample, *, method: str, preprocessing: Sequence[str]) -> ForearmAnatomy:
+    """The engine's segmentation by `method`."""
+    options: dict[str, Any] = {"preprocessing": preprocessing, "density": sample.density}
+    return find_forearm(sample.pixels, sample.spacing_mm, **options)
+
+
+def radius_image(sample: Sample) -> RadiusImage:
+    """The sample as acquisition would hand it on."""
+    rows, columns = sample.pixels.shape
+    return RadiusImage(
+        source=SourceImage("", "", "", rows, columns),
+        study_instance_uid="",
+        pixels=sample.pixels,
+        density=sample.density,
+        calibration=Calibration.REAL_WORLD_VALUE_MAP if sample.density else Calibration.NONE,
+        spacing_mm=sample.spacing_mm,
+        spacing_source="PixelSpacing",
+        origin=(0, 0),
+        laterality=sample.laterality,
+        device="simulated",
+        forearm_length_mm=sample.forearm_length_mm,
+    )
+
+
+@cache
+def configuration() -> AnalysisConfig:
+    """The shipped settings."""
+    return load_analysis_config()
+
+
+@cache
+def _reference() -> ReferenceCurve:
+    return load_reference(configuration().reference)
