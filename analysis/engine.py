@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -24,6 +25,10 @@ from analysis.measurement.measure import Measurements, measure
 from analysis.measurement.reference import load_reference
 from analysis.measurement.regions import PlacedRegions, place_regions
 from analysis.peripheral import without_own_scores, without_scores
+from analysis.prior_images import CurrentScan, with_same_regions
+from analysis.quality_control import load_devices, scanner_findings
+from analysis.quality_control.devices import Devices
+from analysis.quality_control.site_scale import site_calibrated
 from analysis.reported import reported_analysis
 from analysis.results import (
     ImageEvidence,
@@ -47,6 +52,7 @@ def analyze(
     datasets: Sequence[Dataset],
     *,
     history: Sequence[PriorMeasurement] = (),
+    priors: Sequence[Sequence[Dataset]] = (),
     clinical: ClinicalContext | None = None,
     config: AnalysisConfig,
 ) -> StudyAnalysis:
@@ -58,6 +64,9 @@ def analyze(
         All objects of one study, in any order.
     history : sequence of PriorMeasurement
         Earlier studies of the same patient.
+    priors : sequence of sequences of Dataset
+        Objects of earlier studies of the same patient, as far as they are at hand: the latest one of the same
+        side is registered, so that the change is that of one region.
     clinical : ClinicalContext, optional
         The site's entries; they win over DICOM headers.
     config : AnalysisConfig
@@ -74,31 +83,26 @@ def analyze(
     AnalysisError
         If the engine fails on a study it had accepted.
     """
-    identity = analysis_identity(datasets, history, clinical, config)
+    identity = analysis_identity(datasets, history, clinical, config, priors=priors)
     reference, models = load_reference(config.reference), load_models(config.models)
+    devices = load_devices(config.devices)
     context, provenance = clinical_context(datasets, clinical)
-    date = next(filter(None, map(study_date, datasets)), None)
+    day = next(filter(None, map(study_date, datasets)), None)
     try:
         image = read_study(datasets, context)
         if isinstance(image, NumbersOnly):
             return reported_analysis(
                 image,
                 identity=identity,
-                day=date,
+                day=day,
                 history=history,
                 context=context,
                 provenance=provenance,
                 models=models,
+                devices=devices,
                 config=config,
             )
-        anatomy = find_forearm(
-            image.pixels,
-            image.spacing_mm,
-            method=config.segmentation,
-            preprocessing=config.preprocessing,
-            density=image.density,
-        )
-        check_side(anatomy, image.laterality, config.forearm_position)
+        image, anatomy = _seen(image, datasets, day, config, devices)
     except RejectedInput as refusal:
         return _refused(datasets, identity, refusal)
     placed = place_regions(
@@ -119,8 +123,15 @@ def analyze(
     if image.peripheral:
         measured = without_own_scores(measured)
     judged = without_scores(measured.regions) if image.peripheral else measured.regions
-    priors = image.comparable_history(history)
-    trend, trend_findings = changes(measured.regions, image.laterality, image.device, date, priors)
+    past, method = with_same_regions(
+        image.comparable_history(history),
+        () if image.peripheral else priors,
+        CurrentScan(image, anatomy, placed, day),
+        lambda earlier, objects, day: _seen(earlier, objects, day, config, devices),
+    )
+    trend, trend_findings = changes(
+        measured.regions, image.laterality, image.device, day, past, devices=devices
+    )
     prediction, risk_findings = models.predict(
         RiskInputs(context.age_years, context.sex, judged, measured.morphometry, measured.texture)
     )
@@ -154,10 +165,12 @@ def analyze(
         segmentation=anatomy.quality,
         quality=(
             *image.findings,
+            *scanner_findings(devices, image.device, day),
             *anatomy.findings,
             *placed.findings,
             *measured.findings,
             *trend_findings,
+            *(method if trend else ()),
             *risk_findings,
         ),
         risk=risk,
@@ -167,6 +180,31 @@ def analyze(
         context=MappingProxyType({**provenance, **image.context}),
         evidence=_evidence(image, anatomy, placed, measured, prediction),
     )
+
+
+def _seen(
+    image: RadiusImage,
+    datasets: Sequence[Dataset],
+    day: date | None,
+    config: AnalysisConfig,
+    devices: Devices,
+) -> tuple[RadiusImage, ForearmAnatomy]:
+    """The image on the site's own scale, and where the forearm lies in it.
+
+    Raises
+    ------
+    RejectedInput
+        No forearm is found, or not the declared one.
+    """
+    anatomy = find_forearm(
+        image.pixels,
+        image.spacing_mm,
+        method=config.segmentation,
+        preprocessing=config.preprocessing,
+        density=image.density,
+    )
+    check_side(anatomy, image.laterality, config.forearm_position)
+    return site_calibrated(image, anatomy, datasets, devices, day), anatomy
 
 
 def check_side(anatomy: ForearmAnatomy, declared: Laterality | None, position: ForearmPosition) -> None:

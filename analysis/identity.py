@@ -14,8 +14,10 @@ from pydicom.sequence import Sequence as DicomSequence
 from analysis import __version__
 from analysis.acquisition import header
 from analysis.acquisition.accept import OWN_MODEL_NAME
+from analysis.acquisition.dates import study_date
 from analysis.config import AnalysisConfig, ClinicalContext
 from analysis.errors import ConfigurationError
+from analysis.quality_control.devices import devices_digest
 from analysis.results import PriorMeasurement
 from analysis.risk.registry import REGISTRY_FILE
 
@@ -25,6 +27,8 @@ def analysis_identity(
     history: Sequence[PriorMeasurement],
     clinical: ClinicalContext | None,
     config: AnalysisConfig,
+    *,
+    priors: Sequence[Sequence[Dataset]] = (),
 ) -> str:
     """Digest everything that can change a number of the analysis.
 
@@ -33,9 +37,10 @@ def analysis_identity(
     datasets : sequence of Dataset
         Of one study, in any order. Our own results among them and repeats of an instance do not count; nor do
         file meta information and group lengths, which change when a study is passed on.
-    history, clinical, config
+    history, clinical, config, priors
         As `analysis.engine.analyze` takes them. The files that `config` names count by their content, the
-        models by their registry, which holds the SHA-256 of every model.
+        models by their registry, which holds the SHA-256 of every model; of the devices file also the phantom
+        scans of its logs up to the day of the study.
 
     Returns
     -------
@@ -55,8 +60,14 @@ def analysis_identity(
         f"engine {__version__}",
         *sorted({dataset_digest(dataset) for dataset in datasets if not _is_our_own(dataset)}),
         *sorted(repr(_plain(asdict(prior))) for prior in history),
+        *sorted({f"prior {dataset_digest(dataset)}" for datasets in priors for dataset in datasets}),
         repr(_plain(asdict(clinical or ClinicalContext()))),
-        *(f"{item.name} {_setting_digest(item.name, getattr(config, item.name))}" for item in fields(config)),
+        *(
+            f"{item.name} {_setting_digest(item.name, getattr(config, item.name))}"
+            for item in fields(config)
+            if item.name != "devices"
+        ),
+        f"devices {_devices_digest(config, datasets)}",
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -105,6 +116,12 @@ def _setting_digest(name: str, value: Any) -> str:
     if not isinstance(value, Path):
         return repr(_plain(value))
     return _file_digest(value / REGISTRY_FILE if name == "models" else value, name)
+
+
+def _devices_digest(config: AnalysisConfig, datasets: Sequence[Dataset]) -> str:
+    if config.devices is None:
+        return ""
+    return devices_digest(config.devices, next(filter(None, map(study_date, datasets)), None))
 
 
 def _file_digest(path: Path, setting: str) -> str:

@@ -14,6 +14,7 @@ from analysis.explanation import contributions
 from analysis.measurement.densitometry import order_findings
 from analysis.measurement.longitudinal import changes
 from analysis.peripheral import without_scores
+from analysis.quality_control import Devices, scanner_findings
 from analysis.results import (
     REGIONS,
     Calibration,
@@ -35,6 +36,7 @@ def reported_analysis(
     context: ClinicalContext,
     provenance: Mapping[str, str],
     models: RiskModels,
+    devices: Devices,
     config: AnalysisConfig,
 ) -> StudyAnalysis:
     """Everything that can be said of vendor numbers alone.
@@ -50,11 +52,13 @@ def reported_analysis(
         Of the study.
     provenance : Mapping[str, str]
         Of `context`.
+    devices : Devices
+        What the site knows of its scanners.
     """
     regions = {name: region.measurement() for name, region in study.vendor.regions.items()}
     judged = without_scores(regions) if study.peripheral else regions
     trend, trend_findings = changes(
-        regions, study.laterality, study.device, day, study.comparable_history(history)
+        regions, study.laterality, study.device, day, study.comparable_history(history), devices=devices
     )
     prediction, risk_findings = models.predict(RiskInputs(context.age_years, context.sex, judged))
     risk = prediction.estimate if prediction else None
@@ -70,7 +74,13 @@ def reported_analysis(
         device=study.device,
         source=study.source,
         regions=MappingProxyType(regions),
-        quality=(*study.findings, *order_findings(every_region), *trend_findings, *risk_findings),
+        quality=(
+            *study.findings,
+            *scanner_findings(devices, study.device, day),
+            *order_findings(every_region),
+            *trend_findings,
+            *risk_findings,
+        ),
         risk=risk,
         explanation=contributions(prediction) if prediction else (),
         recommendations=recommend(config.guideline, clinical=context, regions=judged, risk=risk),
