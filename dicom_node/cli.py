@@ -24,7 +24,7 @@ COMMANDS = {
     "reprocess": "analyse received studies again",
     "doctor": "check configuration, disk, ports, peers and models, and say what to do",
     "simulate": "write simulated forearm DXA studies with their truth",
-    "train": "train the risk model on a simulated cohort",
+    "train": "train the risk models or the segmentation network on simulated forearms",
     "calibrate": "fit a scanner's linear scale from scans of a phantom of known densities",
     "precision": "precision error and least significant change from repeated scans",
     "quality-control": "keep the log of phantom scans; say and draw whether a scanner is in control",

@@ -208,5 +208,5 @@ def _probability(log_odds: float) -> float:
 
 def _unusable(file: str, why: str) -> ConfigurationError:
     return ConfigurationError(
-        f"risk model {file}: {why}; train it again with 'dicom-node train' or restore the shipped file"
+        f"risk model {file}: {why}; train it again with 'dicom-node train risk' or restore the shipped file"
     )

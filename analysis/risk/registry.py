@@ -35,7 +35,7 @@ def load_models(directory: Path) -> RiskModels:
     if registry.get("schema") != SCHEMA or not isinstance(entries, list) or not entries:
         raise ConfigurationError(
             f'risk model registry {path.name}: needs "schema": "{SCHEMA}" and a non-empty list "models"; '
-            "write it with 'dicom-node train' or restore the shipped directory"
+            "write it with 'dicom-node train risk' or restore the shipped directory"
         )
     models = tuple(_load_one(directory, entry) for entry in entries)
     return RiskModels(models, hashlib.sha256(raw).hexdigest())
@@ -140,7 +140,7 @@ def _load_one(directory: Path, entry: object) -> RiskModel:
     if actual != expected:
         raise ConfigurationError(
             f"risk model {file}: its SHA-256 is {actual[:12]}…, {REGISTRY_FILE} says {expected[:12]}…; "
-            "the file was changed: restore it, or train again with 'dicom-node train'"
+            "the file was changed: restore it, or train again with 'dicom-node train risk'"
         )
     return parse_model(_json_object(raw, file), file=file, sha256=actual)
 
@@ -151,7 +151,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise ConfigurationError(
             f"risk model file {path} cannot be read ({error.strerror}); set 'models' to a directory "
-            "written by 'dicom-node train'"
+            "written by 'dicom-node train risk'"
         ) from error
 
 

@@ -1,4 +1,9 @@
-"""``dicom-node train``: simulate a cohort, measure it with the engine, fit and evaluate the risk models."""
+"""``dicom-node train risk|segmentation``: make the models anew from simulated forearms.
+
+``risk`` simulates a cohort, measures it with the engine, fits and evaluates the risk models. ``segmentation``
+trains a segmentation network from nothing, evaluates it and writes it as ONNX; it needs the ``training``
+extra (torch, MONAI, onnx), which the node itself never imports.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +13,50 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dicom_node.errors import ConfigurationError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", type=_positive, default=2400, metavar="N", help="simulated subjects")
-    parser.add_argument("--seed", type=int, default=20261120, metavar="S", help="same seed, same bytes")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="write models, registry and evaluation here"
-    )
-    parser.add_argument("--processes", type=_positive, default=2, metavar="P", help="worker processes")
-    parser.add_argument(
+    models = parser.add_subparsers(dest="model", metavar="MODEL", required=True)
+    formatter = parser.formatter_class
+    risk = models.add_parser("risk", help="the fracture risk models", formatter_class=formatter)
+    risk.add_argument("--size", type=_positive, default=2400, metavar="N", help="simulated subjects")
+    _add_common(risk)
+    risk.add_argument(
         "--reference",
         type=Path,
         metavar="FILE",
         help="reference curve for T-scores; default: the shipped iscd-atlas-female.csv",
     )
+    network = models.add_parser(
+        "segmentation", help="the network that outlines the bones", formatter_class=formatter
+    )
+    network.add_argument("--size", type=_positive, default=400, metavar="N", help="simulated forearms")
+    network.add_argument("--steps", type=_positive, default=1600, metavar="N", help="optimiser steps")
+    network.add_argument(
+        "--architecture",
+        choices=("deeplabv3plus", "unet"),
+        default="deeplabv3plus",
+        help="the network that the node uses, or the one it is compared with",
+    )
+    _add_common(network)
 
 
 def run(options: argparse.Namespace) -> int:
     # before numpy is imported, here and in the workers: one thread each, so that sums are always in one order
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    return _train_risk(options) if options.model == "risk" else _train_segmentation(options)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=20261120, metavar="S", help="same seed, same bytes")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="write models, registry and evaluation here"
+    )
+    parser.add_argument("--processes", type=_positive, default=2, metavar="P", help="worker processes")
+
+
+def _train_risk(options: argparse.Namespace) -> int:
     from analysis.training.models import EVALUATION_FILE, train_models
     from dicom_node.config import default_conf_directory
 
@@ -36,6 +66,73 @@ def run(options: argparse.Namespace) -> int:
     _show(json.loads((options.out / EVALUATION_FILE).read_bytes()))
     print(f"written to {options.out}; use it with models = {json.dumps(str(options.out))} in node.toml")
     return 0
+
+
+def _train_segmentation(options: argparse.Namespace) -> int:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    try:
+        from analysis.training.segmentation.fit import Schedule
+        from analysis.training.segmentation.release import TEST_SCANS, Plan, train_segmentation
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"training a network needs {error.name}: install the extra with "
+            "pip install 'radius-dxa-node[training]'"
+        ) from error
+    plan = Plan(
+        options.architecture,
+        options.size,
+        Schedule(options.steps, options.seed),
+        options.processes,
+        TEST_SCANS,
+    )
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    workers = ProcessPoolExecutor(options.processes, mp_context=multiprocessing.get_context("spawn"))
+    with workers, Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int, note: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done)
+            if note:
+                progress.console.print(f"{stage} {done}: {note}")
+
+        figures = train_segmentation(plan, options.out, workers, report)
+    _show_network(figures)
+    print(f"written to {options.out}")
+    return 0
+
+
+def _show_network(figures: dict[str, Any]) -> None:
+    """Dice and landmark errors on held-out phantoms, by number format and kind of scan."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "numbers", "scans", "n", "radius Dice mean", "5th percentile", "least", "ulna", "end plate mm, p95"
+    )
+    for number_format, network in figures["networks"].items():
+        for kind, scores in network["held_out"].items():
+            radius, ulna = scores["dice"]["radius"], scores["dice"]["ulna"]
+            end_plate = scores["landmark_error_mm"].get("end_plate_middle")
+            table.add_row(
+                number_format,
+                kind,
+                str(scores["scans"]),
+                *(f"{radius[name]:.4f}" for name in ("mean", "p5", "min")),
+                f"{ulna['mean']:.4f}",
+                f"{end_plate['p95']:.2f}" if end_plate else "–",
+            )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{figures['parameters']} parameters, {figures['minutes']} minutes; {figures['training_data']}"
+    )
 
 
 def _simulate(options: argparse.Namespace, reference: Path) -> Any:

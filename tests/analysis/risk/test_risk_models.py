@@ -241,7 +241,7 @@ def test_a_registry_cannot_point_outside_its_directory(copied: Path) -> None:
 
 
 def test_a_missing_directory_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="dicom-node train"):
+    with pytest.raises(ConfigurationError, match="dicom-node train risk"):
         load_models(tmp_path / "nowhere")
 
 
