@@ -1,8 +1,6 @@
 """Imported once by the fork server, so that every worker process starts warm."""
 
 # ruff: noqa: F401
-import radiomics.featureextractor
-
 import analysis.engine
 import analysis.serialization
 import dicom_node.storage.archive
@@ -10,3 +8,6 @@ import reports.heatmap
 import reports.structured_report
 import reports.summary
 import reports.text_report
+from analysis.measurement.texture import warm_up
+
+warm_up()

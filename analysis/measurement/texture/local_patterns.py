@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 NEIGHBOURS_AND_RADII = ((8, 1.0), (16, 2.0))
 """Points on the circle and its radius in pixels of 0.5 mm, the pairs of Ojala et al. 2002."""
+STEP = 0.001
+"""Values (g/cm², or display grey 0–1) closer than this count as equal: far below any detector's noise."""
 
 
 def pattern_features(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> dict[str, float]:
@@ -25,7 +27,7 @@ def pattern_features(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> di
     from skimage.feature import local_binary_pattern
 
     rows, columns = (slice(max(line.min() - 3, 0), line.max() + 4) for line in np.nonzero(mask))
-    part, inside = values[rows, columns], mask[rows, columns]
+    part, inside = np.round(values[rows, columns] / STEP).astype(np.int32), mask[rows, columns]
     features: dict[str, float] = {}
     for points, radius in NEIGHBOURS_AND_RADII:
         patterns: Any = local_binary_pattern(part, points, radius, method="uniform")  # type: ignore[no-untyped-call]

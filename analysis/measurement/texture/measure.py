@@ -111,6 +111,16 @@ def family_features(
     return values
 
 
+def warm_up() -> None:
+    """Load compiled kernels and the filters' libraries, so that the first study does not wait for them."""
+    import pywt  # type: ignore[import-untyped]  # noqa: F401
+    import SimpleITK  # noqa: F401  # imported only: its threads would not survive a fork
+    import skimage.feature  # noqa: F401
+
+    values = np.arange(16.0).reshape(4, 4)
+    radiomic_classes.intensity_features(values, values >= 0, bin_width=4.0, pixel_mm=GRID_MM)
+
+
 def _original(patch: Patch, bin_width: float, engine: TextureEngine) -> Features:
     module = _ENGINES[engine]
     values = module.intensity_features(patch.smooth, patch.mask, bin_width=bin_width, pixel_mm=GRID_MM)

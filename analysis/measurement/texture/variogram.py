@@ -47,6 +47,7 @@ def variogram_features(values: FloatArray, smooth: FloatArray, mask: NDArray[np.
         On a square grid of `GRID_MM`, see `analysis.measurement.texture.patch.Patch`.
     mask : ndarray of bool, (rows, columns)
     """
+    values, smooth, mask = _cropped(values, smooth, mask)
     inner = ndimage.binary_erosion(mask, iterations=2)
     if inner.sum() < SMALLEST_REGION_PX:
         inner = mask
@@ -65,6 +66,15 @@ def variogram_features(values: FloatArray, smooth: FloatArray, mask: NDArray[np.
         "variogram_robust_slope": _log_slope(averaged, ROBUST_LAGS),
         "variogram_robust_snr": _signal_to_noise(float(averaged[-3:].mean()), float(robust_noise)),
     }
+
+
+def _cropped(
+    values: FloatArray, smooth: FloatArray, mask: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """The region with two pixels around it: filters that see the region alone take a fifth of the time."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    part = np.s_[max(rows[0] - 2, 0) : rows[-1] + 3, max(columns[0] - 2, 0) : columns[-1] + 3]
+    return values[part], smooth[part], mask[part]
 
 
 def _variogram(residual: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
