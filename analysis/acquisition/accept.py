@@ -28,7 +28,7 @@ from analysis.acquisition.declarations import (
 from analysis.acquisition.functional_groups import flattened
 from analysis.acquisition.peripheral import PERIPHERAL
 from analysis.errors import NotApplicable, RejectedInput
-from analysis.results import QualityFinding, Severity
+from analysis.results import Laterality, QualityFinding, Severity
 
 OWN_MODEL_NAME = "Radius DXA Node"
 """Manufacturer's Model Name of everything this project writes: never input again (law 4 of the house)."""
@@ -212,10 +212,14 @@ def _is_forearm_report(item: Dataset) -> bool:
 
 
 def holds_numbers(item: Dataset) -> bool:
-    """Whether an object holds the vendor's results of the radius in any dialect."""
+    """Whether an object holds the vendor's results of either radius in any dialect."""
     analysis = hologic.read_analysis(item)
-    tables = hologic.vendor_report(analysis)[0] if analysis is not None else None
-    return any((tables, lunar.structured_report(item)[0], lunar_comments.image_comments(item)[0]))
+    return any(
+        (hologic.vendor_report(analysis, arm)[0] if analysis is not None else None)
+        or lunar.structured_report(item, arm)[0]
+        or lunar_comments.image_comments(item, arm)[0]
+        for arm in Laterality
+    )
 
 
 def _document_findings(objects: Sequence[Dataset], reports: Sequence[Dataset]) -> tuple[QualityFinding, ...]:

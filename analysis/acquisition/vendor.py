@@ -176,7 +176,7 @@ def history_findings(
             QualityFinding(
                 "vendor_history_unassigned",
                 Severity.INFO,
-                f"{unassigned} earlier results by {location} are not compared with: their region or day cannot "
+                f"{unassigned} earlier results by {location} are not compared with: region or day cannot "
                 "be told (a date such as 03/04/2020 is two days).",
             )
         )

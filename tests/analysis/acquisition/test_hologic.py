@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from datetime import date
+
 import pytest
 from handmade_studies import ANALYSIS_TEXT, HEADER, HOLOGIC_ROWS, hologic_page, table_text
 from hypothesis import given
@@ -14,7 +17,8 @@ from analysis.acquisition.image import VendorReport
 from analysis.acquisition.integrity import integrity_findings
 from analysis.acquisition.vendor import region_of
 from analysis.config import ClinicalContext
-from analysis.results import Calibration
+from analysis.errors import RejectedInput
+from analysis.results import Calibration, Laterality
 
 NAMES = ("one_third", "mid", "ultradistal", "total")
 PRINTED = st.decimals(min_value="0.1", max_value="1.5", places=3)
@@ -145,3 +149,164 @@ def test_a_total_that_is_not_the_sum_is_reported() -> None:
 def test_a_bmd_that_is_not_bmc_over_area_is_reported() -> None:
     row = ["1/3", "2.90", "1.74", "0.660", "", "", "", ""]
     assert printed_integrity([HEADER, row]) == ["vendor_bmd_inconsistent"]
+
+
+@given(
+    texts=st.lists(st.sampled_from(["0.600", "0.601", "0.700", " "]), min_size=1, max_size=4),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_a_number_is_read_only_if_exactly_one_cell_says_so(texts: list[str], shuffled: random.Random) -> None:
+    """One cell assigned once or repeated alike is read; assigned two texts it is absent and reported."""
+    lines = table_text([HEADER, ["1/3", "2.90", "1.74", texts[0], "-1.6", "", "", ""]]).split("\n")
+    lines += [f'ResultsTable1[ 1][ 3] = "{text}";' for text in texts[1:]]
+    shuffled.shuffle(lines)
+    report, findings = vendor_report(parse_analysis("\n".join(lines), "test"))
+    assert report is not None
+    unanimous = len({text.strip() for text in texts}) == 1
+    expected = float(texts[0]) if unanimous and texts[0].strip() else None
+    assert report.regions["one_third"].bmd_g_cm2 == expected
+    assert [finding.code for finding in findings] == ([] if unanimous else ["vendor_table_ambiguous"])
+    assert report.regions["one_third"].t_score == -1.6
+
+
+def test_two_columns_of_one_name_are_none() -> None:
+    header = ["Region", "BMD", "BMD", "T-score"]
+    assert printed_table([header, ["1/3", "0.600", "0.700", "-1.6"]]) == {}
+
+
+@given(st.data())
+def test_a_text_cut_anywhere_gives_whole_numbers_or_none(data: st.DataObject) -> None:
+    whole = ANALYSIS_TEXT.format(table=table_text([HEADER, *HOLOGIC_ROWS]))
+    cut = data.draw(st.integers(0, len(whole)))
+    report, _ = vendor_report(parse_analysis(whole[:cut], "test"))
+    complete, _ = vendor_report(parse_analysis(whole, "test"))
+    assert complete is not None
+    for name, region in (report.regions if report is not None else {}).items():
+        for quantity in ("bmd_g_cm2", "bmc_g", "area_cm2", "t_score", "z_score"):
+            assert getattr(region, quantity) in (None, getattr(complete.regions[name], quantity))
+
+
+def test_a_truncated_text_is_reported() -> None:
+    whole = table_text([HEADER, *HOLOGIC_ROWS])
+    inside_a_value = whole[: whole.index('"0.350"') + 4]
+    too_few_rows = 'MAXROWS1 = "5";\n' + table_text([HEADER, *HOLOGIC_ROWS[:3]])
+    for text in (inside_a_value, too_few_rows):
+        _, findings = vendor_report(parse_analysis(text, "test"))
+        assert [finding.code for finding in findings] == ["vendor_text_truncated"]
+    _, findings = vendor_report(parse_analysis('MAXROWS1 = "5";\n' + whole, "test"))
+    assert findings == ()
+
+
+LETTERS = st.sampled_from(
+    ['ResultsTable1[ 0][ 0] = "', "Region", '";', "\r\n", "BMD", "[", "]", "=", "<b>", "0,6", "1/3"]
+)
+
+
+@given(st.lists(LETTERS | st.text(max_size=5), max_size=60).map("".join))
+def test_no_shuffled_grammar_breaks_the_reader(text: str) -> None:
+    report, findings = vendor_report(parse_analysis(text, "test"))
+    assert all(finding.message for finding in findings)
+    assert report is None or all(region in NAMES for region in report.regions)
+
+
+@given(st.binary(max_size=600), st.sampled_from(["LT", "UN", "OB"]))
+def test_no_bytes_in_the_private_element_break_the_reader(content: bytes, vr: str) -> None:
+    page = hologic_page(analysis_text="none")
+    block = page.private_block(0x0021, "Hologic", create=True)
+    block.add_new(0x01, vr, content if vr != "LT" else content.decode("latin-1"))
+    analysis = read_analysis(page)
+    assert analysis is None or vendor_report(analysis)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "gb18030", "utf-16", "utf-16-le"])
+def test_numbers_are_read_whatever_the_character_set(encoding: str) -> None:
+    page = hologic_page(analysis_text="none")
+    text = ANALYSIS_TEXT.format(table=table_text([HEADER, *HOLOGIC_ROWS])).replace("Jane", "Zo\u00eb")
+    block = page.private_block(0x0021, "Hologic", create=True)
+    block.add_new(0x01, "UN", text.encode(encoding))
+    analysis = read_analysis(page)
+    assert analysis is not None
+    report, _ = vendor_report(analysis)
+    assert report is not None
+    assert report.regions["one_third"].bmd_g_cm2 == 0.6
+
+
+RIGHT_ROWS = [["1/3", "2.80", "1.40", "0.500", "-3.0", "", "", ""]]
+
+
+def both_arms(**fields: str) -> str:
+    tables = table_text([HEADER, *HOLOGIC_ROWS]) + "\n" + table_text([HEADER, *RIGHT_ROWS], number=2)
+    return tables + "".join(f'\n{key} = "{value}";' for key, value in fields.items())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ScanMode": "a L.Forearm", "ScanMode2": "a R.Forearm"},
+        {"TableTitle1": "Results Left Forearm", "TableTitle2": "Results Right Forearm"},
+    ],
+)
+def test_of_two_scans_on_one_page_each_arm_gets_its_own_table(fields: dict[str, str]) -> None:
+    analysis = parse_analysis(both_arms(**fields), "test")
+    for side, bmd in ((Laterality.LEFT, 0.6), (Laterality.RIGHT, 0.5)):
+        report, findings = vendor_report(analysis, side)
+        assert report is not None
+        assert report.regions["one_third"].bmd_g_cm2 == bmd
+        assert findings == ()
+    report, findings = vendor_report(analysis)
+    assert report is None
+    assert [finding.code for finding in findings] == ["vendor_table_ambiguous"]
+
+
+def test_a_page_of_both_arms_is_analysed_only_where_its_rectangle_is_this_arms() -> None:
+    tables = both_arms(ScanMode2="a R.Forearm")
+    text = ANALYSIS_TEXT.format(table=tables)
+    image = read_study([hologic_page(analysis_text=text)], ClinicalContext())
+    assert (image.laterality, image.origin) == (Laterality.LEFT, (30, 20))
+    assert image.vendor is not None
+    assert image.vendor.regions["one_third"].bmd_g_cm2 == 0.6
+    for page in (
+        hologic_page(analysis_text=text, Laterality="R"),
+        hologic_page(analysis_text=text, Laterality=""),
+    ):
+        with pytest.raises(RejectedInput) as refused:
+            read_study([page], ClinicalContext())
+        assert refused.value.code == "two_scans_on_page"
+
+
+HISTORY = [
+    ["Scan Date", "Age", "BMD", "T-score"],
+    ["01.02.2020", "61", "0,650", "-0,7"],
+    ["05.02.2022", "63", "0,640", "-0,9"],
+]
+
+
+def test_the_history_table_gives_priors_of_the_region_in_its_title() -> None:
+    text = table_text([HEADER, *HOLOGIC_ROWS]) + "\n" + table_text(HISTORY, number=2)
+    text += '\nTableTitle2 = "Previous results: 1/3 Radius";'
+    report, findings = vendor_report(parse_analysis(text, "test"))
+    assert report is not None
+    assert [
+        (prior.day.isoformat(), prior.region, prior.bmd_g_cm2, prior.t_score) for prior in report.history
+    ] == [
+        ("2020-02-01", "one_third", 0.65, -0.7),
+        ("2022-02-05", "one_third", 0.64, -0.9),
+    ]
+    assert report.regions["one_third"].bmd_g_cm2 == 0.6
+    assert [finding.code for finding in findings] == ["vendor_history"]
+
+
+def test_the_studys_own_row_in_the_history_is_no_prior() -> None:
+    text = table_text(HISTORY, number=2) + '\nTableTitle2 = "1/3 Radius";'
+    report, _ = vendor_report(parse_analysis(text, "test"), day=date(2022, 2, 5))
+    assert report is not None
+    assert [prior.day.year for prior in report.history] == [2020]
+
+
+def test_a_bmd_in_milligrams_is_said_to_be_one() -> None:
+    rows = [[*row[:3], row[3].replace("0.", ""), *row[4:]] for row in HOLOGIC_ROWS]
+    page = hologic_page(rows)
+    image = read_study([page], ClinicalContext())
+    assert image.vendor is not None
+    assert image.vendor.regions["one_third"].bmd_g_cm2 == 0.6
+    assert "vendor_bmd_in_milligrams" in {finding.code for finding in image.findings}
