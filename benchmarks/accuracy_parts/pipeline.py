@@ -6,11 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from accuracy_parts.samples import Sample
 from analysis.acquisition.image import RadiusImage
-from analysis.config import PREPROCESSING, AnalysisConfig
+from analysis.config import PREPROCESSING, AnalysisConfig, PreprocessingStep, SegmentationMethod
 from analysis.engine import check_side
 from analysis.errors import RejectedInput
 from analysis.measurement.measure import Measurements, measure
@@ -55,8 +54,8 @@ class Outcome:
 def analyse(
     sample: Sample,
     *,
-    method: str = "network",
-    preprocessing: Sequence[str] = PREPROCESSING,
+    method: SegmentationMethod = "network",
+    preprocessing: Sequence[PreprocessingStep] = PREPROCESSING,
     declared: Laterality | None = None,
     measured: bool = True,
 ) -> Outcome:
@@ -85,10 +84,17 @@ def analyse(
     return Outcome("", anatomy, placed, result, 1000 * (time.perf_counter() - started))
 
 
-def segment(sample: Sample, *, method: str, preprocessing: Sequence[str]) -> ForearmAnatomy:
+def segment(
+    sample: Sample, *, method: SegmentationMethod, preprocessing: Sequence[PreprocessingStep]
+) -> ForearmAnatomy:
     """The engine's segmentation by `method`."""
-    options: dict[str, Any] = {"preprocessing": preprocessing, "density": sample.density}
-    return find_forearm(sample.pixels, sample.spacing_mm, **options)
+    return find_forearm(
+        sample.pixels,
+        sample.spacing_mm,
+        method=method,
+        preprocessing=preprocessing,
+        density=sample.density,
+    )
 
 
 def radius_image(sample: Sample) -> RadiusImage:

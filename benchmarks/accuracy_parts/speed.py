@@ -37,11 +37,12 @@ def speed_goals(rounds: int, first_seed: int) -> list[Goal]:
 def _inference(image: Any) -> Callable[[], Any] | None:
     """One forward pass of the shipped network; None without one."""
     from analysis.segmentation.letterbox import to_network_input
-    from analysis.segmentation.network import MANIFEST, WEIGHTS, Network
+    from analysis.segmentation.network import shipped_network
 
-    if not (WEIGHTS / MANIFEST).exists():
+    network = shipped_network()
+    if network is None:
         return None
-    session = Network(WEIGHTS)._session
+    session = network._session
     boxed, _ = to_network_input(image.pixels, image.spacing_mm)
     return lambda: session.run(None, {"image": boxed})
 

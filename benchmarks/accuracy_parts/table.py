@@ -50,7 +50,7 @@ class Goal:
     digits: int = 2
 
     def verdict(self, bound: float | None) -> str:
-        """``pass`` or ``miss`` over all families; ``not measured`` without a figure, empty without a bound."""
+        """``pass`` or ``miss`` over all families; ``not measured`` without figures, empty without a bound."""
         if bound is None:
             return ""
         values = [figure.value for figure in self.figures.values()]

@@ -89,12 +89,12 @@ def _jewellery(across: Map, along: Map, soft: Map, rng: np.random.Generator) -> 
 
 def _cast(across: Map, along: Map, soft: Map, rng: np.random.Generator) -> Array:
     """A shell around arm and hand: denser at its borders, wrapped and woven."""
-    strength = rng.uniform(0.03, 0.3)
+    strength = rng.uniform(0.02, 0.16)
     half_width, thickness = rng.uniform(30, 38), rng.uniform(3.0, 6.0)
     outer = np.sqrt(np.clip(1 - (across / (half_width + thickness)) ** 2, 0, None))
     inner = np.sqrt(np.clip(1 - (across / half_width) ** 2, 0, None))
     # path through the wall over twice its thickness, highest at the borders
-    path = np.clip((half_width + thickness) * outer - half_width * inner, 0, 4 * thickness) / thickness
+    path = np.clip((half_width + thickness) * outer - half_width * inner, 0, 3 * thickness) / thickness
     weave = 1 + 0.08 * np.sin(2 * np.pi * along / 1.7) * np.sin(2 * np.pi * across / 1.9)
     turns = 1 + 0.25 * np.sign(np.sin(2 * np.pi * (along + 0.35 * across) / rng.uniform(22, 40)))
     end = np.clip((along + rng.uniform(20, 60)) / 1.5, 0, 1)
