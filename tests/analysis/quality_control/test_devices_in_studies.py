@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_stored_values_become_density_by_the_sites_scale(study, devices):
     datasets, day, site = study
     plain = analyze(datasets, clinical=site, config=CONFIG)
     # the same scan without its map: stored value · 0.0002 − 0.2 g/cm²
-    bare = [dataset.copy() for dataset in datasets]
+    bare = deepcopy(datasets)
     for dataset in bare:
         del dataset.RealWorldValueMappingSequence
     text = CALIBRATION.format(day=day).replace('"density"', '"stored_value"')
