@@ -33,10 +33,13 @@ class LunarResults:
     ----------
     current : list of (side or None, region, values)
     past : list of (side or None, region, date as printed, values)
+    dates : list of str
+        Other dates of the document as printed: they help to tell day from month.
     """
 
     current: list[tuple[Laterality | None, str, Values]] = field(default_factory=list)
     past: list[tuple[Laterality | None, str, str, Values]] = field(default_factory=list)
+    dates: list[str] = field(default_factory=list)
 
 
 def structured_report(
@@ -167,10 +170,10 @@ def _priors(
     results: LunarResults, side: Laterality | None, day: date | None
 ) -> tuple[list[VendorPrior], int]:
     """Earlier examinations of the arm without the study's own, and how many have no sure day or region."""
-    days = printed_dates([when for _, _, when, _ in results.past], day)
+    days = printed_dates([*(when for _, _, when, _ in results.past), *results.dates], day)
     priors: list[VendorPrior] = []
     unassigned = 0
-    for (arm, name, _, values), when in zip(results.past, days, strict=True):
+    for (arm, name, _, values), when in zip(results.past, days, strict=False):
         bmd = values.get("bmd")
         if arm not in (None, side) or bmd is None or (when is not None and when == day):
             continue

@@ -9,7 +9,7 @@ cannot decide.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from xml.etree.ElementTree import Element, ParseError
 
@@ -68,6 +68,8 @@ def _read(
     root: Element, results: LunarResults, day: date | None, *, current_first: bool
 ) -> list[QualityFinding]:
     findings: list[QualityFinding] = []
+    results.dates += [element.text or "" for element in root.iter("EXAM_DATE")]
+    results.dates += [exam.get("date", "") for exam in root.iter("EXAM")]
     for scan in root.iter("SCAN"):
         kind = scan.get("type", "")
         if FOREARM not in sites_in(kind):
@@ -80,7 +82,8 @@ def _read(
             exams = [(_exam_date(exam), _values(exam)) for exam in trend.iter("EXAM")]
             if name is None or not exams:
                 continue
-            current, unexpected = _current_exam([when for when, _ in exams], day, current_first)
+            days = printed_dates([*(when for when, _ in exams), *results.dates], day)[: len(exams)]
+            current, unexpected = _current_exam(days, day, current_first)
             if unexpected and not findings:
                 findings.append(_EXAM_ORDER)
             if not rois:
@@ -91,10 +94,9 @@ def _read(
     return findings
 
 
-def _current_exam(dates: list[str], day: date | None, current_first: bool) -> tuple[int, bool]:
+def _current_exam(days: Sequence[date | None], day: date | None, current_first: bool) -> tuple[int, bool]:
     """Index of the current examination, and whether it is not where this form of the XML has it."""
-    expected = 0 if current_first else len(dates) - 1
-    days = printed_dates(dates, day)
+    expected = 0 if current_first else len(days) - 1
     if day is not None and days.count(day) == 1:
         index = days.index(day)
     elif all(when is not None for when in days):

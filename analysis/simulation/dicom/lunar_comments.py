@@ -78,9 +78,8 @@ def _roi(label: str, numbers: VendorNumbers) -> str:
 
 
 def _old_exam(when: date, numbers: VendorNumbers) -> str:
-    scores = ""
-    if numbers.t_score is not None and numbers.z_score is not None:
-        scores = f"<YAT>{numbers.t_score:.1f}</YAT><AMZ>{numbers.z_score:.1f}</AMZ>"
+    scores = "" if numbers.t_score is None else f"<YAT>{numbers.t_score:.1f}</YAT>"
+    scores += "" if numbers.z_score is None else f"<AMZ>{numbers.z_score:.1f}</AMZ>"
     return (
         f"<EXAM><EXAM_DATE>{_date(when)}</EXAM_DATE><BMD>{numbers.bmd_g_cm2:.3f}</BMD>{scores}"
         f"<BMC>{numbers.bmc_g:.2f}</BMC><AREA>{numbers.area_cm2:.2f}</AREA></EXAM>"
