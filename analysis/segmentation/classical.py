@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import RejectedInput
+from analysis.results import QualityFinding, Severity
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, ForearmFrame
 from analysis.segmentation.guide import Guide
 from analysis.segmentation.landmarks import (
@@ -44,6 +45,15 @@ NARROWEST_END_MM = 4.0
 """No forearm bone ends narrower than this."""
 GUIDED_END_MM = 5.0
 """How far from where the network sees it a bone's end may lie."""
+FIELD_MARGIN_MM = 1.5
+"""A landmark nearer to the image's border than this may be cut off."""
+STYLOID_UNSEEN = QualityFinding(
+    "ulnar_styloid_unseen",
+    Severity.WARNING,
+    "The tip of the ulnar styloid lies outside of the image. Distances are counted from the end plate of the "
+    "radius instead, where the tip lies on average; it may lie 5 mm to either side (assumption). Repeat the "
+    "scan with the whole ulna in the field.",
+)
 LEAST_CONFIDENCE = 0.2
 SURE = 0.5
 """Confidence at which no other hypothesis of scale or lie is tried."""
@@ -111,6 +121,9 @@ def trace(
     surface = flank(straight, rise, ARTICULAR)
     head = flank(straight, articular_surface(straight, ulna, bones.ulna_end), SILHOUETTE)
     tip = ulnar_styloid(straight, ulna, bones.ulna_end, bones.soft, bones.radius_is_right)
+    styloid_seen = _in_field(straight, tip) and (guide is None or guide.styloid_seen)
+    if not styloid_seen:
+        tip = (tip[0], float(_surface_middle(surface)[1][0]))
     shape = (image.shape[0], image.shape[1])
     radius_points = clip_to_image(
         _to_image(straight, *_bone_outline(radius, flank(straight, rise, SILHOUETTE))), shape
@@ -146,7 +159,12 @@ def trace(
         radial_styloid_mm=ends[0],
         end_plate_medial_mm=ends[1],
         confidence=confidence,
-        findings=(*findings, *motion_findings(_jerk_mm(bones, radius, ulna))),
+        findings=(
+            *findings,
+            *motion_findings(_jerk_mm(bones, radius, ulna)),
+            *(() if styloid_seen else (STYLOID_UNSEEN,)),
+        ),
+        styloid_seen=styloid_seen,
     )
 
 
@@ -186,7 +204,8 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie, guide: 
         for side, (bone, end) in enumerate(zip(rough, ends, strict=True))
     )
     widths = _distal_width(left, ends[0]), _distal_width(right, ends[1])
-    if min(widths) < NARROWEST_END_MM / STEP_MM:
+    narrowest = min(widths) if guide is None else widths[int(guide.radius_is_right)]
+    if narrowest < NARROWEST_END_MM / STEP_MM:
         raise RejectedInput(
             "radius_not_found",
             "The edges of a forearm bone run into each other: it is too faint or leaves the image. Repeat "
@@ -259,22 +278,26 @@ def _forearm_frame(
     """Frame along the forearm with its zero at the ulnar styloid tip, and the radius shaft's slope within it.
 
     The forearm's axis is the midline between the outer borders of radius and ulna: either bone alone curves,
-    and their mean leans to the radial side where the radius flares.
+    and their mean leans to the radial side where the radius flares. Where too little of the ulna is in the
+    image, it is the shaft of the radius.
     """
     straight = bones.image
     first = int(max(bones.radius_end.row, bones.ulna_end.row)) + round(AXIS_START_MM / STEP_MM)
-    rows = np.arange(first, _last_seen_row(straight, radius, ulna))
-    if rows.size < round(SHORTEST_AXIS_MM / STEP_MM):
+    outer = (radius.right, ulna.left) if bones.radius_is_right else (radius.left, ulna.right)
+    own = _rows_seen(straight, first, radius.left, radius.right)
+    both = _rows_seen(straight, first, *outer)
+    shortest = round(SHORTEST_AXIS_MM / STEP_MM)
+    if own.size < shortest:
         raise RejectedInput(
             "radius_not_found",
             f"Less than {SHORTEST_AXIS_MM:.0f} mm of the forearm's shafts is in the image, too little to "
             f"find its "
             "axis. Repeat the scan with a longer field of view.",
         )
-    outer = (radius.right + ulna.left) / 2 if bones.radius_is_right else (radius.left + ulna.right) / 2
-    turn = np.arctan(np.polyfit(rows, outer[rows], 1)[0])
-    shaft = rows[rows.size // 2 :]
+    shaft = own[own.size // 2 :]
     radius_turn = np.arctan(np.polyfit(shaft, radius.centre[shaft], 1)[0])
+    midline = (outer[0] + outer[1]) / 2
+    turn = np.arctan(np.polyfit(both, midline[both], 1)[0]) if both.size >= shortest else radius_turn
     dx, dy = straight.frame.direction
     direction = (dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn))
     origin = _to_image(straight, np.array([tip[0]]), np.array([tip[1]]))[0]
@@ -295,12 +318,28 @@ def _jerk_mm(bones: Bones, radius: BoneTrack, ulna: BoneTrack) -> float:
 
 def _last_seen_row(straight: StraightImage, radius: BoneTrack, ulna: BoneTrack) -> int:
     """First row, walking proximally, at which an edge of either bone has left the image."""
-    rows = np.arange(radius.left.size)
+    rows = _rows_seen(straight, 0, radius.left, radius.right, ulna.left, ulna.right)
+    return int(rows[-1]) + 1 if rows.size else 0
+
+
+def _rows_seen(straight: StraightImage, first: int, *edges: FloatArray) -> NDArray[np.intp]:
+    """Rows from `first` in which all `edges` lie within the image."""
+    rows = np.arange(first, straight.values.shape[0])
     seen = np.ones(rows.size, np.bool_)
-    for edge in (radius.left, radius.right, ulna.left, ulna.right):
-        column = np.clip(np.round(edge), 0, straight.values.shape[1] - 1).astype(np.intp)
+    for edge in edges:
+        column = np.clip(np.round(edge[rows]), 0, straight.values.shape[1] - 1).astype(np.intp)
         seen &= straight.valid[rows, column]
-    return int(np.flatnonzero(seen)[-1]) + 1 if seen.any() else 0
+    return rows[seen]
+
+
+def _in_field(straight: StraightImage, tip: tuple[float, float]) -> bool:
+    """Whether the surroundings of a point (column, row) lie within the image."""
+    margin = round(FIELD_MARGIN_MM / STEP_MM)
+    column, row = round(tip[0]), round(tip[1])
+    if min(column, row) < margin:
+        return False
+    around = straight.valid[row - margin : row + margin + 1, column - margin : column + margin + 1]
+    return bool(around.size and around.all())
 
 
 def _surface_ends(

@@ -47,11 +47,16 @@ def find_with_network(pixels: NDArray[np.floating], picture: Prepared, network: 
     if isinstance(guide, Guide) and isinstance(alone, ForearmAnatomy) and alone.confidence >= SURE:
         _refuse_conflict(guide, alone)
     guided = guide if isinstance(guide, RejectedInput) else _guided(picture, guide)
-    if isinstance(guided, ForearmAnatomy):
+    if isinstance(guided, ForearmAnatomy) and not _clearly_better(alone, guided):
         return _judged(guided, alone, belief, network)
     if isinstance(alone, ForearmAnatomy):
-        return _without_network(alone, belief, guided, network)
-    raise guided
+        return _without_network(alone, belief, network)
+    raise guided if isinstance(guided, RejectedInput) else alone
+
+
+def _clearly_better(alone: ForearmAnatomy | RejectedInput, guided: ForearmAnatomy) -> bool:
+    """True if only the edges' own anatomy is plausible: metal may have torn the network's."""
+    return isinstance(alone, ForearmAnatomy) and alone.confidence >= SURE > guided.confidence
 
 
 def _attempt(find: Callable[[], Result]) -> Result | RejectedInput:
@@ -136,9 +141,7 @@ def _without_verdict(findings: tuple[QualityFinding, ...]) -> tuple[QualityFindi
     return tuple(finding for finding in findings if finding.code != "segmentation_uncertain")
 
 
-def _without_network(
-    alone: ForearmAnatomy, belief: Belief, refusal: RejectedInput, network: Network
-) -> ForearmAnatomy:
+def _without_network(alone: ForearmAnatomy, belief: Belief, network: Network) -> ForearmAnatomy:
     """The edges' own anatomy where the network's guidance led nowhere."""
     judged = _judged(alone, alone, belief, network)
     score = judged.quality.score if judged.quality else 0.0
@@ -150,8 +153,8 @@ def _without_network(
             QualityFinding(
                 "segmentation_without_network",
                 Severity.WARNING,
-                f"The network did not lead to a radius ({refusal}); the outline rests on edges alone. "
-                "Check it before using any number.",
+                "The network did not lead to a plausible radius; the outline rests on edges alone. Check it "
+                "before using any number.",
             ),
         ),
     )

@@ -16,6 +16,12 @@ from analysis.segmentation.straighten import StraightImage, centred_frame, strai
 
 SEEN = 0.5
 """Probability above which a pixel belongs to a bone, and height above which a landmark is seen."""
+FAINTLY_SEEN = 0.2
+"""Height of the ulnar styloid's heat map below which it lies outside of the picture."""
+SMALLEST_PIECE = 0.03
+"""Smallest piece of a bone, as a share of its largest."""
+IN_LINE_MM = 8.0
+"""How far the middle of a piece may lie beside the long axis of the largest."""
 SMALLEST_MM2 = 150.0
 """Area of bone below which the network has not seen that bone: 15 mm of a narrow shaft."""
 
@@ -27,17 +33,20 @@ class Guide:
     Attributes
     ----------
     radius, ulna : ndarray of float, (rows, columns)
-        Probability within the largest piece of either bone, zero elsewhere.
+        Probability within the pieces of either bone, zero elsewhere; metal may break a bone into several.
     lie : Lie
         Direction of the elbow; `sharpness` is not judged.
     radius_is_right : bool
         In the hand-up view.
+    styloid_seen : bool
+        True if the network sees the tip of the ulnar styloid.
     """
 
     radius: FloatArray
     ulna: FloatArray
     lie: Lie
     radius_is_right: bool
+    styloid_seen: bool
 
     @property
     def hand_up(self) -> bool:
@@ -50,7 +59,7 @@ class Guide:
         Returns
         -------
         ndarray, (4, rows)
-            NaN where the network sees no bone in a row.
+            Between the ends of a bone; NaN beyond them.
         """
         bones = (self.ulna, self.radius) if self.radius_is_right else (self.radius, self.ulna)
         return np.concatenate([_edges(self.straightened(bone, image)) for bone in bones])
@@ -68,7 +77,7 @@ def guide_from(belief: Belief, spacing_mm: tuple[float, float]) -> Guide:
     RejectedInput
         ``radius_not_found`` if it sees no radius, no ulna, or cannot tell proximal from distal.
     """
-    radius, ulna = (_largest(bone, spacing_mm) for bone in (belief.radius, belief.ulna))
+    radius, ulna = (_in_line(bone, spacing_mm) for bone in (belief.radius, belief.ulna))
     for name, bone in (("radius", radius), ("ulna", ulna)):
         area = np.count_nonzero(bone > SEEN) * spacing_mm[0] * spacing_mm[1]
         if area < SMALLEST_MM2:
@@ -82,17 +91,36 @@ def guide_from(belief: Belief, spacing_mm: tuple[float, float]) -> Guide:
     direction = _direction(belief, radius, frame)
     frame = ForearmFrame(frame.origin, direction, spacing_mm)
     across = [float(_centroid(bone, frame)[0]) for bone in (radius, ulna)]
-    return Guide(radius, ulna, Lie(float(np.arctan2(*direction)), 0.0), across[0] > across[1])
+    return Guide(
+        radius,
+        ulna,
+        Lie(float(np.arctan2(*direction)), 0.0),
+        radius_is_right=across[0] > across[1],
+        styloid_seen=belief.landmarks["ulnar_styloid"].height >= FAINTLY_SEEN,
+    )
 
 
-def _largest(probability: NDArray[np.float32], spacing_mm: tuple[float, float]) -> FloatArray:
-    """Probabilities of the largest piece of a bone and of what borders on it."""
+def _in_line(probability: NDArray[np.float32], spacing_mm: tuple[float, float]) -> FloatArray:
+    """Probabilities of the largest piece of a bone, of the pieces in line with it, and of what borders on
+    them."""
     labels, pieces = ndimage.label(probability > SEEN)
     if pieces == 0:
         return np.zeros(probability.shape)
-    largest = labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())
-    near = ndimage.binary_dilation(largest, iterations=max(1, round(1.0 / min(spacing_mm))))
-    return np.where(near & (largest | (probability <= SEEN)), probability, 0.0)
+    points = np.stack(np.nonzero(labels)) * np.reshape(spacing_mm, (2, 1))
+    piece = labels[labels > 0]
+    area = np.bincount(piece)
+    largest = int(area[1:].argmax()) + 1
+    middle = points[:, piece == largest].mean(axis=1)
+    axis = np.linalg.eigh(np.cov(points[:, piece == largest]))[1][:, -1]
+    kept = [
+        number
+        for number in range(1, pieces + 1)
+        if area[number] >= SMALLEST_PIECE * area[largest]
+        and abs(np.linalg.det([points[:, piece == number].mean(axis=1) - middle, axis])) <= IN_LINE_MM
+    ]
+    bone = np.isin(labels, kept)
+    near = ndimage.binary_dilation(bone, iterations=max(1, round(1.0 / min(spacing_mm))))
+    return np.where(near & (bone | (probability <= SEEN)), probability, 0.0)
 
 
 def _centroid(bone: NDArray[np.floating], frame: ForearmFrame) -> FloatArray:
@@ -115,13 +143,18 @@ def _direction(belief: Belief, radius: FloatArray, frame: ForearmFrame) -> tuple
     axis = vectors[:, -1]
     votes = [vote for vote in _elbow_votes(belief, points.mean(axis=1), frame) if vote @ axis != 0]
     signs = {bool(vote @ axis > 0) for vote in votes}
-    if len(signs) != 1:
+    if not signs:
+        raise RejectedInput(
+            "distal_end_not_found",
+            "The network sees neither carpal bones nor the end plate of the radius: the wrist may lie "
+            "outside of the image. Repeat the scan so that it starts distal to the wrist joint.",
+        )
+    if len(signs) == 2:
         raise RejectedInput(
             "orientation_conflict",
-            "The network's evidence for the hand's end of the image is "
-            + ("contradictory" if signs else "missing")
-            + ": its carpal bones, end plate and axis points do not lie to one side of the radius. Send a "
-            "forearm scan that shows both bones and the wrist.",
+            "The network sees carpal bones, end plate and axis points on both sides of the radius, so that "
+            "the hand's end of the image is not certain. Send a forearm scan that shows both bones and the "
+            "wrist.",
         )
     axis = axis if signs.pop() else -axis
     return float(axis[0]), float(axis[1])
@@ -145,7 +178,8 @@ def _elbow_votes(belief: Belief, middle: FloatArray, frame: ForearmFrame) -> lis
 
 
 def _edges(probability: FloatArray) -> FloatArray:
-    """First and last column where a row's probability crosses `SEEN`, sub-pixel; shape (2, rows)."""
+    """First and last column where a row's probability crosses `SEEN`, sub-pixel, interpolated where a bone is
+    interrupted; shape (2, rows)."""
     inside = probability > SEEN
     rows = np.arange(inside.shape[0])
     found = inside.any(axis=1)
@@ -157,5 +191,8 @@ def _edges(probability: FloatArray) -> FloatArray:
         outer = np.clip(column + outward, 0, last_column)
         at, beyond = probability[rows, column], probability[rows, outer]
         part = np.clip((at - SEEN) / np.maximum(at - beyond, 1e-9), 0.0, 1.0)
-        edges[side] = np.where(found, column + outward * part, np.nan)
+        seen = rows[found]
+        if seen.size:
+            between = np.arange(seen[0], seen[-1] + 1)
+            edges[side, between] = np.interp(between, seen, (column + outward * part)[found])
     return edges
