@@ -69,7 +69,7 @@ class MechanicsAssumptions:
     radius_share: float = 0.816
     transverse_share: float = 0.05
     unit_load_n: float = 1000.0
-    element_mm: float = 1.0
+    element_mm: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)

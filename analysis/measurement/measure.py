@@ -22,8 +22,10 @@ from analysis.results import QualityFinding, RegionMeasurement, Severity
 from analysis.segmentation.anatomy import ForearmAnatomy
 
 TEXTURE_REGION = "ultradistal"
-RING_TOLERANCE = 0.05
-"""Relative difference of one-third BMD by mean and by ring model above which edges or model are doubtful."""
+RING_TOLERANCE = 0.03
+"""Relative difference of one-third BMD by mean and by section model above which the outline is doubtful: a
+pixel of edge moves the mean by 3 %, the model by nothing; on sound outlines of both simulated families they
+agree to 1 %."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.config import MechanicsAssumptions
 from analysis.measurement.catalogue import Quantity, catalogue
+from analysis.measurement.edge_recovery import without_soft_tissue
 from analysis.measurement.plane_stress import Solution, equivalent_strain, solve_plate
 from analysis.results import QualityFinding, Severity
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy
@@ -100,7 +101,9 @@ def measure_mechanics(
     if "one_third" not in slabs:
         return Mechanics(dict.fromkeys(CATALOGUE), {}, None, (_not_modelled(),))
     grid = _grid(anatomy, slabs["one_third"][1], assumptions.element_mm)
-    rigidity = _rigidity(grid, density_g_cm2, anatomy.radius_mask, assumptions)
+    # an offset of the soft tissue differs from scan to scan, and the exponent would magnify it
+    density = without_soft_tissue(density_g_cm2, anatomy, anatomy.frame.spacing_mm)
+    rigidity = _rigidity(grid, density, anatomy.radius_mask, assumptions)
     solution = solve_plate(
         rigidity, assumptions.element_mm, assumptions.poisson_ratio, _articular_columns(grid, anatomy)
     )

@@ -151,7 +151,7 @@ def test_every_value_has_a_unit_a_source_and_where_measured_a_plausible_error(sc
     morphometry = shape(scan(4))
     assert set(morphometry.values) == set(NAMES) == set(CATALOGUE)
     assert all(item.unit and item.source and item.description for item in CATALOGUE.values())
-    assert set(morphometry.uncertainty) <= set(NAMES)
+    assert set(morphometry.uncertainty) == set(NAMES)
     for name, sd in morphometry.uncertainty.items():
         assert morphometry.values[name] is not None
         assert sd > 0
