@@ -247,7 +247,7 @@ def _control(table: Table, base: Path) -> PhantomControl:
     return PhantomControl(
         log=log,
         phantom=table.text("phantom"),
-        baseline_scans=table.whole("baseline_scans", 15, 25, default=20),
+        baseline_scans=table.whole("baseline_scans", 15, 25, default=25),
         interval_days=table.whole("interval_days", 1, 31, default=7),
         scans=read_log(log),
     )

@@ -54,8 +54,9 @@ def draw_control_chart(chart: ControlChart, days: Sequence[date], title: str, pa
     lower.set_ylim(-highest, highest)
     lower.set_ylabel("CUSUM, SD")
     lower.legend(loc="upper left", frameon=False, fontsize=9)
-    lower.set_xlim(days[0], days[-1])
-    upper.set_xlim(days[0], days[-1])
+    margin = (days[-1] - days[0]) / 60
+    for axes in (upper, lower):
+        axes.set_xlim(days[0] - margin, days[-1] + margin)
     upper.tick_params(labelbottom=False)
     lower.set_xlabel(
         f"date of phantom scan; shaded: the {count} scans of the baseline ({base:.4f} ± {sd:.4f} g/cm²)"
@@ -108,7 +109,7 @@ def _points(axes: Any, days: Sequence[date], values: Any, out: Any) -> None:
     alarmed = [day for day, alarmed in zip(days, out, strict=True) if alarmed]
     axes.plot(steady, values[~out], "o", color=STEADY, markersize=4, label="in control")
     axes.plot(alarmed, values[out], "D", color=ALARM, markersize=5.5, label="breaks a rule")
-    axes.legend(loc="upper left", frameon=False, fontsize=9, ncols=2)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False, fontsize=9, ncols=2)
 
 
 def _label(axes: Any, height: float, text: str, colour: str = FAINT) -> None:

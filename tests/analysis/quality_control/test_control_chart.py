@@ -15,6 +15,7 @@ from analysis.quality_control.control_chart import (
     estimated_shift,
     shewhart_signals,
 )
+from analysis.quality_control.drift import WARNED_PERCENT
 
 # Montgomery, Introduction to Statistical Quality Control, example 9.1: mean 10, SD 1, shift after scan 20
 MONTGOMERY = np.array(
@@ -168,3 +169,23 @@ def test_no_judgement_without_a_whole_baseline_or_without_scatter():
 def test_judgement_does_not_depend_on_the_scale_of_the_phantom(scale):
     scans = np.concatenate([BASELINE, 1.0 + 0.004 * np.array([0.2, 2.6, 2.9, 3.4, -1.0])])
     assert control_chart(scans * scale, 20).signals == control_chart(scans, 20).signals
+
+
+def warned(scans):
+    chart = control_chart(scans, 25)
+    return [
+        bool(rules) and abs(estimated_shift(chart, 25 + number).percent) >= WARNED_PERCENT
+        for number, rules in enumerate(chart.signals[25:])
+    ]
+
+
+def test_a_scanner_with_a_usual_baseline_seldom_warns_and_a_shift_of_one_percent_soon_does():
+    rng = np.random.default_rng(3)
+    steady = [warned(1 + 0.004 * rng.standard_normal(125)) for _ in range(40)]
+    assert np.mean(steady) < 0.025
+    shifted = []
+    for _ in range(40):
+        scans = 1 + 0.004 * rng.standard_normal(65)
+        scans[25:] *= 1.01
+        shifted.append(first_signal(warned(scans)))
+    assert np.mean(shifted) < 4

@@ -92,11 +92,13 @@ def test_only_phantom_scans_up_to_the_study_decide(site):
     assert scanner_findings(devices, HORIZON, on(33)) == ()
 
 
-def test_a_slow_drift_is_named_with_its_size_and_beginning(site):
-    drifted = [0.996, 0.997, 0.995, 0.996, 0.997, 0.996, 0.995]
+@pytest.mark.parametrize(("shift", "severity"), [(-0.004, "info"), (-0.006, "warning")])
+def test_a_slow_drift_is_named_with_its_size_and_beginning(site, shift, severity):
+    drifted = [1 + shift + small for small in (0, 0.001, -0.001, 0, 0.001, 0, -0.001)]
     (finding,) = scanner_findings(load_devices(site([*STEADY, *drifted])), HORIZON, on(43))
+    assert finding.severity == severity
     assert "CUSUM" in finding.message
-    assert "-0.4" in finding.message  # about −0.4 %
+    assert f"{100 * shift:+.1f}" in finding.message
     assert f"since {on(30)}" in finding.message
 
 

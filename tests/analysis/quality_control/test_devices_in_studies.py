@@ -51,7 +51,7 @@ def devices(tmp_path, study):
     return made
 
 
-CONTROL = '[device.quality_control]\nlog = "log.csv"\nphantom = "P"\n'
+CONTROL = '[device.quality_control]\nlog = "log.csv"\nphantom = "P"\nbaseline_scans = 20\n'
 CALIBRATION = (
     '[device.calibration]\ninput = "density"\nslope = 1.05\nintercept = 0.02\nsee_g_cm2 = 0.004\n'
     'slope_se = 0.003\nintercept_se = 0.002\ndate = {day}\nsource = "step phantom 3"\n'
