@@ -31,6 +31,7 @@ from accuracy_parts.cases import (
     orientation_case,
     repeated_case,
 )
+from accuracy_parts.pipeline import ENGINE_ERROR
 from accuracy_parts.samples import ARTEFACTS, FAMILIES
 from accuracy_parts.speed import speed_goals
 from accuracy_parts.table import Goal
@@ -170,6 +171,7 @@ def report(
         "Repositioning turns the bone in the beam (voxel family): its own projection then differs, which no "
         "software can undo; that part is told beside the figure.",
         "",
+        *engine_errors(results),
         *(
             [f"Not met or not measured: {'; '.join(g.name for g in missed)}."]
             if missed
@@ -197,6 +199,15 @@ def report(
         *[f"{number}. {line}" for number, line in enumerate(worst, 1)],
     ]
     return "\n".join(lines) + "\n"
+
+
+def engine_errors(results: dict[str, Any]) -> list[str]:
+    """A sentence that names every case on which the engine failed instead of measuring or refusing."""
+    rows = [*results["clean"], *results["spoiled"]]
+    failed = [
+        f"{r['family']} {r['artefact'] or 'clean'} {r['seed']}" for r in rows if r["refusal"] == ENGINE_ERROR
+    ]
+    return [f"The engine failed on {', '.join(failed)}.", ""] if failed else []
 
 
 def by_artefact(spoiled: Sequence[Row]) -> list[str]:

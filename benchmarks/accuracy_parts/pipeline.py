@@ -23,6 +23,10 @@ SAID_OF_EVERY_GREY = frozenset({"bmd_uncalibrated", "morphometry_relative", "tex
 """Warnings that every uncalibrated picture gets, however well it was seen: they flag nothing here."""
 
 
+ENGINE_ERROR = "engine_error"
+"""Stands for a refusal's code where the engine failed on a picture instead of measuring or refusing it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """What the engine made of a sample; with a refusal everything else is None.
@@ -30,7 +34,7 @@ class Outcome:
     Attributes
     ----------
     refusal : str
-        Code of the refusal; empty if the sample was analysed.
+        Code of the refusal, or `ENGINE_ERROR`; empty if the sample was analysed.
     """
 
     refusal: str
@@ -72,15 +76,17 @@ def analyse(
     try:
         anatomy = segment(sample, method=method, preprocessing=preprocessing)
         check_side(anatomy, declared or sample.laterality, "palm_down")
+        if not measured:
+            return Outcome("", anatomy, milliseconds=1000 * (time.perf_counter() - started))
+        placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
+        # the variogram alone: texture has its own part
+        result = measure(
+            image, anatomy, placed, _reference(), age_years=65, sex="F", texture_families=("variogram",)
+        )
     except RejectedInput as refusal:
         return Outcome(refusal.code, milliseconds=1000 * (time.perf_counter() - started))
-    if not measured:
-        return Outcome("", anatomy, milliseconds=1000 * (time.perf_counter() - started))
-    placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
-    # the variogram alone: texture has its own part
-    result = measure(
-        image, anatomy, placed, _reference(), age_years=65, sex="F", texture_families=("variogram",)
-    )
+    except Exception:  # one broken case must not end a run of thousands; it is counted and named
+        return Outcome(ENGINE_ERROR, milliseconds=1000 * (time.perf_counter() - started))
     return Outcome("", anatomy, placed, result, 1000 * (time.perf_counter() - started))
 
 

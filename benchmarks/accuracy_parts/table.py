@@ -123,6 +123,7 @@ def artefact_goals(spoiled: Sequence[Row]) -> list[Goal]:
         f"with artefacts: silent failures (Dice < {SILENT_DICE}, not flagged)", "", 0.0, 0.0, digits=0
     )
     good = Goal(f"with artefacts: good outlines (Dice ≥ {SILENT_DICE}) flagged", "%", None, 15.0, digits=1)
+    doubted = Goal("with artefacts: good outlines whose outline is doubted", "%", None, None, digits=1)
     refused = Goal("with artefacts: refused", "%", None, None, digits=1)
     for family in FAMILIES:
         rows = [r for r in spoiled if r["family"] == family]
@@ -132,8 +133,14 @@ def artefact_goals(spoiled: Sequence[Row]) -> list[Goal]:
         upper = 100 * exact_upper(failures, len(rows)) if rows else 0.0
         silent.figures[family] = Figure(float(failures), len(rows), remark=f"at most {upper:.1f} % (95 %)")
         good.figures[family] = _share([bool(r["flags"]) for r in seen if r["dice"] >= SILENT_DICE])
+        doubted.figures[family] = _share([_is_doubted(r) for r in seen if r["dice"] >= SILENT_DICE])
         refused.figures[family] = _share([bool(r["refusal"]) for r in rows])
-    return [mean, silent, good, refused]
+    return [mean, silent, good, doubted, refused]
+
+
+def _is_doubted(row: Row) -> bool:
+    """Flagged not for the artefact, rightly seen, but for the outline itself."""
+    return any(code.startswith("segmentation_") or code == "implausible_anatomy" for code in row["flags"])
 
 
 def is_silent(row: Row) -> bool:
