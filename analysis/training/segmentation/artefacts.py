@@ -14,8 +14,10 @@ from torch import Tensor
 
 from analysis.training.segmentation.geometry import uniform
 
-SHARE_STRONG, SHARE_PLAIN = 0.45, 0.06
-"""Share of pictures with an artefact (half of these with a second one)."""
+SHARE_STRONG, SHARE_PLAIN = 0.5, 0.14
+"""Share of pictures with an artefact (half as many have a second one)."""
+ON_RADIUS_SHARE, FILLED_SHARE = 0.7, 0.75
+"""Share of plates that lie on the distal radius, and of plates whose holes hold screws."""
 
 Painted = tuple[Tensor, Tensor]
 
@@ -48,18 +50,20 @@ def paint_artefacts(generator: torch.Generator, strong: Tensor, x: Tensor, z: Te
 
 
 def _plate(generator: torch.Generator, x: Tensor, z: Tensor) -> Painted:
-    """A fracture plate with a broader head, holes and screws seen end-on."""
-    along, aside = _local(generator, x, z, across=(-20, 20), level=(4, 90), turn=14)
-    length, half, head = _draw(generator, (22, 85), (2.5, 7.0), (1.0, 2.4))
-    wide = torch.where(along < 0.25 * length, half * head, torch.full_like(along, half))
-    edge = torch.minimum(wide - aside.abs(), torch.minimum(along, length - along))
+    """A fracture plate with a broader head, holes and screws seen end-on; most lie on the distal radius."""
+    on_radius = _draw(generator, (0, 1))[0] < ON_RADIUS_SHARE
+    across, level, turn = ((5, 14), (3, 20), 6) if on_radius else ((-20, 20), (0, 90), 25)
+    along, aside = _local(generator, x, z, across=across, level=level, turn=turn)
+    length, half, head, tip = _draw(generator, (22, 85), (2.5, 6.5), (0, 7), (8, 20))
+    edge = half + head * (1 - along / tip).clamp(0, 1) - aside.abs()
+    edge = torch.minimum(edge, torch.minimum(along, length - along))
     mask = edge > 0
-    metal = _draw(generator, (0.4, 2.0))[0] * mask
-    pitch, size, filled = _draw(generator, (6, 13), (1.0, 2.4), (0, 1))
+    density, level_of_screws, filled = _draw(generator, (0.4, 4.0), (2.5, 20.0), (0, 1))
+    pitch, size = _draw(generator, (5, 13), (1.0, 2.4))
     distance = torch.hypot(torch.remainder(along, pitch) - pitch / 2, aside)
     screw = (distance < size) & mask
-    level = _draw(generator, (2.5, 8.0))[0] if filled < 0.75 else 0.0
-    return torch.where(screw, torch.full_like(metal, level), metal), mask
+    screws = level_of_screws if filled < FILLED_SHARE else 0.0
+    return torch.where(screw, torch.full_like(along, screws), density * mask), mask
 
 
 def _wire(generator: torch.Generator, x: Tensor, z: Tensor) -> Painted:
@@ -132,6 +136,7 @@ def _marker(generator: torch.Generator, x: Tensor, z: Tensor) -> Painted:
 PAINTERS: tuple[Callable[[torch.Generator, Tensor, Tensor], Painted], ...] = (
     _plate,
     _plate,
+    _plate,
     _wire,
     _bracelet,
     _bracelet,
@@ -141,7 +146,7 @@ PAINTERS: tuple[Callable[[torch.Generator, Tensor, Tensor], Painted], ...] = (
     _overlap,
     _marker,
 )
-"""Drawn with equal chance; the commonest are named twice."""
+"""Drawn with equal chance; the commonest are named more than once."""
 
 
 def _local(

@@ -28,6 +28,7 @@ WEIGHT_DECAY = 1e-4
 LARGEST_GRADIENT = 2.0
 NORMALISATION_BATCHES = 24
 """Batches over which the final batch-normalisation statistics are averaged."""
+SETTLING_SEED = 99
 BARRIER_SECONDS = 600.0
 
 Weights = dict[str, Tensor]
@@ -103,7 +104,7 @@ def fit(task: Task, processes: int, watch: Watch) -> nn.Module:
         exchange.close()
         for helper in helpers:
             helper.join(timeout=10)
-    _settle_normalisation(network, Scanner(task.anatomies, task.schedule.seed - 1), task.schedule.batch)
+    _settle_normalisation(network, task)
     return network
 
 
@@ -169,16 +170,18 @@ def _train(task: Task, exchange: _Exchange, rank: int, watch: Watch) -> nn.Modul
     return network
 
 
-def _settle_normalisation(network: nn.Module, scanner: Scanner, batch: int) -> None:
-    """Average batch statistics over fresh full-size pictures with the final weights."""
+def _settle_normalisation(network: nn.Module, task: Task) -> None:
+    """Average batch statistics over fresh pictures of the final size with the final weights."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = None  # cumulative average
+    schedule = task.schedule
+    scanner = Scanner(task.anatomies, schedule.seed * 100 + SETTLING_SEED)
     network.train()
     with torch.no_grad():
         for _ in range(NORMALISATION_BATCHES):
-            network(scanner.scan(batch, NETWORK_SHAPE).image)
+            network(scanner.scan(schedule.batch, schedule.shape(schedule.steps - 1)).image)
     network.eval()
 
 

@@ -12,5 +12,6 @@ LANDMARK_NAMES = LANDMARKS
 """``axis_*`` are the points of the forearm's axis 30 and 80 mm proximal of the ulnar styloid's tip."""
 
 AXIS_LEVELS_MM = (30.0, 80.0)
-LANDMARK_SIGMA_PX = 2.5
-"""Standard deviation of a landmark's bell in the heat map; its height is 1, or 0 everywhere if unseen."""
+LANDMARK_SIGMA_PX = (2.5, 2.5, 2.5, 2.5, 6.0, 6.0)
+"""Standard deviation of each landmark's bell in its heat map; its height is 1, or 0 everywhere if unseen. The
+points of the axis lie where nothing is to be seen: a narrow bell there is never learnt."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from monai.losses.dice import DiceCELoss
 from torch import Tensor
 
@@ -12,8 +13,8 @@ from analysis.training.segmentation.labels import LANDMARK_SIGMA_PX
 from analysis.training.segmentation.scanner import Batch
 
 ARTEFACT_WEIGHT = 0.5
-_BELL_ENERGY = math.pi * LANDMARK_SIGMA_PX**2
-"""Sum of the squares of one bell: an error of 1 is a heat map that shows nothing."""
+_BELL_ENERGY = torch.tensor([math.pi * sigma**2 for sigma in LANDMARK_SIGMA_PX])
+"""Sum of the squares of each bell: an error of 1 is a heat map that shows nothing."""
 
 _anatomy_loss = DiceCELoss(softmax=True, to_onehot_y=True, batch=True)
 _artefact_loss = DiceCELoss(sigmoid=True, batch=True)
@@ -31,5 +32,5 @@ def loss(classes: Tensor, landmarks: Tensor, batch: Batch) -> Tensor:
     split = len(ANATOMY_CHANNELS)
     anatomy: Tensor = _anatomy_loss(classes[:, :split], batch.anatomy)
     artefact: Tensor = _artefact_loss(classes[:, split:], batch.artefact)
-    squares = ((landmarks - batch.landmarks) ** 2).sum() / (landmarks.shape[0] * landmarks.shape[1])
-    return anatomy + ARTEFACT_WEIGHT * artefact + squares / _BELL_ENERGY
+    squares = ((landmarks - batch.landmarks) ** 2).sum(dim=(2, 3)) / _BELL_ENERGY
+    return anatomy + ARTEFACT_WEIGHT * artefact + squares.mean()

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from analysis import __version__
+from analysis.errors import ConfigurationError
 from analysis.segmentation.letterbox import NETWORK_SHAPE, to_network_input
 from analysis.segmentation.network import MANIFEST
 from analysis.training.segmentation.anatomies import build_anatomies
@@ -84,7 +85,17 @@ def train_segmentation(plan: Plan, directory: Path, workers: Executor, report: R
     -------
     dict
         The network's entry of ``segmentation-evaluation.json``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the processes cannot share a batch evenly.
     """
+    if plan.schedule.batch % plan.processes:
+        raise ConfigurationError(
+            f"{plan.processes} processes cannot share batches of {plan.schedule.batch} pictures evenly: "
+            "choose --processes 1, 2, 4, 8 or 16"
+        )
     started = time.monotonic()
     seed = plan.schedule.seed
     anatomies = build_anatomies(plan.size, seed, workers, lambda n: report("anatomies", n, plan.size))
@@ -242,7 +253,7 @@ def _contract() -> dict[str, Any]:
         "classes": list(CLASS_NAMES),
         "class_activation": "softmax over all but artefact; sigmoid for artefact",
         "landmarks": list(LANDMARK_NAMES),
-        "landmark_sigma_px": LANDMARK_SIGMA_PX,
+        "landmark_sigma_px": list(LANDMARK_SIGMA_PX),
         "landmark_stride": 1,
         "axis_levels_mm": list(AXIS_LEVELS_MM),
     }

@@ -101,4 +101,5 @@ def _heat_maps(landmarks: Tensor, placement: Placement) -> Tensor:
     column, row = torch.einsum("bij,bjrc->birc", matrix, points)[:, None].unbind(dim=2)
     there = torch.einsum("bij,bkj->bki", matrix, landmarks)[:, :, None, None, :]
     squared = (column - there[..., 0]) ** 2 + (row - there[..., 1]) ** 2
-    return torch.exp(-0.5 / LANDMARK_SIGMA_PX**2 * squared)
+    sharpness = 0.5 / torch.tensor(LANDMARK_SIGMA_PX) ** 2
+    return torch.exp(-sharpness[:, None, None] * squared)
