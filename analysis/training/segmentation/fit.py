@@ -28,7 +28,6 @@ WEIGHT_DECAY = 1e-4
 LARGEST_GRADIENT = 2.0
 NORMALISATION_BATCHES = 24
 """Batches over which the final batch-normalisation statistics are averaged."""
-SETTLING_SEED = 99
 BARRIER_SECONDS = 600.0
 
 Weights = dict[str, Tensor]
@@ -177,7 +176,7 @@ def _settle_normalisation(network: nn.Module, task: Task) -> None:
             module.reset_running_stats()
             module.momentum = None  # cumulative average
     schedule = task.schedule
-    scanner = Scanner(task.anatomies, schedule.seed * 100 + SETTLING_SEED)
+    scanner = Scanner(task.anatomies, schedule.seed - 1)
     network.train()
     with torch.no_grad():
         for _ in range(NORMALISATION_BATCHES):
