@@ -71,9 +71,9 @@ def exact_upper(failures: int, cases: int) -> float:
 
 
 def _dense(points: Array, scale: Array) -> Array:
-    """A closed polyline sampled about every 0.1 mm."""
+    """A closed polyline sampled every 0.04 mm."""
     closed = np.vstack([points, points[:1]])
     steps = np.hypot(*(np.diff(closed, axis=0) * scale).T)
     position = np.concatenate([[0.0], np.cumsum(steps)])
-    at = np.arange(0.0, position[-1], 0.1)
+    at = np.arange(0.0, position[-1], 0.04)
     return np.column_stack([np.interp(at, position, closed[:, i]) for i in (0, 1)])
