@@ -60,7 +60,7 @@ class Sizes:
 
 
 FULL = Sizes(150, 40, 50, 35, 250, 80, 24, 20, 25)
-QUICK = Sizes(10, 5, 2, 1, 4, 14, 3, 2, 3)
+QUICK = Sizes(10, 5, 2, 1, 3, 10, 2, 2, 3)
 TINY = Sizes(2, 2, 1, 1, 1, 8, 1, 1, 1)
 """For the smoke test."""
 

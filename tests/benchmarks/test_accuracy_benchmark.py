@@ -33,8 +33,9 @@ def circle(radius: float) -> list[tuple[float, float]]:
 def test_distance_between_concentric_circles_is_the_difference_of_their_radii():
     from accuracy_parts.statistics import hd95_mm
 
-    assert hd95_mm(circle(17.0), disc(15.0), (0.5, 0.5)) == pytest.approx(1.0, abs=0.03)
-    assert hd95_mm(circle(15.0), disc(15.0), (0.5, 0.5)) == pytest.approx(0.0, abs=0.03)
+    tenth_of_a_pixel = 0.05  # as well as the contour of a pixel grid can be known
+    assert hd95_mm(circle(17.0), disc(15.0), (0.5, 0.5)) == pytest.approx(1.0, abs=tenth_of_a_pixel)
+    assert hd95_mm(circle(15.0), disc(15.0), (0.5, 0.5)) == pytest.approx(0.0, abs=tenth_of_a_pixel)
 
 
 def test_rms_cv_of_two_scans():
