@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,11 +11,22 @@ from hypothesis import strategies as st
 
 from analysis.acquisition.anchoring import anchored_image, fit_anchor, soft_tissue_level
 from analysis.acquisition.image import RadiusImage, VendorRegion, VendorReport
+from analysis.config import AnalysisConfig, ClinicalContext
+from analysis.engine import analyze
 from analysis.measurement.regions import place_regions
 from analysis.results import Calibration, SourceImage
+from analysis.risk import SHIPPED_MODELS
 from analysis.segmentation import find_forearm
-from analysis.simulation.study import display_image
+from analysis.simulation import study
+from analysis.simulation.study import display_image, simulate_study
 
+CONF = Path(__file__).parents[3] / "conf"
+CONFIG = AnalysisConfig(
+    reference=CONF / "reference" / "iscd-atlas-female.csv",
+    guideline=CONF / "guidelines" / "forearm.toml",
+    models=SHIPPED_MODELS,
+    segmentation="classical",
+)
 HOLOGIC = ("ultradistal", "mid", "one_third", "total")
 LUNAR = ("ultradistal", "one_third", "total")
 UPRIGHT = {"hand_up": True, "spacing_mm": (0.4, 0.4), "rows": 376, "columns": 264}
@@ -111,6 +124,32 @@ def test_soft_tissue_is_seen_through_the_bones(shown):
     truth = 0.03 * phantom.soft_tissue_g_cm2 / 1.6
     for mask in placed.masks.values():
         assert level[mask].mean() == pytest.approx(truth[mask].mean(), abs=0.015 / 1.6)
+
+
+@pytest.mark.parametrize("flavour", ["hologic", "lunar"])
+def test_whole_studies_keep_the_vendors_bmd_and_anchor_only_linear_greys(flavour, monkeypatch):
+    def analysed():
+        simulation = simulate_study(flavour, 12)
+        site = ClinicalContext(forearm_length_mm=simulation.truth["forearm_length_mm"])
+        analysis = analyze(list(simulation.objects.values()), clinical=site, config=CONFIG)
+        codes = {finding.code for finding in analysis.quality}
+        for name, printed in simulation.truth["vendor"].items():
+            assert analysis.regions[name].bmd_source == "vendor"
+            assert analysis.regions[name].bmd_g_cm2 == printed["bmd_g_cm2"]
+        return analysis, codes
+
+    relative, codes = analysed()  # windowed, and bent by a gamma of 0.8 or 0.65
+    assert "anchoring_refused" in codes
+    assert relative.morphometry["ring_model_bmd_g_cm2"] is None
+    monkeypatch.setattr(
+        study, "display_image", lambda phantom, **_: display_image(phantom, white_g_cm2=1.6, gamma=1.0)
+    )
+    anchored, codes = analysed()
+    assert "anchored_to_vendor" in codes
+    assert anchored.calibration == "vendor_table"
+    assert anchored.morphometry["ring_model_bmd_g_cm2"] == pytest.approx(
+        anchored.regions["one_third"].bmd_g_cm2, rel=0.05
+    )
 
 
 @given(

@@ -12,7 +12,10 @@ from PIL import Image
 
 from analysis.quality_control import load_devices
 from analysis.quality_control.phantom_log import read_log
+from analysis.simulation import draw_subject
 from analysis.simulation.step_phantom import step_phantom_image
+from analysis.simulation.study import simulate_study, study_header, write_study
+from analysis.simulation.view import Acquisition
 from dicom_node.cli import main
 
 CERTIFICATE = (0.2, 0.4, 0.6, 0.9, 1.2)
@@ -204,6 +207,26 @@ def test_a_small_precision_study_is_shown_and_not_stored(tmp_path, capsys):
         capsys.readouterr().out.split()
     )
     assert not out.exists()
+
+
+def test_repeated_dicom_scans_are_measured_and_compared(tmp_path, capsys):
+    subject = draw_subject(np.random.default_rng(5))
+    for number in (1, 2):
+        scan = simulate_study(
+            "calibrated",
+            number,
+            subject=subject,
+            acquisition=Acquisition(tilt_degrees=3.0 * number),
+            header=study_header(f"repeat-{number}", subject, number, patient_id="P1"),
+        )
+        write_study(scan, tmp_path / str(number))
+    assert main(["precision", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if "one-third" in line)
+    patients, scans, freedom = (cell.strip() for cell in row.split("│")[2:5])
+    assert (patients, scans, freedom) == ("1", "2", "1")
+    assert 0 < float(row.split("│")[6].split()[0]) < 3  # %CV of repositioning
+    assert "Too few" in shown
 
 
 @pytest.mark.parametrize(
