@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom.uid import SecondaryCaptureImageStorage
-from report_support import make_analysis, make_source
+from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
+from report_support import INSTANCE_UID, SERIES_UID, make_analysis, make_source
 
 from analysis.results import BmdSource, Calibration, RegionMeasurement, SourceImage, StudyAnalysis
 from reports import compose
@@ -57,6 +57,22 @@ CASES: dict[str, tuple[StudyAnalysis, dict[str, Any]]] = {
                 "ReferringPhysicianName",
             )
         ),
+    ),
+    "numbers without an image": (
+        make_analysis(
+            source=SourceImage(EnhancedSRStorage, INSTANCE_UID, SERIES_UID, 0, 0),
+            evidence=None,
+            regions=VENDOR_NUMBERS,
+            calibration=Calibration.VENDOR_TABLE,
+            pixel_spacing_mm=None,
+            morphometry={},
+            texture={},
+        ),
+        {
+            "SOPClassUID": EnhancedSRStorage,
+            "Modality": "SR",
+            **dict.fromkeys(("Rows", "Columns", "PixelSpacing", "PatientOrientation")),
+        },
     ),
     "a Chinese name": (make_analysis(), {"SpecificCharacterSet": "GB18030", "PatientName": "王^小东"}),
 }

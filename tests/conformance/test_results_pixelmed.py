@@ -10,6 +10,9 @@ import pytest
 from pydicom import Dataset
 from report_support import make_analysis, make_source
 
+from analysis.engine import analyze
+from analysis.simulation.variants import simulate_variant
+from dicom_node.config import load_analysis_config
 from reports import compose
 
 pytestmark = pytest.mark.pixelmed
@@ -61,6 +64,14 @@ def test_the_measurements_keep_to_tid_1500(tmp_path: Path) -> None:
 
 def test_the_report_keeps_to_tid_2000(tmp_path: Path) -> None:
     assert complaints(compose(make_analysis(), [make_source()])[3], tmp_path) == []
+
+
+def test_measurements_without_an_image_keep_to_tid_1500_as_well(tmp_path: Path) -> None:
+    """Groups without outline are TID 1501."""
+    study = simulate_variant("sr-only", 4)
+    objects = list(study.objects.values())
+    results = compose(analyze(objects, config=load_analysis_config()), objects)
+    assert complaints(results[1], tmp_path) == []
 
 
 @pytest.mark.slow
