@@ -37,6 +37,7 @@ QUIET_LIBRARIES = {
     "highdicom": logging.WARNING,  # reports every module it copies
     "py.warnings": logging.ERROR,  # pydicom warns of every odd value; what matters we say ourselves
     "pynetdicom": logging.CRITICAL,  # we say the same with the remedy
+    "skfem": logging.WARNING,  # reports every assembly of a mesh
 }
 """Libraries whose chatter would bury our own log; ``--verbose`` lets them speak."""
 
