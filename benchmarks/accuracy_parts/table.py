@@ -92,8 +92,7 @@ def repositioning_goals(repeated: Sequence[Row]) -> list[Goal]:
             rows = [r for r in rows if None not in r[region]]
             pairs = np.array([r[region] for r in rows], dtype=float)
             own = np.array([r[f"{region}_true"] for r in rows], dtype=float)
-            remark = f"the projection itself {rms_cv_percent(own):.2f}" if len(own) else ""
-            goal.figures[family] = _figure(pairs, rms_cv_percent, remark)
+            goal.figures[family] = _figure(pairs, rms_cv_percent, _own_part(pairs, own))
         goals.append(goal)
     return goals
 
@@ -176,9 +175,8 @@ def cortex_goals(clean: Sequence[Row], repeated: Sequence[Row]) -> list[Goal]:
         bias.figures[family] = _figure(errors, np.mean, spread)
         rows = [r for r in repeated if r["family"] == family and None not in r["cortex"]]
         own = np.array([r["cortex_true"] for r in rows], dtype=float)
-        remark = f"the projection itself {rms_cv_percent(own):.2f}" if len(own) else ""
         pairs = np.array([r["cortex"] for r in rows], dtype=float)
-        variation.figures[family] = _figure(pairs, rms_cv_percent, remark)
+        variation.figures[family] = _figure(pairs, rms_cv_percent, _own_part(pairs, own))
     return [bias, variation]
 
 
@@ -248,6 +246,13 @@ def _figure(
         return Figure(None, len(values))
     bounds = interval(values, lambda v: float(figure(v))) if spread else None
     return Figure(float(figure(values)), len(values), bounds, remark)
+
+
+def _own_part(pairs: Array, own: Array) -> str:
+    """What the turned bone's projection contributes, and what is left when measured is divided by true."""
+    if not len(own):
+        return ""
+    return f"the projection itself {rms_cv_percent(own):.2f}, measured over true {rms_cv_percent(pairs / own):.2f}"
 
 
 def _share(flags: Sequence[bool]) -> Figure:

@@ -322,7 +322,7 @@ def _draw_scan(
         photons_per_mm2=uniform(2.5e6, 6e6),
         line_noise=uniform(0.0, 0.25),
         scatter_g_cm2=_draw_scatter(rng),
-        fat_g_cm2=uniform(0.001, 0.005),
+        fat_g_cm2=uniform(0.0005, 0.0025),
         soft_depth_mm=uniform(34, 58),
         grey=None,
         artefact=None,
