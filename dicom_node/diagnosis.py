@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -43,15 +43,15 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from _check_destinations(config)
 
 
-def check_analysis_files(config: AnalysisConfig) -> tuple[str, str, str]:
-    """Load reference, guideline and models as an analysis would; return a line on each.
+def check_analysis_files(config: AnalysisConfig) -> tuple[str, ...]:
+    """Load reference, guideline, models and devices as an analysis would; return a line on each.
 
     Raises
     ------
     ConfigurationError
         If one is damaged: a worker would fail on every study.
     """
-    return _reference(config), _guideline(config), _models(config)
+    return tuple(check(config) for check in _ANALYSIS_FILES.values())
 
 
 def check_data_dir_place(config: NodeConfig) -> None:
@@ -130,7 +130,7 @@ def _check_port(config: NodeConfig) -> Finding:
 
 
 def _check_analysis(config: AnalysisConfig) -> Iterator[Finding]:
-    for subject, check in (("reference", _reference), ("guideline", _guideline), ("models", _models)):
+    for subject, check in _ANALYSIS_FILES.items():
         try:
             yield Finding(Level.OK, subject, check(config))
         except ConfigurationError as error:
@@ -156,6 +156,23 @@ def _models(config: AnalysisConfig) -> str:
     models = load_models(config.models).models
     names = ", ".join(f"{model.identity.name} {model.identity.version}" for model in models)
     return f"{names}; every SHA-256 as registered"
+
+
+def _devices(config: AnalysisConfig) -> str:
+    from analysis.quality_control import load_devices
+
+    if config.devices is None:
+        return "no devices file: nothing is known of any scanner's calibration, precision or quality control"
+    devices = load_devices(config.devices)
+    return f"{config.devices.name}: scanners {len(devices.entries)}, equations {len(devices.equations)}"
+
+
+_ANALYSIS_FILES: Mapping[str, Callable[[AnalysisConfig], str]] = {
+    "reference": _reference,
+    "guideline": _guideline,
+    "models": _models,
+    "devices": _devices,
+}
 
 
 def _check_destinations(config: NodeConfig) -> Iterator[Finding]:

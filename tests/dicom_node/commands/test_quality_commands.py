@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from analysis.simulation.step_phantom import step_phantom_image
 from analysis.simulation.study import simulate_study, study_header, write_study
 from analysis.simulation.view import Acquisition
 from dicom_node.cli import main
+from dicom_node.config import load_analysis_config
+from dicom_node.diagnosis import check_analysis_files
+from dicom_node.errors import ConfigurationError
 
 CERTIFICATE = (0.2, 0.4, 0.6, 0.9, 1.2)
 STEPS = ",".join(f"{density:g}" for density in CERTIFICATE)
@@ -242,3 +246,13 @@ def test_mistakes_in_a_table_of_repeats_are_named(tmp_path, text, message, capsy
     (tmp_path / "scans.csv").write_text(text)
     assert main(["precision", str(tmp_path / "scans.csv")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_damaged_devices_file_is_found_before_the_node_starts(tmp_path):
+    path = tmp_path / "devices.toml"
+    config = replace(load_analysis_config(), devices=path)
+    path.write_text('[[device]]\nname = "Scanner A"\n')
+    assert "devices.toml: scanners 1, equations 0" in check_analysis_files(config)[-1]
+    path.write_text('[[device]]\nnam = "Scanner A"\n')
+    with pytest.raises(ConfigurationError, match="name is missing"):
+        check_analysis_files(config)
