@@ -117,6 +117,11 @@ def trace(
     straight = bones.image
     radius = refine(straight, bones.radius, min(_end_rows(bones.radius, bones.radius_end)))
     ulna = refine(straight, bones.ulna, min(_end_rows(bones.ulna, bones.ulna_end)))
+    if guide is not None:
+        left, right = guide.held_bones(
+            straight, *((ulna, radius) if bones.radius_is_right else (radius, ulna))
+        )
+        radius, ulna = (right, left) if bones.radius_is_right else (left, right)
     rise = articular_surface(straight, radius, bones.radius_end)
     surface = flank(straight, rise, ARTICULAR)
     head = flank(straight, articular_surface(straight, ulna, bones.ulna_end), SILHOUETTE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,11 +17,52 @@ from analysis.segmentation.guide import SEEN, Guide, guide_from
 from analysis.segmentation.network import Belief, Network
 from analysis.segmentation.preprocessing import Prepared
 from analysis.segmentation.quality import Evidence, apart_mm, dice, shipped_quality_model
+from analysis.segmentation.support import edge_support
 
 Result = TypeVar("Result")
 
 LANDMARKS_COMPARED = {"end_plate_middle": "end_plate", "ulnar_styloid": "ulnar_styloid"}
 """The network's name of a landmark, and the anatomy's."""
+CLEARLY_MORE = 0.03
+"""Share of an outline: some 7 mm of its 250 mm."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmented:
+    """An outline with everything that speaks for and against it.
+
+    Attributes
+    ----------
+    anatomy : ForearmAnatomy
+    guided : bool
+        True if the network led to it.
+    alone : ForearmAnatomy or None
+        What edges alone found.
+    support : float
+        Share of the outline that runs along edges.
+    belief : Belief
+    """
+
+    anatomy: ForearmAnatomy
+    guided: bool
+    alone: ForearmAnatomy | None
+    support: float
+    belief: Belief
+
+    def evidence(self) -> Evidence:
+        """What the quality score is made of."""
+        radius, seen = self.anatomy.radius_mask, self.belief.radius > SEEN
+        covered = (self.belief.artefact > SEEN) | self.anatomy.metal_mask
+        return Evidence(
+            views_agree=self.belief.agreement,
+            network_agrees=dice(radius, seen),
+            edges_agree=dice(radius, self.alone.radius_mask) if self.guided and self.alone else 0.0,
+            edge_confidence=self.anatomy.confidence,
+            edge_support=self.support,
+            radius_uncertainty=float(self.belief.uncertainty[radius | seen].mean()),
+            artefact_over_radius=float(covered[radius].mean()),
+            landmarks_apart_mm=apart_mm(_landmark_pairs(self.anatomy, self.belief)),
+        )
 
 
 def find_with_network(pixels: NDArray[np.floating], picture: Prepared, network: Network) -> ForearmAnatomy:
@@ -37,26 +78,78 @@ def find_with_network(pixels: NDArray[np.floating], picture: Prepared, network: 
     Raises
     ------
     RejectedInput
+        What `segment` raises, and ``segmentation_uncertain`` if the outline is probably wrong.
+    """
+    found = segment(pixels, picture, network)
+    model = shipped_quality_model()
+    score = model.score(found.evidence())
+    anatomy, belief = found.anatomy, found.belief
+    if found.guided:
+        agreement = dice(anatomy.radius_mask, found.alone.radius_mask) if found.alone else None
+        quality = SegmentationQuality("network", network.model, score, agreement)
+    else:
+        agreement = dice(anatomy.radius_mask, belief.radius > SEEN)
+        quality = SegmentationQuality("classical", None, score, agreement)
+    return replace(
+        anatomy,
+        quality=quality,
+        uncertainty=belief.uncertainty,
+        artefact_mask=(belief.artefact > SEEN) & ~anatomy.metal_mask,
+        findings=(
+            *(finding for finding in anatomy.findings if finding.code != "segmentation_uncertain"),
+            *(() if found.guided else (_WITHOUT_NETWORK,)),
+            *model.judged(score),
+        ),
+    )
+
+
+_WITHOUT_NETWORK = QualityFinding(
+    "segmentation_without_network",
+    Severity.WARNING,
+    "The network did not lead to a plausible radius; the outline rests on edges alone. Check it before using "
+    "any number.",
+)
+
+
+def segment(pixels: NDArray[np.floating], picture: Prepared, network: Network) -> Segmented:
+    """Both ways of seeing, and the outline of the one that leads to a plausible forearm.
+
+    Raises
+    ------
+    RejectedInput
         ``radius_not_found`` or ``distal_end_not_found`` if neither way finds a radius,
-        ``orientation_conflict`` or ``arm_conflict`` if they contradict each other, and
-        ``segmentation_uncertain`` if the outline is probably wrong.
+        ``orientation_conflict`` or ``arm_conflict`` if they contradict each other.
     """
     belief = network.look_at(pixels, picture.spacing_mm)
     alone = _attempt(lambda: find_by_edges(picture))
-    guide = _attempt(lambda: guide_from(belief, picture.spacing_mm))
+    guide = _attempt(lambda: guide_from(belief, picture.spacing_mm, picture.excluded))
     if isinstance(guide, Guide) and isinstance(alone, ForearmAnatomy) and alone.confidence >= SURE:
         _refuse_conflict(guide, alone)
     guided = guide if isinstance(guide, RejectedInput) else _guided(picture, guide)
-    if isinstance(guided, ForearmAnatomy) and not _clearly_better(alone, guided):
-        return _judged(guided, alone, belief, network)
-    if isinstance(alone, ForearmAnatomy):
-        return _without_network(alone, belief, network)
-    raise guided if isinstance(guided, RejectedInput) else alone
+    by_edges = alone if isinstance(alone, ForearmAnatomy) else None
+    candidates = [
+        Segmented(anatomy, is_guided, by_edges, _support(picture, anatomy), belief)
+        for anatomy, is_guided in ((guided, True), (alone, False))
+        if isinstance(anatomy, ForearmAnatomy)
+    ]
+    if not candidates:
+        raise next(refusal for refusal in (guided, alone) if isinstance(refusal, RejectedInput))
+    return candidates[-1] if _edges_are_better(candidates) else candidates[0]
 
 
-def _clearly_better(alone: ForearmAnatomy | RejectedInput, guided: ForearmAnatomy) -> bool:
-    """True if only the edges' own anatomy is plausible: metal may have torn the network's."""
-    return isinstance(alone, ForearmAnatomy) and alone.confidence >= SURE > guided.confidence
+def _support(picture: Prepared, anatomy: ForearmAnatomy) -> float:
+    return edge_support(picture.values, picture.spacing_mm, anatomy.radius_outline, picture.excluded)
+
+
+def _edges_are_better(candidates: list[Segmented]) -> bool:
+    """True if the edges' own anatomy is the only plausible one, or runs along clearly more edges.
+
+    Metal may tear the network's bones, and a veil may draw them aside.
+    """
+    guided, alone = candidates[0], candidates[-1]
+    if alone.anatomy.confidence < SURE:
+        return False
+    return guided.anatomy.confidence < SURE or alone.support > guided.support + CLEARLY_MORE
 
 
 def _attempt(find: Callable[[], Result]) -> Result | RejectedInput:
@@ -96,33 +189,6 @@ def _side(is_right: bool) -> str:
     return "right" if is_right else "left"
 
 
-def _judged(
-    anatomy: ForearmAnatomy, alone: ForearmAnatomy | RejectedInput, belief: Belief, network: Network
-) -> ForearmAnatomy:
-    """Attach uncertainty, artefacts and the calibrated score; decline what is probably wrong."""
-    seen = belief.radius > SEEN
-    edges_agree = dice(anatomy.radius_mask, alone.radius_mask) if isinstance(alone, ForearmAnatomy) else 0.0
-    artefact = belief.artefact > SEEN
-    evidence = Evidence(
-        views_agree=belief.agreement,
-        network_agrees=dice(anatomy.radius_mask, seen),
-        edges_agree=edges_agree,
-        edge_confidence=anatomy.confidence,
-        radius_uncertainty=float(belief.uncertainty[anatomy.radius_mask | seen].mean()),
-        artefact_over_radius=float((artefact | anatomy.metal_mask)[anatomy.radius_mask].mean()),
-        landmarks_apart_mm=apart_mm(_landmark_pairs(anatomy, belief)),
-    )
-    model = shipped_quality_model()
-    score = model.score(evidence)
-    return replace(
-        anatomy,
-        quality=SegmentationQuality("network", network.model, score, edges_agree or None),
-        uncertainty=belief.uncertainty,
-        artefact_mask=artefact & ~anatomy.metal_mask,
-        findings=(*_without_verdict(anatomy.findings), *model.judged(score)),
-    )
-
-
 def _landmark_pairs(anatomy: ForearmAnatomy, belief: Belief) -> dict[str, tuple[FloatArray, FloatArray]]:
     """The landmarks that both have found, in forearm coordinates (mm)."""
 
@@ -134,27 +200,3 @@ def _landmark_pairs(anatomy: ForearmAnatomy, belief: Belief) -> dict[str, tuple[
         for name, attribute in LANDMARKS_COMPARED.items()
         if belief.landmarks[name].height >= SEEN
     }
-
-
-def _without_verdict(findings: tuple[QualityFinding, ...]) -> tuple[QualityFinding, ...]:
-    """Leave out the edges' own verdict: the calibrated score replaces it."""
-    return tuple(finding for finding in findings if finding.code != "segmentation_uncertain")
-
-
-def _without_network(alone: ForearmAnatomy, belief: Belief, network: Network) -> ForearmAnatomy:
-    """The edges' own anatomy where the network's guidance led nowhere."""
-    judged = _judged(alone, alone, belief, network)
-    score = judged.quality.score if judged.quality else 0.0
-    return replace(
-        judged,
-        quality=SegmentationQuality("classical", None, score, dice(alone.radius_mask, belief.radius > SEEN)),
-        findings=(
-            *judged.findings,
-            QualityFinding(
-                "segmentation_without_network",
-                Severity.WARNING,
-                "The network did not lead to a plausible radius; the outline rests on edges alone. Check it "
-                "before using any number.",
-            ),
-        ),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from analysis.segmentation.anatomy import FloatArray, ForearmFrame
 from analysis.segmentation.network import Belief
 from analysis.segmentation.orientation import Lie
 from analysis.segmentation.straighten import StraightImage, centred_frame, straighten
+from analysis.segmentation.tracking import BoneTrack
 
 SEEN = 0.5
 """Probability above which a pixel belongs to a bone, and height above which a landmark is seen."""
@@ -22,6 +23,12 @@ SMALLEST_PIECE = 0.03
 """Smallest piece of a bone, as a share of its largest."""
 IN_LINE_MM = 8.0
 """How far the middle of a piece may lie beside the long axis of the largest."""
+LEAST_CLEAR = 0.4
+"""Share of an edge that must be free of artefacts for the rest to be bridged; else the network's own course
+is kept."""
+HALO_MM = 0.9
+"""Blur around an artefact."""
+OFFSET_ROWS = 11
 SMALLEST_MM2 = 150.0
 """Area of bone below which the network has not seen that bone: 15 mm of a narrow shaft."""
 
@@ -34,6 +41,8 @@ class Guide:
     ----------
     radius, ulna : ndarray of float, (rows, columns)
         Probability within the pieces of either bone, zero elsewhere; metal may break a bone into several.
+    artefact : ndarray of bool, (rows, columns)
+        What lies over the bones.
     lie : Lie
         Direction of the elbow; `sharpness` is not judged.
     radius_is_right : bool
@@ -44,6 +53,7 @@ class Guide:
 
     radius: FloatArray
     ulna: FloatArray
+    artefact: NDArray[np.bool_]
     lie: Lie
     radius_is_right: bool
     styloid_seen: bool
@@ -62,15 +72,46 @@ class Guide:
             Between the ends of a bone; NaN beyond them.
         """
         bones = (self.ulna, self.radius) if self.radius_is_right else (self.radius, self.ulna)
-        return np.concatenate([_edges(self.straightened(bone, image)) for bone in bones])
+        hidden = self.hidden(image)
+        return np.concatenate([_edges(self.straightened(bone, image), hidden) for bone in bones])
+
+    def hidden(self, image: StraightImage) -> NDArray[np.bool_]:
+        """Artefacts and what lies within `HALO_MM` of them, on the grid of `image`."""
+        artefact = self.straightened(self.artefact.astype(np.float64), image) > SEEN
+        if not artefact.any():
+            return artefact
+        size = 2 * round(HALO_MM / image.step) + 1
+        return np.asarray(ndimage.maximum_filter(artefact, size=size), np.bool_)
+
+    def held_bones(
+        self, image: StraightImage, left: BoneTrack, right: BoneTrack
+    ) -> tuple[BoneTrack, BoneTrack]:
+        """Both bones with edges that follow their expected course where an artefact hides them.
+
+        The expected course is shifted there so that it joins what was found on either side.
+        """
+        hidden = self.hidden(image)
+        if not hidden.any():
+            return left, right
+        edges = (left.left, left.right, right.left, right.right)
+        held = [
+            _held(edge, course, hidden)
+            for edge, course in zip(edges, self.expected_edges(image), strict=True)
+        ]
+        return replace(left, left=held[0], right=held[1]), replace(right, left=held[2], right=held[3])
 
     def straightened(self, bone: FloatArray, image: StraightImage) -> FloatArray:
         """One of the maps on the grid of `image`, zero outside the picture."""
         return np.where(image.valid, straighten(bone, image.frame, image.step).values, 0.0)
 
 
-def guide_from(belief: Belief, spacing_mm: tuple[float, float]) -> Guide:
+def guide_from(belief: Belief, spacing_mm: tuple[float, float], excluded: NDArray[np.bool_]) -> Guide:
     """Read lie and order of the bones from the network's maps.
+
+    Parameters
+    ----------
+    excluded : ndarray of bool, (rows, columns)
+        Pixels known to be artefact beside what the network calls so.
 
     Raises
     ------
@@ -94,6 +135,7 @@ def guide_from(belief: Belief, spacing_mm: tuple[float, float]) -> Guide:
     return Guide(
         radius,
         ulna,
+        (belief.artefact > SEEN) | excluded,
         Lie(float(np.arctan2(*direction)), 0.0),
         radius_is_right=across[0] > across[1],
         styloid_seen=belief.landmarks["ulnar_styloid"].height >= FAINTLY_SEEN,
@@ -177,22 +219,37 @@ def _elbow_votes(belief: Belief, middle: FloatArray, frame: ForearmFrame) -> lis
     return votes
 
 
-def _edges(probability: FloatArray) -> FloatArray:
-    """First and last column where a row's probability crosses `SEEN`, sub-pixel, interpolated where a bone is
-    interrupted; shape (2, rows)."""
+def _edges(probability: FloatArray, hidden: NDArray[np.bool_]) -> FloatArray:
+    """First and last column where a row's probability crosses `SEEN`, sub-pixel; shape (2, rows).
+
+    Rows in which an artefact hides the edge, or in which the bone is interrupted, are bridged.
+    """
     inside = probability > SEEN
-    rows = np.arange(inside.shape[0])
-    found = inside.any(axis=1)
+    rows = np.flatnonzero(inside.any(axis=1))
+    edges = np.full((2, inside.shape[0]), np.nan)
+    if rows.size == 0:
+        return edges
+    between = np.arange(rows[0], rows[-1] + 1)
     last_column = inside.shape[1] - 1
-    edges = np.full((2, rows.size), np.nan)
-    for side, (column, outward) in enumerate(
-        ((inside.argmax(axis=1), -1), (last_column - inside[:, ::-1].argmax(axis=1), 1))
-    ):
+    first, last = inside.argmax(axis=1)[rows], last_column - inside[:, ::-1].argmax(axis=1)[rows]
+    for side, (column, outward) in enumerate(((first, -1), (last, 1))):
         outer = np.clip(column + outward, 0, last_column)
         at, beyond = probability[rows, column], probability[rows, outer]
         part = np.clip((at - SEEN) / np.maximum(at - beyond, 1e-9), 0.0, 1.0)
-        seen = rows[found]
-        if seen.size:
-            between = np.arange(seen[0], seen[-1] + 1)
-            edges[side, between] = np.interp(between, seen, (column + outward * part)[found])
+        clear = ~hidden[rows, column]
+        if np.count_nonzero(clear) < LEAST_CLEAR * rows.size:
+            clear[:] = True
+        edges[side, between] = np.interp(between, rows[clear], (column + outward * part)[clear])
     return edges
+
+
+def _held(edge: FloatArray, expected: FloatArray, hidden: NDArray[np.bool_]) -> FloatArray:
+    rows, columns = np.arange(edge.size), hidden.shape[1] - 1
+    known = np.isfinite(expected)
+    at = [np.clip(np.nan_to_num(np.round(e)), 0, columns).astype(np.intp) for e in (edge, expected)]
+    covered = known & (hidden[rows, at[0]] | hidden[rows, at[1]])
+    clear = known & ~covered
+    if not covered.any() or np.count_nonzero(clear) < LEAST_CLEAR * np.count_nonzero(known):
+        return edge
+    offset = ndimage.median_filter((edge - expected)[clear], size=OFFSET_ROWS, mode="nearest")
+    return np.where(covered, expected + np.interp(rows, rows[clear], offset), edge)

@@ -22,6 +22,7 @@ FEATURES = (
     "network_agrees",
     "edges_agree",
     "edge_confidence",
+    "edge_support",
     "radius_uncertainty",
     "artefact_over_radius",
     "landmarks_apart_mm",
@@ -43,6 +44,8 @@ class Evidence:
         Dice between the outline and the one found by edges alone; 0 where that found none.
     edge_confidence : float
         Plausibility of the outline's anatomy, 0 to 1.
+    edge_support : float
+        Share of the outline that runs along edges, see `analysis.segmentation.support`.
     radius_uncertainty : float
         Mean of the per-pixel uncertainty over the radius, 0 to 1.
     artefact_over_radius : float
@@ -55,6 +58,7 @@ class Evidence:
     network_agrees: float
     edges_agree: float
     edge_confidence: float
+    edge_support: float
     radius_uncertainty: float
     artefact_over_radius: float
     landmarks_apart_mm: float
@@ -66,6 +70,7 @@ class Evidence:
             [
                 *misfit,
                 self.edge_confidence,
+                np.log10(1.01 - self.edge_support),
                 np.sqrt(self.radius_uncertainty),
                 np.sqrt(self.artefact_over_radius),
                 np.log10(0.3 + min(self.landmarks_apart_mm, 30.0)),
