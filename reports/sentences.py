@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydicom.sr.coding import Code
 
 from analysis.results import (
@@ -41,8 +43,34 @@ HEAT_MAP_STATEMENT = "The heat map shows what influenced the model, not disease.
 
 SOURCES = {BmdSource.PIXELS: "measured on the pixels", BmdSource.VENDOR: "copied from the densitometer"}
 
-UNITS = {"10*-6": "µstrain", "1": ""}
+UNITS = {
+    "10*-6": "µstrain",
+    "1": "",
+    "deg": "°",
+    "g/cm2": "g/cm²",
+    "mm2": "mm²",
+    "mm3": "mm³",
+    "mm4": "mm⁴",
+}
 """UCUM units that people write otherwise."""
+
+KEY_SHAPES = (
+    "cortical_thickness_mm",
+    "medullary_width_mm",
+    "shaft_diameter_mm",
+    "cortical_index",
+    "ring_model_bmd_g_cm2",
+    "distal_width_mm",
+    "radial_inclination_deg",
+    "ulnar_variance_mm",
+    "mean_strain_index",
+    "axial_stiffness_n_mm",
+)
+"""Shapes and strengths with a place on the summary page; the report SR tells them all."""
+
+SURE_SCORE = 0.99
+"""Probability of a good outline above which no finer figure is printed: it was calibrated on some hundred
+scans."""
 
 DRIVERS_SHOWN = 6
 """Contributions listed, largest first; the rest are summed up."""
@@ -107,8 +135,14 @@ def bmd_text(measured: RegionMeasurement) -> str:
     return text if spread is None else f"{text} ± {number_text(spread, 'g/cm2')}"
 
 
-def shape_sentences(analysis: StudyAnalysis) -> list[str]:
-    """Cortex, shaft and distal end in one sentence, the mechanical model in another, as far as measured."""
+def shape_sentences(analysis: StudyAnalysis, only: Collection[str] | None = None) -> list[str]:
+    """Cortex, shaft and distal end in one sentence, the mechanical model in another, as far as measured.
+
+    Parameters
+    ----------
+    only : collection of str, optional
+        Keys of `StudyAnalysis.morphometry` and `StudyAnalysis.mechanics` to tell; all of them if not given.
+    """
     told = (
         ("Shape of the radius", analysis.morphometry, coded.MORPHOMETRY),
         ("Model of a fall on the hand (relative use only)", analysis.mechanics, coded.MECHANICS),
@@ -116,9 +150,9 @@ def shape_sentences(analysis: StudyAnalysis) -> list[str]:
     sentences = []
     for what, values, concepts in told:
         parts = [
-            f"{_within_sentence(concept.meaning)} {number_text(value, unit)} {_unit_text(unit)}"
+            f"{_within_sentence(concept.meaning)} {number_text(value, unit)} {_unit_text(unit)}".rstrip()
             for key, (concept, unit) in concepts.items()
-            if (value := values.get(key)) is not None
+            if (only is None or key in only) and (value := values.get(key)) is not None
         ]
         if parts:
             sentences.append(f"{what}: {', '.join(parts)}")
@@ -130,7 +164,8 @@ def _unit_text(unit: Code) -> str:
 
 
 def _within_sentence(meaning: str) -> str:
-    return meaning[:1].lower() + meaning[1:]
+    """Begin with a small letter, unless the first word is an abbreviation."""
+    return meaning if meaning[:2].isupper() else meaning[:1].lower() + meaning[1:]
 
 
 def texture_sentence(analysis: StudyAnalysis) -> str | None:
@@ -262,7 +297,9 @@ def segmentation_sentence(found: SegmentationQuality) -> str:
     """Say who drew the outlines and how far to trust them."""
     model = found.model
     drawn = f"{model.name} version {model.version}; {model.training_data}" if model else "no network"
-    score = f"estimated probability of a good radius outline {percent_text(found.score)} %"
+    sure = found.score > SURE_SCORE
+    percent = f"above {100 * SURE_SCORE:.0f}" if sure else percent_text(found.score)
+    score = f"estimated probability of a good radius outline {percent} %"
     agreement = (
         "" if found.agreement is None else f", agreement of two methods {rounded(found.agreement, 3)} (Dice)"
     )

@@ -18,6 +18,7 @@ from reports.numbers import ABSENT, number_text, percent_text
 from reports.page import MARGIN, TEXT_SIZE, WIDTH, Block, set_in_columns
 from reports.secondary_capture import secondary_capture
 from reports.sentences import (
+    KEY_SHAPES,
     SOURCES,
     bmd_text,
     category_sentence,
@@ -52,7 +53,9 @@ def summary_page(context: ReportContext) -> Dataset:
 def draw_summary_page(context: ReportContext) -> Image.Image:
     """Draw the page: who, what was measured, what it means, what to do, what to doubt."""
     analysis = context.analysis
-    structure = shape_sentences(analysis) + [text for text in (texture_sentence(analysis),) if text]
+    structure = shape_sentences(analysis, only=KEY_SHAPES) + [
+        text for text in (texture_sentence(analysis),) if text
+    ]
     listed = (
         ("What drove the risk estimate (on 10-year log-odds)", driver_sentences(analysis)),
         ("Change since the prior study", change_sentences(analysis)),

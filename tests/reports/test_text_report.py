@@ -100,6 +100,8 @@ def test_it_says_who_drew_the_outlines_and_how_far_to_trust_them() -> None:
     assert "Outlines by the network method (forearm-net version 2; simulated forearms, research" in text
     assert "probability of a good radius outline 98.7 %, agreement of two methods 0.991 (Dice)" in text
     classical = SegmentationQuality("classical", None, score=0.5)
+    sure = SegmentationQuality("classical", None, score=0.99993)
+    assert "outline above 99 %" in as_text(report(make_analysis(segmentation=sure)))
     assert "Outlines by the classical method (no network)" in as_text(
         report(make_analysis(segmentation=classical))
     )
@@ -117,3 +119,9 @@ def test_the_ulna_and_both_bones_are_told_after_the_radius() -> None:
 def test_the_mechanical_model_is_told_as_a_model() -> None:
     text = as_text(report(make_analysis(mechanics={"mean_strain_index": 2150.0, "maximum_strain": None})))
     assert "Model of a fall on the hand (relative use only): mean strain index 2150 µstrain" in text
+
+
+def test_abbreviations_keep_their_capitals_and_units_are_written_as_people_do() -> None:
+    shape = {"one_third_inertia_mm4": 637.2, "cortical_index": 0.387, "radial_inclination_deg": 21.3}
+    text = as_text(report(make_analysis(morphometry=shape)))
+    assert "Shape of the radius: radial inclination 21.3 °, cortical index 0.387, CSMI 1/3 637 mm⁴" in text
