@@ -24,8 +24,10 @@ HIGHEST = (3.0, 1.4, 0.9, 0.8, 0.6, 2.5, 1.4, 0.9)
 STEPS = (0.1, 0.1, 0.1, 0.1, 0.05, 0.2, 0.1, 0.05)
 MISFIT = 0.004
 """Typical misfit over the profile's height, against which expectations are weighed."""
-STARTS = (0.25, 0.45)
-"""Wall thickness over half width: a thick sparse wall and a thin dense one are alike, so both are tried."""
+START = 0.35
+"""Wall thickness over half width where the search starts."""
+TOLERANCE, ROUGH_TOLERANCE = 1e-6, 1e-3
+"""Relative change at which a search ends: of a whole section, and of a neighbouring level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +86,18 @@ def fit_section(position: FloatArray, height: FloatArray, half_width_mm: float) 
     """
     if half_width_mm < 2.0 or position.size < 20:
         return None
-    fits = []
-    for start in STARTS:
-        guess = (0.0, half_width_mm, start * half_width_mm, *EXPECTED[3:])
-        fits.append(_search(position, height, Section(*guess), _ALL))
-    return min(fits, key=lambda fit: fit.residual)
+    guess = (0.0, half_width_mm, START * half_width_mm, *EXPECTED[3:])
+    return _search(position, height, Section(*guess), _ALL, TOLERANCE)
 
 
 def refit_section(position: FloatArray, height: FloatArray, near: Section) -> SectionFit:
     """Fit a neighbouring level: shape and blur stay as they are `near`, size, place and wall are free."""
-    return _search(position, height, near, _ALONG_THE_SHAFT)
+    return _search(position, height, near, _ALONG_THE_SHAFT, ROUGH_TOLERANCE)
 
 
-def _search(position: FloatArray, height: FloatArray, start: Section, free: Sequence[int]) -> SectionFit:
+def _search(
+    position: FloatArray, height: FloatArray, start: Section, free: Sequence[int], tolerance: float
+) -> SectionFit:
     from scipy.optimize import least_squares
 
     index = list(free)
@@ -119,7 +120,12 @@ def _search(position: FloatArray, height: FloatArray, start: Section, free: Sequ
 
     first = np.clip(whole[index], low[index] + 1e-6, high[index] - 1e-6)
     fit = least_squares(
-        misfit, first, bounds=(low[index], high[index]), x_scale=np.array(STEPS)[index], xtol=1e-5, ftol=1e-6
+        misfit,
+        first,
+        bounds=(low[index], high[index]),
+        x_scale=np.array(STEPS)[index],
+        xtol=tolerance,
+        ftol=tolerance,
     )
     best = section(fit.x)
     densities = _densities(_columns(best, position), height)
