@@ -60,7 +60,9 @@ def analysis_identity(
         f"engine {__version__}",
         *sorted({dataset_digest(dataset) for dataset in datasets if not _is_our_own(dataset)}),
         *sorted(repr(_plain(asdict(prior))) for prior in history),
-        *sorted({f"prior {dataset_digest(dataset)}" for datasets in priors for dataset in datasets}),
+        *sorted(
+            {f"prior {dataset_digest(item)}" for study in priors for item in study if not _is_our_own(item)}
+        ),
         repr(_plain(asdict(clinical or ClinicalContext()))),
         *(
             f"{item.name} {_setting_digest(item.name, getattr(config, item.name))}"

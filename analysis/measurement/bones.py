@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.acquisition.image import RadiusImage
-from analysis.config import RoiConvention
 from analysis.measurement.densitometry import measure_regions, measured_region, scored
 from analysis.measurement.edge_recovery import recovered_density, region_contents
 from analysis.measurement.reference import ReferenceCurve
@@ -71,7 +70,10 @@ def measure_bones(
         regions[name] = replace(_with_outline_area(regions[name], image, polygon), polygon=polygon)
     if not image.density or image.spacing_mm is None:
         return Densitometry(regions, {}, spoiled, findings)
-    ulna, ulna_findings = _measured_ulna(image, image.spacing_mm, anatomy, placed.convention)
+    beside = place_regions(
+        anatomy, image.spacing_mm, image.forearm_length_mm, bone="ulna", convention=placed.convention
+    )
+    ulna, ulna_spoiled = measured_bone(image, image.spacing_mm, anatomy, beside)
     others = {
         bone: {
             name: scored(region, name, reference, age_years=age_years, sex=sex, bone=bone)
@@ -81,11 +83,35 @@ def measure_bones(
     }
     findings = (
         *findings,
-        *ulna_findings,
+        *beside.findings,
+        *_metal_findings(ulna_spoiled),
         *reference.device_findings(image.device),
         *_unscored_findings(others, reference),
     )
     return Densitometry(regions, others, spoiled, findings)
+
+
+def measured_bone(
+    image: RadiusImage, spacing_mm: tuple[float, float], anatomy: ForearmAnatomy, placed: PlacedRegions
+) -> tuple[dict[str, RegionMeasurement], frozenset[str]]:
+    """Regions of one bone on a calibrated image, without scores.
+
+    Returns
+    -------
+    regions : dict[str, RegionMeasurement]
+        One per name in `REGIONS`, without numbers where it was not placed or metal overlaps it.
+    spoiled : frozenset of str
+        Regions that metal overlaps.
+    """
+    recovered = replace(image, pixels=recovered_density(image.pixels, anatomy, spacing_mm, placed.bone))
+    contents = region_contents(recovered.pixels, anatomy, placed, spacing_mm)
+    spoiled = _spoiled(placed, anatomy)
+    regions = {name: RegionMeasurement() for name in REGIONS}
+    for name, mask in placed.masks.items():
+        if name not in spoiled:
+            regions[name] = measured_region(recovered, mask, name, contents.get(name))
+        regions[name] = replace(regions[name], polygon=placed.polygons[name])
+    return regions, spoiled
 
 
 def _spoiled(placed: PlacedRegions, anatomy: ForearmAnatomy) -> frozenset[str]:
@@ -97,21 +123,6 @@ def _with_outline_area(region: RegionMeasurement, image: RadiusImage, polygon: P
     if region.bmd_source is not None or region.area_cm2 is None or image.spacing_mm is None:
         return region
     return replace(region, area_cm2=area(np.array(polygon)) * image.spacing_mm[0] * image.spacing_mm[1] / 100)
-
-
-def _measured_ulna(
-    image: RadiusImage, spacing_mm: tuple[float, float], anatomy: ForearmAnatomy, convention: RoiConvention
-) -> tuple[dict[str, RegionMeasurement], tuple[QualityFinding, ...]]:
-    placed = place_regions(anatomy, spacing_mm, image.forearm_length_mm, bone="ulna", convention=convention)
-    recovered = replace(image, pixels=recovered_density(image.pixels, anatomy, spacing_mm, "ulna"))
-    contents = region_contents(recovered.pixels, anatomy, placed, spacing_mm)
-    spoiled = _spoiled(placed, anatomy)
-    regions = {name: RegionMeasurement() for name in REGIONS}
-    for name, mask in placed.masks.items():
-        if name not in spoiled:
-            regions[name] = measured_region(recovered, mask, name, contents.get(name))
-        regions[name] = replace(regions[name], polygon=placed.polygons[name])
-    return regions, (*placed.findings, *_metal_findings(spoiled))
 
 
 def _together(radius: Regions, ulna: Regions) -> dict[str, RegionMeasurement]:

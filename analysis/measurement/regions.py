@@ -77,10 +77,21 @@ def place_regions(
     """
     if spacing_mm is None:
         return PlacedRegions({}, {}, {}, (), bone, convention)
+    slabs = region_slabs(anatomy, forearm_length_mm, convention)
+    return place_slabs(anatomy, slabs, bone=bone, convention=convention)
+
+
+def place_slabs(
+    anatomy: ForearmAnatomy,
+    slabs: Mapping[str, tuple[float, float]],
+    *,
+    bone: Bone = "radius",
+    convention: RoiConvention = "hologic",
+) -> PlacedRegions:
+    """Place regions whose ends, in mm along the anatomy's frame, are known."""
     findings: list[QualityFinding] = []
     masks: dict[str, NDArray[np.bool_]] = {}
     polygons: dict[str, Polygon] = {}
-    slabs = region_slabs(anatomy, forearm_length_mm, convention)
     bone_mask = anatomy.radius_mask if bone == "radius" else anatomy.ulna_mask
     _, along = anatomy.frame.of_pixels((bone_mask.shape[0], bone_mask.shape[1]))
     for name, slab in slabs.items():

@@ -7,10 +7,13 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from analysis.config import AnalysisConfig, ClinicalContext
     from analysis.results import PriorMeasurement, StudyAnalysis
     from dicom_node.dicom_files import StudyOnDisk, UnreadableFile
@@ -33,6 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="node.toml whose [analysis] settings to use; default: shipped",
     )
     parser.add_argument(
+        "--prior",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="earlier studies of the same patient: measured for comparison, not shown",
+    )
+    parser.add_argument(
         "--forearm-length",
         type=float,
         metavar="MM",
@@ -48,38 +59,55 @@ def run(options: argparse.Namespace) -> int:
     config = load_analysis_config(options.config)
     clinical = ClinicalContext(forearm_length_mm=options.forearm_length)
     studies, unreadable = read_studies(options.paths)
+    earlier, unreadable_earlier = read_studies(options.prior)
+    unreadable += unreadable_earlier
     for file in unreadable:
         logger.error("%s: %s", file.path, file.reason)
-    documents, failures = _analyze_all(studies, clinical, config, options.out)
+    documents, failures = _analyze_all(studies, earlier, clinical, config=config, out=options.out)
     _show(documents, unreadable, as_json=options.json)
     return 1 if failures or unreadable or not studies else 0
 
 
 def _analyze_all(
-    studies: list[StudyOnDisk], clinical: ClinicalContext, config: AnalysisConfig, out: Path | None
+    studies: list[StudyOnDisk],
+    earlier: list[StudyOnDisk],
+    clinical: ClinicalContext,
+    *,
+    config: AnalysisConfig,
+    out: Path | None,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Analyse study by study in order of date; earlier studies of a patient are the history of later ones."""
+    """Analyse study by study in order of date; earlier studies of a patient are the history of later ones.
+
+    Those of `earlier` serve as history only.
+    """
     from analysis.engine import analyze
     from analysis.serialization import prior_measurement, to_json_object
 
     history: dict[str, list[PriorMeasurement]] = {}
+    images: dict[str, list[list[Dataset]]] = {}
     documents: list[dict[str, Any]] = []
     failures = 0
-    for study in studies:
+    shown = {study.study_instance_uid for study in studies}
+    every = [*(study for study in earlier if study.study_instance_uid not in shown), *studies]
+    for study in sorted(every, key=lambda s: (s.study_date or date.max, s.study_instance_uid)):
         priors = history.get(study.patient_id, []) if study.patient_id else []
+        seen = images.get(study.patient_id, []) if study.patient_id else []
+        is_shown = study.study_instance_uid in shown
         try:
-            analysis = analyze(study.datasets, history=priors, clinical=clinical, config=config)
-            results = _write_results(analysis, study, out) if out else []
+            analysis = analyze(study.datasets, history=priors, priors=seen, clinical=clinical, config=config)
+            results = _write_results(analysis, study, out) if out and is_shown else []
         except Exception as error:  # one study's failure must not hide the others' results
             logger.exception("study %s: the engine failed", study.study_instance_uid)
             failures += 1
             documents.append(_failed(study, error))
             continue
         document = to_json_object(analysis, results)
-        documents.append(document)
+        if is_shown:
+            documents.append(document)
         if analysis.status == "analyzed" and study.study_date is not None:
             prior = prior_measurement(document, study.study_date)
             history.setdefault(study.patient_id, []).append(prior)
+            images.setdefault(study.patient_id, []).append(study.datasets)
     return documents, failures
 
 

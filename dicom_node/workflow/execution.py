@@ -10,10 +10,11 @@ import re
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from analysis.results import PriorMeasurement
 from analysis.serialization import prior_measurement
@@ -136,6 +137,7 @@ class Execution:
         return True
 
     def _order(self, job: AnalysisJob) -> WorkOrder:
+        history = self._history(job)
         return WorkOrder(
             study_instance_uid=job.study_instance_uid,
             input_digest=job.input_digest,
@@ -143,7 +145,8 @@ class Execution:
                 instance.sop_instance_uid: self._archive.resolve(instance.path) for instance in job.instances
             },
             data_dir=self._archive.data_dir,
-            history=self._history(job),
+            history=history,
+            priors=self._prior_files(history),
             standing=self._journal.standing_results(job.study_instance_uid),
             config=self._config.analysis,
             reports=self._config.reports,
@@ -156,6 +159,14 @@ class Execution:
         )
         dated = ((parse_date(study_date), json.loads(text)) for study_date, text in priors)
         return tuple(prior_measurement(document, day) for day, document in dated if day is not None)
+
+    def _prior_files(self, history: Sequence[PriorMeasurement]) -> tuple[tuple[Path, ...], ...]:
+        """Files of the latest earlier study of either side: which side this study shows is not known yet."""
+        latest = {prior.laterality: prior.study_instance_uid for prior in history}  # oldest first
+        return tuple(
+            tuple(self._archive.resolve(instance.path) for instance in self._journal.instances(uid))
+            for uid in latest.values()
+        )
 
     def _settle(self, lane: _Lane, job: AnalysisJob, started: float, future: Future[AnalysisOutcome]) -> None:
         """Journal the end of an analysis; runs in the executor's own thread."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkOrder", "analyze_study", "killed_after", "new_worker"]
 
+logger = logging.getLogger(__name__)
+
 STRUCTURED_REPORT_CLASSES = "1.2.840.10008.5.1.4.1.1.88."
 """What the UIDs of all SR Storage SOP classes begin with (PS3.4 table B.5-1)."""
 
@@ -47,6 +49,8 @@ class WorkOrder:
     ----------
     paths : mapping of str to Path
         SOP Instance UID -> file, in order of UID.
+    priors : tuple of tuples of Path
+        Files of earlier studies whose images a change is measured on.
     standing : tuple of ResultRecord
         Results of the study's earlier analysis: those that come out the same stand, the others are replaced.
     time_limit_seconds : float
@@ -58,6 +62,7 @@ class WorkOrder:
     paths: Mapping[str, Path]
     data_dir: Path
     history: tuple[PriorMeasurement, ...]
+    priors: tuple[tuple[Path, ...], ...]
     standing: tuple[ResultRecord, ...]
     config: AnalysisConfig
     reports: ReportOptions
@@ -83,8 +88,23 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
                 datasets.append(dcmread(path))
             except Exception as error:  # hostile bytes raise many kinds; each means the same
                 return _unreadable(order, uid, error)
-        analysis = analyze(datasets, history=order.history, config=order.config)
+        analysis = analyze(
+            datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
+        )
         return _outcome(analysis, _write_results(analysis, datasets, order))
+
+
+def _readable_priors(priors: Sequence[Sequence[Path]]) -> list[list[Dataset]]:
+    """Earlier studies that can still be read; without them the change is that of the journalled numbers."""
+    from pydicom import dcmread
+
+    readable: list[list[Dataset]] = []
+    for paths in priors:
+        try:
+            readable.append(list(map(dcmread, paths)))
+        except Exception:  # no longer archived, or damaged: that must not cost the new study its analysis
+            logger.warning("an earlier study's files cannot be read; its numbers stand in for its image")
+    return readable
 
 
 def new_worker() -> Executor:

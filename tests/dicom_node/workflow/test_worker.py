@@ -15,7 +15,7 @@ from dicom_node.workflow.worker import WorkOrder, analyze_study
 from reports import ReportOptions
 
 
-def analyze(folder: Path, *files: Path) -> AnalysisOutcome:
+def analyze(folder: Path, *files: Path, priors: tuple[tuple[Path, ...], ...] = ()) -> AnalysisOutcome:
     return analyze_study(
         WorkOrder(
             study_instance_uid="1.2.3",
@@ -23,6 +23,7 @@ def analyze(folder: Path, *files: Path) -> AnalysisOutcome:
             paths={f"1.2.3.{number}": file for number, file in enumerate(files)},
             data_dir=folder / "data",
             history=(),
+            priors=priors,
             standing=(),
             config=load_analysis_config(),
             reports=ReportOptions(),
@@ -78,3 +79,18 @@ def test_an_object_that_cannot_be_parsed_is_named_with_the_cure(tmp_path: Path) 
     assert done.status == "rejected"
     assert "object 1.2.3.0 cannot be parsed" in done.reason
     assert "send the study again from its source" in done.reason
+
+
+def test_an_earlier_study_is_compared_on_its_image_and_a_lost_one_costs_nothing(
+    sample_studies: Path, tmp_path: Path
+) -> None:
+    first, follow_up = (
+        tuple(sample_studies.glob(f"{name}/*.dcm"))
+        for name in ("01-calibrated-low-risk", "03-calibrated-follow-up")
+    )
+    compared = json.loads(analyze(tmp_path, *follow_up, priors=(first,)).result_json)
+    assert compared["changes"]
+    assert "change_same_region" in {finding["code"] for finding in compared["quality"]}
+    lost = json.loads(analyze(tmp_path, *follow_up, priors=((tmp_path / "gone.dcm",),)).result_json)
+    assert lost["status"] == "analyzed"
+    assert lost["changes"] == []
