@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -61,7 +60,6 @@ def export_integer(float_path: Path, path: Path, calibration: Sequence[FloatMap]
         prepared = Path(directory) / "prepared.onnx"
         quantised = Path(directory) / "quantised.onnx"
         quant_pre_process(str(float_path), str(prepared), skip_symbolic_shape=True)
-        logging.getLogger().setLevel(logging.WARNING)
         quantization.quantize_static(
             str(prepared),
             str(quantised),

@@ -8,6 +8,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from analysis.training.segmentation.labels import LANDMARK_NAMES
+
 TEMPLATE = Path(__file__).with_name("model_card.template.md")
 MODEL_CARD_FILE = "segmentation-model-card.md"
 
@@ -58,9 +60,13 @@ def _section(figures: Mapping[str, Any]) -> str:
             "",
             "Distance of landmarks from the truth, mm, median / 95th percentile:",
             "",
-            "| numbers | scans | " + " | ".join(_landmarks(figures)) + " |",
-            "|---|---|" + "---|" * len(_landmarks(figures)),
-            *(_landmark_row(n, kind, s) for n, kind, s in _rows(figures) if s["landmark_error_mm"]),
+            "| numbers | scans | " + " | ".join(LANDMARK_NAMES) + " |",
+            "|---|---|" + "---|" * len(LANDMARK_NAMES),
+            *(
+                f"| {n} | {kind} | " + " | ".join(_landmark_cells(s["landmark_error_mm"])) + " |"
+                for n, kind, s in _rows(figures)
+                if s["landmark_error_mm"]
+            ),
             "",
             f"Training took {figures['minutes']['training']:g} minutes after "
             f"{figures['minutes']['rendering']:g} of rendering, in {figures['processes']} processes on a "
@@ -95,11 +101,9 @@ def _dice_row(number_format: str, kind: str, scores: Mapping[str, Any]) -> str:
     )
 
 
-def _landmarks(figures: Mapping[str, Any]) -> list[str]:
-    return max((list(scores["landmark_error_mm"]) for _, _, scores in _rows(figures)), key=len)
-
-
-def _landmark_row(number_format: str, kind: str, scores: Mapping[str, Any]) -> str:
-    errors = scores["landmark_error_mm"].values()
-    cells = " | ".join(f"{error['median']:.2f} / {error['p95']:.2f}" for error in errors)
-    return f"| {number_format} | {kind} | {cells} |"
+def _landmark_cells(errors: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Median and 95th percentile, or a dash where no scan of the kind shows the landmark."""
+    return [
+        f"{errors[name]['median']:.2f} / {errors[name]['p95']:.2f}" if name in errors else "–"
+        for name in LANDMARK_NAMES
+    ]
