@@ -160,10 +160,11 @@ def report(
         "trained on; *voxel* is a second one of other shapes and other physics, used for neither. Neither "
         "predicts the error on patients: what holds on both has merely not been learnt from one of them.",
         "",
-        "The voxel family: volumes whose sections are no ellipses (interosseous crest, dorsal tubercle, notch), "
-        "wall and density changing along the shaft, an end plate slanted in two directions, pronation ±10°, "
-        "tilt ±20°, pixels of 0.25 to 1 mm and not always square, a trabecular network cut from a 3-D field of "
-        "known period, blur with tails, scatter and soft-tissue errors, ten kinds of artefact.",
+        "The voxel family: volumes whose sections are no ellipses (interosseous crest, dorsal tubercle, "
+        "notch), wall and density changing along the shaft, an end plate slanted in two directions, "
+        "pronation ±10°, tilt ±20°, pixels of 0.25 to 1 mm and not always square, a trabecular network cut "
+        "from a 3-D field of known period, blur with tails, scatter and soft-tissue errors, "
+        "ten kinds of artefact.",
         "",
         "## Goals",
         "",

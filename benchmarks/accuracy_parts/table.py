@@ -252,7 +252,8 @@ def _own_part(pairs: Array, own: Array) -> str:
     """What the turned bone's projection contributes, and what is left when measured is divided by true."""
     if not len(own):
         return ""
-    return f"the projection itself {rms_cv_percent(own):.2f}, measured over true {rms_cv_percent(pairs / own):.2f}"
+    own_cv, rest = rms_cv_percent(own), rms_cv_percent(pairs / own)
+    return f"the projection itself {own_cv:.2f}, measured over true {rest:.2f}"
 
 
 def _share(flags: Sequence[bool]) -> Figure:
