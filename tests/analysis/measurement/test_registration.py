@@ -41,7 +41,7 @@ def test_an_unchanged_bone_has_the_same_bmd_in_the_same_region(seen):
     before = compare_same_region(register(image, anatomy, prior, prior_anatomy), placed, prior, prior_anatomy)
     assert set(before) == set(REGIONS)
     for name in REGIONS:
-        # noise and soft tissue are those of one seed, the lie is not; 1 % is 1.4 times the technique's precision
+        # noise and tissue are those of one seed, the lie is not; 1 % is 1.4 times the published precision
         assert before[name].bmd_g_cm2 == pytest.approx(now[name].bmd_g_cm2, rel=0.01)
 
 
