@@ -26,7 +26,7 @@ from scipy import stats
 
 from analysis.errors import RejectedInput
 from analysis.measurement.regions import place_regions
-from analysis.measurement.texture.core_set import CORE, REPORTED, REQUIRED_ICC
+from analysis.measurement.texture.core_set import CORE, REQUIRED_ICC
 from analysis.measurement.texture.families import PREFIXES, family_of
 from analysis.measurement.texture.measure import BIN_WIDTH_G_CM2, family_features
 from analysis.measurement.texture.patch import Patch, resampled_patch
@@ -243,7 +243,7 @@ def partial_spearman(x: Array, y: Array, given: Array) -> float:
 
 def default_set() -> set[str]:
     """What is measured unless a site asks for more."""
-    return set(CORE | REPORTED | set(VARIOGRAM))
+    return set(CORE) | set(VARIOGRAM)
 
 
 def report(figures: Mapping[str, Figures], options: argparse.Namespace) -> str:

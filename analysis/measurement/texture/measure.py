@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.config import TextureEngine, TextureFamily
 from analysis.errors import AnalysisError
 from analysis.measurement.texture import radiomic_classes, reference_engine
-from analysis.measurement.texture.core_set import CORE, REPORTED
+from analysis.measurement.texture.core_set import CORE
 from analysis.measurement.texture.families import EXPECTED, family_of
 from analysis.measurement.texture.filters import laplacian_of_gaussian_images, wavelet_images
 from analysis.measurement.texture.fractal import fractal_features
@@ -97,7 +97,7 @@ def family_features(
     """
     asked = set(families)
     whole = asked - {"core"}
-    chosen = CORE | REPORTED if "core" in asked else frozenset()
+    chosen = CORE if "core" in asked else frozenset()
     needed = whole | {family_of(name) for name in chosen}
     values: Features = {}
     for family in sorted(needed):
