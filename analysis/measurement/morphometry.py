@@ -68,6 +68,8 @@ NAMES = tuple(CATALOGUE)
 
 LARGEST_RESIDUAL = 0.06
 """Root mean square misfit, over the profile's height, above which no section describes the bone."""
+WRIST_MM = 15.0
+"""Landmarks of the wrist lie distal to this distance from the ulnar styloid."""
 SHAFT_START = 0.2
 """Distal end of the profile along the shaft, over the ulnar length."""
 LEVEL_MM = 4.0
@@ -80,12 +82,11 @@ SHAPE_SD = {
     "distal_width_mm": 0.9,
     "radial_inclination_deg": 1.8,
     "ulnar_variance_mm": 0.6,
-    "shaft_bow_mm": 0.05,
 }
 """One SD of what landmarks and outlines give, from `benchmarks/morphometry.py` (the larger of both families).
 Between the ends that the outline shows, the joint surface is 3 to 4° flatter than the tangent through both
 tips that a reader draws."""
-BOW_LEVEL_SD_MM = 2.5
+BOW_SD_MM, BOW_LEVEL_SD_MM = 0.05, 2.5
 RING_BMD_CV = 0.005
 MOMENT_CV = {"bone_area_mm2": 0.007, "inertia_mm4": 0.01, "section_modulus_mm3": 0.013}
 """Relative SD of density by the section model, against truth, and of section moments when the arm is laid
@@ -137,33 +138,68 @@ def measure_morphometry(
     values: dict[str, float | None] = dict.fromkeys(NAMES)
     if image.spacing_mm is None:
         return Morphometry(values, ())
-    values["distal_width_mm"], values["radial_inclination_deg"] = distal_width_and_inclination(anatomy)
-    values["ulnar_variance_mm"] = ulnar_variance(anatomy)
-    shape_sd = {name: sd for name, sd in SHAPE_SD.items() if values[name] is not None}
+    hidden = _metal_at_wrist(anatomy)
+    values |= {} if hidden else _wrist(anatomy)
+    findings = (_wrist_hidden(),) if hidden else ()
+    sd = {name: error for name, error in SHAPE_SD.items() if values[name] is not None}
     if image.density:
         moments = _moments(image, anatomy, slabs, compact_mineral_g_cm3)
         values |= moments
-        shape_sd |= _moment_sd(moments)
+        sd |= _moment_sd(moments)
     if "one_third" not in slabs or image.forearm_length_mm is None:
-        return Morphometry(values, (), shape_sd)
+        return Morphometry(values, findings, sd)
+    start_mm, slab = SHAFT_START * image.forearm_length_mm, slabs["one_third"]
+    shaft = _shaft(image, anatomy, slab, start_mm)
+    return Morphometry(
+        values={**values, **shaft.values},
+        findings=(*findings, *shaft.findings),
+        uncertainty={**sd, **shaft.uncertainty},
+        thickness_profile=shaft.thickness_profile,
+    )
+
+
+def _wrist(anatomy: ForearmAnatomy) -> dict[str, float | None]:
+    width, inclination = distal_width_and_inclination(anatomy)
+    return {
+        "distal_width_mm": width,
+        "radial_inclination_deg": inclination,
+        "ulnar_variance_mm": ulnar_variance(anatomy),
+    }
+
+
+def _shaft(
+    image: RadiusImage, anatomy: ForearmAnatomy, slab: tuple[float, float], start_mm: float
+) -> Morphometry:
+    """Bow, section at one third, and walls from `start_mm` to the end of the one-third `slab`."""
+    values: dict[str, float | None] = {}
+    sd: dict[str, float] = {}
     shaft = ShaftImage.of(image.pixels, anatomy, BOW_START_MM)
-    bow = shaft_bow(shaft, slabs["one_third"][1])
+    bow = shaft_bow(shaft, slab[1])
     if bow is not None:
-        values["shaft_bow_mm"], values["shaft_bow_level_mm"] = bow.depth_mm, bow.level_mm
-        shape_sd |= {"shaft_bow_mm": SHAPE_SD["shaft_bow_mm"], "shaft_bow_level_mm": BOW_LEVEL_SD_MM}
-    profile = shaft.profile(slabs["one_third"])
+        values |= {"shaft_bow_mm": bow.depth_mm, "shaft_bow_level_mm": bow.level_mm}
+        sd |= {"shaft_bow_mm": BOW_SD_MM, "shaft_bow_level_mm": BOW_LEVEL_SD_MM}
+    profile = shaft.profile(slab)
     fit = None if profile is None else fit_section(profile.position, profile.height, profile.half_width_mm)
     if fit is None or fit.residual > LARGEST_RESIDUAL:
-        return Morphometry(values, (_not_fitted(fit),), shape_sd)
+        return Morphometry(values, (_not_fitted(fit),), sd)
     values |= _section_values(fit, density=image.density)
-    along = _along_the_shaft(shaft, fit, SHAFT_START * image.forearm_length_mm, slabs["one_third"][1])
+    sd |= _section_sd(fit, values)
+    along = _along_the_shaft(shaft, fit, start_mm, slab[1])
     if along is not None:
         mean = (along.radial_mm + along.ulnar_mm) / 2
         values["cortical_thickness_shaft_mm"] = float(mean.mean())
         values["cortical_thickness_least_mm"] = float(mean.min())
-        shape_sd |= dict.fromkeys(("cortical_thickness_shaft_mm", "cortical_thickness_least_mm"), MODEL_SD_MM)
-    findings = () if image.density else (_relative(),)
-    return Morphometry(values, findings, shape_sd | _section_sd(fit, values), along)
+        sd |= dict.fromkeys(("cortical_thickness_shaft_mm", "cortical_thickness_least_mm"), MODEL_SD_MM)
+    return Morphometry(values, () if image.density else (_relative(),), sd, along)
+
+
+def _metal_at_wrist(anatomy: ForearmAnatomy) -> bool:
+    """Whether metal overlaps either bone where the landmarks of the wrist lie."""
+    metal = anatomy.metal_mask & (anatomy.radius_mask | anatomy.ulna_mask)
+    if not metal.any():
+        return False
+    _, along = anatomy.frame.of_pixels((metal.shape[0], metal.shape[1]))
+    return bool((along[metal] < WRIST_MM).any())
 
 
 def _section_values(fit: SectionFit, *, density: bool) -> dict[str, float | None]:
@@ -282,6 +318,15 @@ def _not_fitted(fit: SectionFit | None) -> QualityFinding:
         "morphometry_not_measured",
         Severity.ERROR,
         f"Cortical thickness and shaft diameter are absent: no section fits the shaft's profile ({why}).",
+    )
+
+
+def _wrist_hidden() -> QualityFinding:
+    return QualityFinding(
+        "wrist_shape_not_measured",
+        Severity.ERROR,
+        "Distal width, radial inclination and ulnar variance are absent: metal overlaps the wrist, whose "
+        "landmarks they need. Scan the other arm.",
     )
 
 

@@ -182,5 +182,14 @@ def test_without_the_one_third_region_only_the_wrist_is_measured(scan, shape):
     assert values["ultradistal_inertia_mm4"] is not None
 
 
+def test_metal_over_the_wrist_withholds_its_shape_and_says_so(scan, shape):
+    morphometry = shape(scan(0, artefact="metal"))
+    assert "wrist_shape_not_measured" in codes(morphometry)
+    for name in ("distal_width_mm", "radial_inclination_deg", "ulnar_variance_mm"):
+        assert morphometry.values[name] is None
+        assert name not in morphometry.uncertainty
+    assert morphometry.values["cortical_thickness_mm"] is not None
+
+
 def test_without_spacing_nothing_is_measured_in_millimetres(scan, shape):
     assert dict(shape(scan(4), spacing_mm=None).values) == dict.fromkeys(NAMES)
