@@ -86,6 +86,7 @@ def test_every_destination_keeps_its_own_name(site: Path) -> None:
         (ANALYSIS.replace("curve", "gone"), r"reference = 'gone.csv': must be a path that exists"),
         ("", r"\[analysis\] reference is missing"),
         (ANALYSIS + "forearm_position = 'sideways'\n", r"must be one of 'palm_down', 'palm_up', 'unchecked'"),
+        (ANALYSIS + "texture_families = ['glcm']\n", r"must be a list of 'core', 'original', 'log'"),
     ],
 )
 def test_a_mistake_is_named_with_key_value_and_remedy(site: Path, text: str, complaint: str) -> None:
