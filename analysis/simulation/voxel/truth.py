@@ -18,7 +18,7 @@ from analysis.simulation.voxel.bones import (
     levels,
 )
 from analysis.simulation.voxel.case import VoxelArtefact, VoxelCase
-from analysis.simulation.voxel.projection import Pose, network, project_bone
+from analysis.simulation.voxel.projection import STEP_MM, Pose, network, project_bone
 
 Array = NDArray[np.float64]
 Map = NDArray[np.float32]
@@ -27,7 +27,7 @@ Point = tuple[float, float]
 ULTRADISTAL_MM = (10.0, 25.0)
 ONE_THIRD_LENGTH_MM = 20.0
 AXIS_START_MM = 15.0
-CELL_MM = 0.25
+CELL_MM = STEP_MM
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,8 @@ def _raster(
     across = np.arange(float(low.min()) - 1.0, float(high.max()) + 1.0, CELL_MM)
     grid = np.meshgrid(across.astype(np.float32), along.astype(np.float32))
     density, cover = project_bone(forearm.radius, pose, grid[0], grid[1], network(case.subject))
-    return density, np.clip((cover - 0.5) * 8 + 0.5, 0, 1), across, along
+    # one step of the ray is one cell: the softened border is the share of the cell inside
+    return density, cover, across, along
 
 
 def _surface_corner(bone: BoneVolume, pose: Pose, side: int) -> Point:
