@@ -44,7 +44,7 @@ def distal_width_and_inclination(anatomy: ForearmAnatomy) -> tuple[float, float]
 def ulnar_variance(anatomy: ForearmAnatomy) -> float | None:
     """How far (mm) the ulnar head reaches beyond the ulnar corner of the radius, along the forearm.
 
-    Method of perpendiculars (Palmer 1982): positive if the ulna is the longer one. None if no head is
+    Measured along the forearm axis: positive if the ulna is the longer one. None if no head is
     outlined.
     """
     surface = ulnar_head_surface(anatomy)

@@ -2,7 +2,7 @@
 
 Areal density over the mineral density of compact bone is the path through bone that a ray would meet if all
 mineral were compact; its moments about the centre of mass are those of the section, in the picture's plane
-(Beck et al., Invest Radiol 1990;25:6-18).
+(Beck et al. 1990, doi 10.1097/00004424-199001000-00004).
 """
 
 from __future__ import annotations
