@@ -24,7 +24,10 @@ from analysis.results import QualityFinding, Severity
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy
 
 _MODEL = "projected section model with fitted blur (this engine; variable projection, Golub & Pereyra 1973)"
-_BECK = "hip structural analysis, Beck 1990 (doi 10.1097/00004424-199001000-00004), on the radius; compact bone is assumed"
+_BECK = (
+    "hip structural analysis, Beck 1990 (doi 10.1097/00004424-199001000-00004), on the radius; compact bone "
+    "is assumed"
+)
 _MOMENT_REGIONS = {"one_third": "one-third", "ultradistal": "ultradistal"}
 
 CATALOGUE = catalogue(
@@ -36,7 +39,7 @@ CATALOGUE = catalogue(
         Quantity("shaft_diameter_mm", "mm", "Outer width of the shaft at one third", _MODEL),
         Quantity("ring_model_bmd_g_cm2", "g/cm2", "Mineral of the fitted section over its width", _MODEL),
         Quantity("cortical_area_mm2", "mm2", "Area of a circular ring of that width and wall", "assumption"),
-        Quantity("cortical_index", "1", "Both walls over the width", "definition: both walls over the outer width"),
+        Quantity("cortical_index", "1", "Both walls over the width", "definition"),
         Quantity("image_blur_mm", "mm", "SD of the scanner's blur, estimated from this image", _MODEL),
         Quantity("cortical_thickness_shaft_mm", "mm", "Mean wall from a fifth of the ulna upwards", _MODEL),
         Quantity("cortical_thickness_least_mm", "mm", "Thinnest mean wall along that stretch", _MODEL),
