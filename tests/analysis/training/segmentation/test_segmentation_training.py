@@ -110,12 +110,12 @@ def test_a_tiny_network_learns_the_radius_within_minutes() -> None:
     with ThreadPoolExecutor(1) as worker:
         seen = build_anatomies(32, 6, worker, lambda done: None)
         unseen = build_anatomies(16, 7, worker, lambda done: None)
-    schedule = Schedule(steps=300, seed=2, coarse_share=1.0, batch=8)
+    schedule = Schedule(steps=500, seed=2, coarse_share=1.0, batch=8)
     network = fit(Task("deeplabv3plus", seen, schedule), 1, ignore)
     batch = Scanner(unseen, 1).scan(32, COARSE_SHAPE)
     with torch.no_grad():
         labels = network(batch.image)[0][:, :4].argmax(dim=1).numpy()
     truth = batch.anatomy[:, 0].numpy()
     ordinary = [dice(labels[n] == 1, truth[n] == 1) for n in range(0, 32, 2)]
-    assert np.median(ordinary) > 0.93
-    assert np.mean(ordinary) > 0.88
+    assert np.median(ordinary) > 0.95
+    assert np.mean(ordinary) > 0.9
