@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "segmentation", help="the network that outlines the bones", formatter_class=formatter
     )
     network.add_argument("--size", type=_positive, default=400, metavar="N", help="simulated forearms")
-    network.add_argument("--steps", type=_positive, default=1600, metavar="N", help="optimiser steps")
+    network.add_argument("--steps", type=_positive, default=2000, metavar="N", help="optimiser steps")
     network.add_argument(
         "--architecture",
         choices=("deeplabv3plus", "unet"),
