@@ -42,6 +42,9 @@ from analysis import __version__
 REPOSITORY = Path(__file__).parent.parent
 FIRST_FRESH_SEED = 910_000
 """Used by nothing else in this repository."""
+WRONG = ("wrong_side_accepted", "wrong_way_up_accepted", "wrong_bone_accepted")
+COMPARED = ("variant", "family", "seed", "artefact", "refusal", "flags", "dice", "one_third_error_percent")
+"""What the JSON file keeps of the comparators; of turned pictures it keeps those that went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +242,14 @@ def by_artefact(spoiled: Sequence[Row]) -> list[str]:
 
 
 def as_json(results: dict[str, Any], options: argparse.Namespace, sizes: Sizes) -> str:
-    """Goals and every case behind them."""
+    """Goals and the cases behind them."""
     content = {
         "engine": __version__,
         "first_seed": options.first_seed,
         "sizes": asdict(sizes),
         **results,
+        "turned": [row for row in results["turned"] if row["refusal"] or any(row[key] for key in WRONG)],
+        "compared": [{key: row.get(key) for key in COMPARED} for row in results["compared"]],
         "goals": table.as_json(results["goals"]),
         "studies": [asdict(case) for case in results["studies"]],
     }

@@ -14,6 +14,7 @@ from accuracy_parts.statistics import Array, exact_upper, interval, rms_cv_perce
 
 SILENT_DICE = 0.93
 """An outline below this is a failure; one that nothing remarks on is a silent one."""
+ASTRAY_MM = 3.0
 REGION_NAMES = {"one_third": "one-third", "mid": "mid", "ultradistal": "UD"}
 
 
@@ -121,6 +122,13 @@ def artefact_goals(spoiled: Sequence[Row]) -> list[Goal]:
     silent = Goal(
         f"with artefacts: silent failures (Dice < {SILENT_DICE}, not flagged)", "", 0.0, 0.0, digits=0
     )
+    astray = Goal(
+        f"with artefacts: one-third BMD reported from > {ASTRAY_MM:g} mm off, not flagged",
+        "",
+        None,
+        0.0,
+        digits=0,
+    )
     good = Goal(f"with artefacts: good outlines (Dice ≥ {SILENT_DICE}) flagged", "%", None, 15.0, digits=1)
     doubted = Goal("with artefacts: good outlines whose outline is doubted", "%", None, None, digits=1)
     refused = Goal("with artefacts: refused", "%", None, None, digits=1)
@@ -131,10 +139,17 @@ def artefact_goals(spoiled: Sequence[Row]) -> list[Goal]:
         failures = sum(is_silent(r) for r in rows)
         upper = 100 * exact_upper(failures, len(rows)) if rows else 0.0
         silent.figures[family] = Figure(float(failures), len(rows), remark=f"at most {upper:.1f} % (95 %)")
+        astray.figures[family] = Figure(float(sum(_is_astray(r) for r in rows)), len(rows))
         good.figures[family] = _share([bool(r["flags"]) for r in seen if r["dice"] >= SILENT_DICE])
         doubted.figures[family] = _share([_is_doubted(r) for r in seen if r["dice"] >= SILENT_DICE])
         refused.figures[family] = _share([bool(r["refusal"]) for r in rows])
-    return [mean, silent, good, doubted, refused]
+    return [mean, silent, astray, good, doubted, refused]
+
+
+def _is_astray(row: Row) -> bool:
+    """A number from the wrong place that nothing remarks on: an outline's overlap cannot show it."""
+    reported = row.get("one_third_error_percent") is not None
+    return reported and not row["flags"] and (row["one_third_mm"] or 0.0) > ASTRAY_MM
 
 
 def _is_doubted(row: Row) -> bool:
