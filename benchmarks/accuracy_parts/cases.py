@@ -19,16 +19,16 @@ GREY_SHARE = 5
 """Every fifth picture of the voxel family is one of 8-bit greys; it tells of outlines, not of densities."""
 
 
-def clean_case(family: str, seed: int, method: str = "network") -> Row:
+def clean_case(family: str, seed: int) -> Row:
     """A picture without artefact."""
     sample = draw_sample(family, seed, grey=family == "voxel" and seed % GREY_SHARE == 0)
-    return compared(sample, analyse(sample, method=method))
+    return compared(sample, analyse(sample))
 
 
-def artefact_case(family: str, seed: int, kind: str, method: str = "network") -> Row:
+def artefact_case(family: str, seed: int, kind: str) -> Row:
     """A picture with an artefact."""
     sample = draw_sample(family, seed, artefact=kind)
-    return compared(sample, analyse(sample, method=method))
+    return compared(sample, analyse(sample))
 
 
 def repeated_case(family: str, seed: int) -> Row:
@@ -79,8 +79,6 @@ def comparator_case(family: str, seed: int, kind: str | None, variants: tuple[st
         options: dict[str, Any] = {"method": variant}
         if step != variant:
             options = {"preprocessing": tuple(name for name in PREPROCESSING if name != step)}
-        elif variant == "as shipped":
-            options = {}
         rows.append({"variant": variant, **compared(sample, analyse(sample, **options))})
     return rows
 
@@ -108,9 +106,7 @@ def compared(sample: Sample, outcome: Outcome) -> Row:
         "end_plate_mm": _distance(anatomy.end_plate, sample.end_plate, sample),
         "styloid_mm": _distance(anatomy.ulnar_styloid, sample.ulnar_styloid, sample),
         "one_third_mm": _one_third_error(sample, outcome),
-        "side_right": anatomy.radius_is_right_of_ulna == (sample.laterality is Laterality.LEFT),
         "up_right": anatomy.hand_up == sample.hand_up,
-        "confidence": anatomy.confidence,
     }
     for name, (true, in_field) in sample.regions.items():
         found = _bmd(outcome, name) if sample.density else None

@@ -53,16 +53,9 @@ class Sample:
     artefact: str | None
 
 
-def draw_sample(
-    family: str,
-    seed: int,
-    *,
-    artefact: str | None = None,
-    grey: bool = False,
-    tilt_degrees: float | None = None,
-) -> Sample:
-    """One fresh scan."""
-    return _own(seed, artefact) if family == "own" else _voxel(seed, artefact, grey, tilt_degrees)
+def draw_sample(family: str, seed: int, *, artefact: str | None = None, grey: bool = False) -> Sample:
+    """One fresh scan; `grey` draws 8-bit display greys, in the voxel family alone."""
+    return _own(seed, artefact) if family == "own" else _voxel(seed, artefact, grey)
 
 
 def draw_pair(family: str, seed: int) -> tuple[Sample, Sample]:
@@ -115,10 +108,9 @@ def _own(seed: int, artefact: str | None) -> Sample:
     return _from_own(render(subject, draw_acquisition(rng, artefact=artefact), seed), seed)  # type: ignore[arg-type]
 
 
-def _voxel(seed: int, artefact: str | None, grey: bool, tilt_degrees: float | None) -> Sample:
+def _voxel(seed: int, artefact: str | None, grey: bool) -> Sample:
     rng = np.random.default_rng([seed, 42])
-    limits = {} if tilt_degrees is None else {"largest_tilt_degrees": tilt_degrees}
-    case = draw_voxel_case(rng, artefact=artefact, grey=grey, **limits)  # type: ignore[arg-type]
+    case = draw_voxel_case(rng, artefact=artefact, grey=grey)  # type: ignore[arg-type]
     return _from_voxel(render_voxel(case), seed)
 
 
