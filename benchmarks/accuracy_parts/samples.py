@@ -14,7 +14,7 @@ from analysis.simulation import draw_acquisition, draw_subject, render
 from analysis.simulation.voxel import VOXEL_ARTEFACTS, VoxelPhantom, draw_voxel_case, render_voxel, rescan
 
 FAMILIES = ("own", "voxel")
-"""``own`` is the family that engine and network were developed on; ``voxel`` was never used for either."""
+"""``own`` is the family that engine and network were developed on; no model was trained on ``voxel``."""
 ARTEFACTS: Mapping[str, tuple[str, ...]] = {"own": ("metal", "motion", "crop"), "voxel": VOXEL_ARTEFACTS}
 OWN_SHIFT_MM = 5.0
 """Along the forearm, either way: two scans lie up to 10 mm apart."""
