@@ -216,11 +216,15 @@ def preface(options: argparse.Namespace, sizes: Sizes, minutes: float) -> list[s
 
 def engine_errors(results: dict[str, Any]) -> list[str]:
     """A sentence that names every case on which the engine failed instead of measuring or refusing."""
-    rows = [*results["clean"], *results["spoiled"]]
+    rows = [*results["clean"], *results["spoiled"], *results["turned"]]
     failed = [
-        f"{r['family']} {r['artefact'] or 'clean'} {r['seed']}" for r in rows if r["refusal"] == ENGINE_ERROR
+        f"{row['family']} {row.get('artefact') or 'clean'} {row['seed']}"
+        for row in rows
+        if row["refusal"] == ENGINE_ERROR
     ]
-    return [f"The engine failed on {', '.join(failed)}.", ""] if failed else []
+    for condition in results["conditions"]:
+        failed += [f"{condition['family']} texture {seed}" for seed in condition["engine_errors"]]
+    return [f"**The engine failed on** {', '.join(dict.fromkeys(failed))}.", ""] if failed else []
 
 
 def by_artefact(spoiled: Sequence[Row]) -> list[str]:

@@ -22,11 +22,17 @@ SPACINGS_MM = (0.3, 0.5)
 
 def texture_condition(family: str, spacing_mm: float, subjects: int, seed: int) -> dict[str, Any]:
     """ICC and partial correlation with the planted period of every feature, for one family and pixel size."""
-    pairs = list(scanned_pairs(family, spacing_mm, subjects, seed=seed))
+    pairs, failed = [], []
+    for number in range(seed, seed + subjects):
+        try:
+            pairs += list(scanned_pairs(family, spacing_mm, 1, seed=number))
+        except Exception:  # one broken case must not end a run of thousands; it is named instead
+            failed.append(number)
     return {
         "family": family,
         "spacing_mm": spacing_mm,
         "subjects": len(pairs),
+        "engine_errors": failed,
         "icc": retest_icc(pairs, FAMILIES),
         "period": planted_period(pairs, FAMILIES),
     }
