@@ -271,7 +271,7 @@ def _along_the_shaft(
         if profile is None:
             continue
         local = refit_section(profile.position, profile.height, section)
-        if local.residual <= LARGEST_RESIDUAL:
+        if local is not None and local.residual <= LARGEST_RESIDUAL:
             section = local.section
             ulnar, radial = section.walls()
             found.append((high - LEVEL_MM / 2, radial, ulnar))

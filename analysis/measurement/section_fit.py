@@ -24,8 +24,11 @@ HIGHEST = (3.0, 1.4, 0.9, 0.8, 0.6, 2.5, 1.4, 0.9)
 STEPS = (0.1, 0.1, 0.1, 0.1, 0.05, 0.2, 0.1, 0.05)
 MISFIT = 0.004
 """Typical misfit over the profile's height, against which expectations are weighed."""
-START = 0.35
-"""Wall thickness over half width where the search starts."""
+STARTS = (0.2, 0.35, 0.5, 0.65)
+"""Wall thickness over half width; the search starts from the one that fits best, since a thick wall started
+thin may end as a thin one around a dense cavity."""
+LEAST_HALF_WIDTH_MM, FEWEST_BINS = 2.0, 20
+"""Below either, a profile holds no shaft: wall and blur could not be told apart."""
 TOLERANCE, ROUGH_TOLERANCE = 1e-6, 1e-3
 """Relative change at which a search ends: of a whole section, and of a neighbouring level."""
 
@@ -82,17 +85,36 @@ def fit_section(position: FloatArray, height: FloatArray, half_width_mm: float) 
     Returns
     -------
     SectionFit or None
-        None if the profile is too short to hold a bone.
+        None if the profile is too short or too flat to hold a bone.
     """
-    if half_width_mm < 2.0 or position.size < 20:
+    if not _holds_bone(height, half_width_mm):
         return None
-    guess = (0.0, half_width_mm, START * half_width_mm, *EXPECTED[3:])
-    return _search(position, height, Section(*guess), _ALL, TOLERANCE)
+    guesses = [Section(0.0, half_width_mm, start * half_width_mm, *EXPECTED[3:]) for start in STARTS]
+    nearest = min(guesses, key=lambda guess: _squared_misfit(guess, position, height))
+    return _search(position, height, nearest, _ALL, TOLERANCE)
 
 
-def refit_section(position: FloatArray, height: FloatArray, near: Section) -> SectionFit:
-    """Fit a neighbouring level: shape and blur stay as they are `near`, size, place and wall are free."""
+def refit_section(position: FloatArray, height: FloatArray, near: Section) -> SectionFit | None:
+    """Fit a neighbouring level: shape and blur stay as they are `near`, size, place and wall are free.
+
+    Returns
+    -------
+    SectionFit or None
+        None if the profile is too short or too flat to hold a bone of about that size.
+    """
+    if not _holds_bone(height, near.half_width_mm):
+        return None
     return _search(position, height, near, _ALONG_THE_SHAFT, ROUGH_TOLERANCE)
+
+
+def _holds_bone(height: FloatArray, half_width_mm: float) -> bool:
+    """Whether a profile is long enough, finite, and not flat."""
+    return (
+        half_width_mm >= LEAST_HALF_WIDTH_MM
+        and height.size >= FEWEST_BINS
+        and bool(np.isfinite(height).all())
+        and float(np.ptp(height)) > 0.0
+    )
 
 
 def _search(
@@ -138,6 +160,11 @@ def _search(
         free=tuple(index),
         covariance=variance * np.linalg.pinv(fit.jac.T @ fit.jac),
     )
+
+
+def _squared_misfit(section: Section, position: FloatArray, height: FloatArray) -> float:
+    columns = _columns(section, position)
+    return float(np.sum((columns @ _densities(columns, height) - height) ** 2))
 
 
 def _columns(section: Section, position: FloatArray) -> FloatArray:

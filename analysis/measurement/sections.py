@@ -110,4 +110,5 @@ def _path(border: FloatArray, edges: FloatArray) -> FloatArray:
 def _blurred(path: FloatArray, blur_mm: float) -> FloatArray:
     reach = int(np.ceil(_REACH_SD * blur_mm / CELL_MM))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * CELL_MM / blur_mm) ** 2)
-    return np.convolve(path, kernel / kernel.sum(), "same")
+    # numpy's mode "same" gives the length of the longer one, and a short profile is shorter than the kernel
+    return np.convolve(path, kernel / kernel.sum())[reach : reach + path.size]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.measurement.section_fit import fit_section
+from analysis.measurement.section_fit import fit_section, refit_section
 from analysis.measurement.sections import Section
 
 POSITION = np.arange(-10.5, 10.5, 0.2)
@@ -117,3 +117,34 @@ def test_projection_keeps_area(section):
     wall, cavity = section.projected(place)
     assert 0.05 * wall.sum() == pytest.approx(section.areas()[0], rel=0.01)
     assert 0.05 * cavity.sum() == pytest.approx(section.areas()[1], rel=0.01, abs=0.05)
+
+
+NEAR = Section(0.0, 6.0, 2.5, 0.1, 0.1, 0.1, 0.95, 0.5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    profile=st.lists(st.floats(-2.0, 4.0, width=32), min_size=0, max_size=40),
+    first_mm=st.floats(-16.0, 10.0),
+    step_mm=st.floats(0.05, 0.4),
+    half_width_mm=st.floats(0.0, 8.0),
+)
+def test_an_odd_profile_gives_a_section_or_none_and_never_an_error(profile, first_mm, step_mm, half_width_mm):
+    position, height = first_mm + step_mm * np.arange(len(profile)), np.array(profile)
+    near = NEAR._replace(half_width_mm=half_width_mm)
+    for fit in (fit_section(position, height, half_width_mm), refit_section(position, height, near)):
+        assert fit is None or (np.isfinite(fit.residual) and fit.section.width() > 0.0)
+
+
+@pytest.mark.parametrize("height", [np.zeros(60), np.full(60, np.nan), np.ones(3)])
+def test_a_flat_undefined_or_short_profile_holds_no_bone(height):
+    position = np.linspace(-8.0, 8.0, height.size)
+    assert fit_section(position, height, 6.0) is None
+    assert refit_section(position, height, NEAR) is None
+
+
+def test_blur_keeps_the_profile_in_its_place_even_where_the_profile_is_shorter_than_the_blur_reaches():
+    whole, _ = NEAR.projected(np.linspace(-9.0, 9.0, 91))
+    part, _ = NEAR.projected(np.linspace(-0.2, 0.2, 3))
+    assert part[1] == pytest.approx(whole[45], rel=0.15)
+    assert np.ptp(part) < 0.15 * whole.max()
