@@ -8,14 +8,15 @@ from typing import get_args
 import numpy as np
 
 from accuracy_parts.cases import Row
+from accuracy_parts.pipeline import UNET
 from accuracy_parts.samples import ARTEFACTS, FAMILIES
 from accuracy_parts.table import SILENT_DICE, is_silent
 from analysis.config import PREPROCESSING, SegmentationMethod
 
 
 def variants() -> tuple[str, ...]:
-    """Every method the engine offers, and the shipped one without each preprocessing step."""
-    return (*get_args(SegmentationMethod), *(f"without {step}" for step in PREPROCESSING))
+    """Every method the engine offers, the UNet, and the shipped one without each preprocessing step."""
+    return (*get_args(SegmentationMethod), UNET, *(f"without {step}" for step in PREPROCESSING))
 
 
 def jobs(count: int, first_seed: int) -> list[tuple[str, int, str | None]]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import Literal
 
 from accuracy_parts.samples import Sample
 from analysis.acquisition.image import RadiusImage
@@ -17,14 +22,22 @@ from analysis.measurement.reference import ReferenceCurve, load_reference
 from analysis.measurement.regions import PlacedRegions, place_regions
 from analysis.results import Calibration, Laterality, QualityFinding, Severity, SourceImage
 from analysis.segmentation import ForearmAnatomy, find_forearm
+from analysis.segmentation.fusion import find_with_network
+from analysis.segmentation.network import MANIFEST, WEIGHTS, Network
+from analysis.segmentation.preprocessing import prepare
 from dicom_node.config import load_analysis_config
 
 SAID_OF_EVERY_GREY = frozenset({"bmd_uncalibrated", "morphometry_relative", "texture_not_comparable"})
 """Warnings that every uncalibrated picture gets, however well it was seen: they flag nothing here."""
 
 
+UNET = "unet"
+"""The comparator's name among the methods."""
 ENGINE_ERROR = "engine_error"
 """Stands for a refusal's code where the engine failed on a picture instead of measuring or refusing it."""
+
+
+Method = SegmentationMethod | Literal["unet"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +71,7 @@ class Outcome:
 def analyse(
     sample: Sample,
     *,
-    method: SegmentationMethod = "network",
+    method: Method = "network",
     preprocessing: Sequence[PreprocessingStep] = PREPROCESSING,
     declared: Laterality | None = None,
     measured: bool = True,
@@ -90,10 +103,11 @@ def analyse(
     return Outcome("", anatomy, placed, result, 1000 * (time.perf_counter() - started))
 
 
-def segment(
-    sample: Sample, *, method: SegmentationMethod, preprocessing: Sequence[PreprocessingStep]
-) -> ForearmAnatomy:
-    """The engine's segmentation by `method`."""
+def segment(sample: Sample, *, method: Method, preprocessing: Sequence[PreprocessingStep]) -> ForearmAnatomy:
+    """The engine's segmentation by `method`, or the same with the UNet in the shipped network's place."""
+    if method == UNET:
+        picture = prepare(sample.pixels, sample.spacing_mm, preprocessing, density=sample.density)
+        return find_with_network(sample.pixels, picture, _unet())
     return find_forearm(
         sample.pixels,
         sample.spacing_mm,
@@ -119,6 +133,17 @@ def radius_image(sample: Sample) -> RadiusImage:
         device="simulated",
         forearm_length_mm=sample.forearm_length_mm,
     )
+
+
+@cache
+def _unet() -> Network:
+    """The comparator that the shipped network's manifest names, as a network of its own."""
+    manifest = json.loads((WEIGHTS / MANIFEST).read_bytes())
+    manifest |= manifest["comparators"][UNET]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(WEIGHTS / manifest["file"], folder)
+        (Path(folder) / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+        return Network(Path(folder))
 
 
 @cache
