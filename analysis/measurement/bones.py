@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.acquisition.image import RadiusImage
-from analysis.measurement.densitometry import measure_regions, measured_region, scored
+from analysis.measurement.densitometry import (
+    PRECISION_CV_PERCENT,
+    measure_regions,
+    measured_region,
+    scored,
+)
 from analysis.measurement.edge_recovery import recovered_density, region_contents
 from analysis.measurement.reference import ReferenceCurve
 from analysis.measurement.regions import PlacedRegions, place_regions
@@ -26,13 +31,26 @@ BOTH = "both"
 class Densitometry:
     """Regions of the radius, of the other bones (``ulna``, ``both``), and remarks.
 
-    `spoiled` names the radius's regions whose numbers are withheld because metal overlaps them.
+    `spoiled` names the radius's regions whose numbers are withheld.
     """
 
     radius: Regions
     others: Mapping[str, Regions]
     spoiled: frozenset[str]
     findings: tuple[QualityFinding, ...]
+
+    def withholding(self, names: Iterable[str]) -> Densitometry:
+        """The same without the numbers of some of the radius's regions, nor of both bones there."""
+        chosen = frozenset(names)
+
+        def emptied(regions: Regions) -> Regions:
+            return {
+                name: RegionMeasurement(polygon=region.polygon) if name in chosen else region
+                for name, region in regions.items()
+            }
+
+        others = {bone: emptied(r) if bone == BOTH else r for bone, r in self.others.items()}
+        return replace(self, radius=emptied(self.radius), others=others, spoiled=self.spoiled | chosen)
 
 
 def measure_bones(
@@ -43,8 +61,11 @@ def measure_bones(
     *,
     age_years: float | None,
     sex: str | None,
+    precision: Mapping[str, float] = PRECISION_CV_PERCENT,
 ) -> Densitometry:
     """Measure both bones by the convention by which the radius's regions were placed.
+
+    Their uncertainty holds the `precision` of `analysis.measurement.densitometry.precision_cv_percent`.
 
     Numbers of a region that metal overlaps are withheld, for the bone concerned and for both together. The
     ulna is measured on calibrated pixels only.
@@ -61,7 +82,9 @@ def measure_bones(
         recovered = recovered_density(image.pixels, anatomy, image.spacing_mm)
         contents = region_contents(recovered, anatomy, placed, image.spacing_mm)
         shown = replace(image, pixels=recovered)
-        regions, findings = measure_regions(shown, clean, reference, age_years, sex, contents=contents)
+        regions, findings = measure_regions(
+            shown, clean, reference, age_years, sex, contents=contents, precision=precision
+        )
     else:
         regions, findings = measure_regions(image, clean, reference, age_years, sex)
     for name in spoiled:
@@ -73,7 +96,7 @@ def measure_bones(
     beside = place_regions(
         anatomy, image.spacing_mm, image.forearm_length_mm, bone="ulna", convention=placed.convention
     )
-    ulna, ulna_spoiled = measured_bone(image, image.spacing_mm, anatomy, beside)
+    ulna, ulna_spoiled = measured_bone(image, image.spacing_mm, anatomy, beside, precision)
     others = {
         bone: {
             name: scored(region, name, reference, age_years=age_years, sex=sex, bone=bone)
@@ -92,7 +115,11 @@ def measure_bones(
 
 
 def measured_bone(
-    image: RadiusImage, spacing_mm: tuple[float, float], anatomy: ForearmAnatomy, placed: PlacedRegions
+    image: RadiusImage,
+    spacing_mm: tuple[float, float],
+    anatomy: ForearmAnatomy,
+    placed: PlacedRegions,
+    precision: Mapping[str, float] = PRECISION_CV_PERCENT,
 ) -> tuple[dict[str, RegionMeasurement], frozenset[str]]:
     """Regions of one bone on a calibrated image, without scores.
 
@@ -109,13 +136,13 @@ def measured_bone(
     regions = {name: RegionMeasurement() for name in REGIONS}
     for name, mask in placed.masks.items():
         if name not in spoiled:
-            regions[name] = measured_region(recovered, mask, name, contents.get(name))
+            regions[name] = measured_region(recovered, mask, name, contents.get(name), precision)
         regions[name] = replace(regions[name], polygon=placed.polygons[name])
     return regions, spoiled
 
 
 def _spoiled(placed: PlacedRegions, anatomy: ForearmAnatomy) -> frozenset[str]:
-    return frozenset(name for name, mask in placed.masks.items() if (mask & anatomy.metal_mask).any())
+    return frozenset(name for name, mask in placed.masks.items() if anatomy.spoils(mask))
 
 
 def _with_outline_area(region: RegionMeasurement, image: RadiusImage, polygon: Polygon) -> RegionMeasurement:
@@ -155,8 +182,8 @@ def _metal_findings(spoiled: frozenset[str]) -> tuple[QualityFinding, ...]:
         QualityFinding(
             "artefact_metal_ulna",
             Severity.WARNING,
-            f"Metal overlaps the ulna in {_listed(spoiled)}: its numbers there, and those of both bones "
-            "together, are withheld. Scan the other arm.",
+            f"Metal or another artefact overlaps the ulna in {_listed(spoiled)}: its numbers there, and "
+            "those of both bones together, are withheld. Scan the other arm.",
         ),
     )
 

@@ -12,13 +12,15 @@ from analysis.acquisition.anchoring import anchored_image
 from analysis.acquisition.image import RadiusImage
 from analysis.config import MechanicsAssumptions, TextureEngine, TextureFamily
 from analysis.measurement.bones import measure_bones
+from analysis.measurement.densitometry import precision_cv_percent
 from analysis.measurement.density_distribution import measure_distribution
 from analysis.measurement.mechanics import Mechanics, measure_mechanics
 from analysis.measurement.morphometry import measure_morphometry
 from analysis.measurement.reference import ReferenceCurve
 from analysis.measurement.regions import PlacedRegions
 from analysis.measurement.texture import measure_texture
-from analysis.results import QualityFinding, RegionMeasurement, Severity
+from analysis.quality_control.devices import NO_DEVICES, Devices
+from analysis.results import BmdSource, QualityFinding, RegionMeasurement, Severity
 from analysis.segmentation.anatomy import ForearmAnatomy
 
 TEXTURE_REGION = "ultradistal"
@@ -56,10 +58,12 @@ def measure(
     texture_engine: TextureEngine = "numba",
     weight_kg: float | None = None,
     mechanics: MechanicsAssumptions | None = None,
+    devices: Devices = NO_DEVICES,
 ) -> Measurements:
     """Measure density, shaft geometry, texture and mechanics.
 
-    Regions that metal overlaps keep their outline and lose their numbers (``artefact_metal``).
+    Regions that metal or another artefact overlaps keep their outline and lose their numbers
+    (``artefact_metal``, ``artefact_overlay``).
 
     Parameters
     ----------
@@ -69,8 +73,13 @@ def measure(
         Body mass, which the mechanical model's load follows.
     mechanics : MechanicsAssumptions or None
         None leaves the mechanical model out.
+    devices : Devices
+        The site's own precision of this scanner, which uncertainties then hold.
     """
-    density = measure_bones(image, anatomy, placed, reference, age_years=age_years, sex=sex)
+    precision = precision_cv_percent(image.device, devices)
+    density = measure_bones(
+        image, anatomy, placed, reference, age_years=age_years, sex=sex, precision=precision
+    )
     spoiled = density.spoiled
     clean = {name: mask for name, mask in placed.masks.items() if name not in spoiled}
     # BMD is the vendor's where it printed one; all else may use greys that its numbers have brought to g/cm²
@@ -90,7 +99,10 @@ def measure(
         families=texture_families,
         engine=texture_engine,
     )
-    distribution = measure_distribution(relative, anatomy, placed, spoiled)
+    compared = _ring_findings(density.radius["one_third"], morphometry.values)
+    if any(finding.severity is Severity.ERROR for finding in compared):
+        density = density.withholding(("one_third", "total"))
+    distribution = measure_distribution(relative, anatomy, placed, density.spoiled, precision)
     deformed = _deformed(
         relative, anatomy, placed.slabs, density.radius, weight_kg=weight_kg, assumptions=mechanics
     )
@@ -100,11 +112,11 @@ def measure(
         morphometry=morphometry.values,
         texture=texture.values,
         findings=(
-            *_metal_findings(anatomy, spoiled),
+            *_metal_findings(anatomy, placed, spoiled),
             *density.findings,
             *anchoring,
             *morphometry.findings,
-            *_ring_findings(density.radius["one_third"], morphometry.values),
+            *compared,
             *texture.findings,
             *deformed.findings,
         ),
@@ -143,21 +155,27 @@ def _deformed(
     )
 
 
-def _metal_findings(anatomy: ForearmAnatomy, spoiled: frozenset[str]) -> tuple[QualityFinding, ...]:
-    if not anatomy.metal_mask.any():
-        return ()
-    if not spoiled:
-        text = "Metal lies in the image but in no region of the radius; the numbers stand."
-        return (QualityFinding("artefact_metal", Severity.WARNING, text),)
-    names = ", ".join(sorted(spoiled))
-    return (
-        QualityFinding(
-            "artefact_metal",
-            Severity.ERROR,
-            f"Metal overlaps the radius in {names}: the numbers of these regions are withheld. Scan the "
-            f"other arm.",
-        ),
-    )
+def _metal_findings(
+    anatomy: ForearmAnatomy, placed: PlacedRegions, spoiled: frozenset[str]
+) -> tuple[QualityFinding, ...]:
+    """What lies over the radius, by what it is, and which regions it costs."""
+    metal = {name for name in spoiled if (placed.masks[name] & anatomy.metal_mask).any()}
+    overlay = anatomy.artefact_mask is not None and bool(anatomy.artefact_mask[anatomy.radius_mask].any())
+    findings = []
+    for code, what, seen, names in (
+        ("artefact_metal", "Metal", bool(anatomy.metal_mask.any()), metal),
+        ("artefact_overlay", "A cast, jewellery or another limb", overlay, spoiled - metal),
+    ):
+        if names:
+            text = (
+                f"{what} overlaps the radius in {', '.join(sorted(names))}: the numbers of these regions are "
+            )
+            text += "withheld. Remove it and repeat the scan, or scan the other arm."
+            findings.append(QualityFinding(code, Severity.ERROR, text))
+        elif seen and not spoiled:
+            text = f"{what} lies in the image but over no region of the radius; the numbers stand."
+            findings.append(QualityFinding(code, Severity.WARNING, text))
+    return tuple(findings)
 
 
 def _ring_findings(

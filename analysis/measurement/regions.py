@@ -8,7 +8,7 @@ radius and ulna share their slabs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -78,7 +78,20 @@ def place_regions(
     if spacing_mm is None:
         return PlacedRegions({}, {}, {}, (), bone, convention)
     slabs = region_slabs(anatomy, forearm_length_mm, convention)
-    return place_slabs(anatomy, slabs, bone=bone, convention=convention)
+    if anatomy.styloid_seen or convention == "lunar":
+        return place_slabs(anatomy, slabs, bone=bone, convention=convention)
+    kept = {name: slab for name, slab in slabs.items() if name == "one_third"}
+    placed = place_slabs(anatomy, kept, bone=bone, convention=convention)
+    return replace(placed, findings=(*placed.findings, _UNPLACED))
+
+
+_UNPLACED = QualityFinding(
+    "region_not_placed",
+    Severity.ERROR,
+    "Ultradistal, mid and total region begin at a distance from the ulnar styloid, which lies outside of the "
+    "image: they are not measured. The shaft hardly changes along the one-third region, which is. Repeat the "
+    "scan with the whole ulna in the field.",
+)
 
 
 def place_slabs(

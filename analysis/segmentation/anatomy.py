@@ -14,6 +14,9 @@ Point = tuple[float, float]
 
 FloatArray = NDArray[np.float64]
 
+SPOILT_SHARE = 0.05
+"""Share of a region under an artefact from which its numbers are withheld (assumption)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForearmFrame:
@@ -122,3 +125,11 @@ class ForearmAnatomy:
     uncertainty: NDArray[np.float32] | None = None
     artefact_mask: NDArray[np.bool_] | None = None
     styloid_seen: bool = True
+
+    def spoils(self, region: NDArray[np.bool_]) -> bool:
+        """Whether metal touches a region, or anything else lies over more than `SPOILT_SHARE` of it."""
+        if (region & self.metal_mask).any():
+            return True
+        if self.artefact_mask is None or not region.any():
+            return False
+        return bool(self.artefact_mask[region].mean() > SPOILT_SHARE)

@@ -45,6 +45,8 @@ NARROWEST_END_MM = 4.0
 """No forearm bone ends narrower than this."""
 GUIDED_END_MM = 5.0
 """How far from where the network sees it a bone's end may lie."""
+GUIDED_SLOPE = 0.35
+"""How much a bone's end may slope otherwise than the network sees it (20 degrees)."""
 FIELD_MARGIN_MM = 1.5
 """A landmark nearer to the image's border than this may be cut off."""
 STYLOID_UNSEEN = QualityFinding(
@@ -126,7 +128,9 @@ def trace(
     surface = flank(straight, rise, ARTICULAR)
     head = flank(straight, articular_surface(straight, ulna, bones.ulna_end), SILHOUETTE)
     tip = ulnar_styloid(straight, ulna, bones.ulna_end, bones.soft, bones.radius_is_right)
-    styloid_seen = _in_field(straight, tip) and (guide is None or guide.styloid_seen)
+    head_row = float(bones.ulna_end.row)
+    outer = ulna.left if bones.radius_is_right else ulna.right
+    styloid_seen = _in_field(straight, tip) and _in_field(straight, (float(outer[int(head_row)]), head_row))
     if not styloid_seen:
         tip = (tip[0], float(_surface_middle(surface)[1][0]))
     shape = (image.shape[0], image.shape[1])
@@ -225,12 +229,13 @@ def _bones(image: FloatArray, spacing_mm: tuple[float, float], lie: Lie, guide: 
 def _guided_ends(
     straight: StraightImage, bones: tuple[BoneTrack, BoneTrack], soft: FloatArray, guide: Guide
 ) -> tuple[DistalEnd, DistalEnd]:
-    """Distal ends within `GUIDED_END_MM` of the network's; the network's own where no joint gap is seen."""
+    """Distal ends near the network's; the network's own where no joint gap is seen there."""
     maps = (guide.ulna, guide.radius) if guide.radius_is_right else (guide.radius, guide.ulna)
     ends = []
     for bone, probability in zip(bones, maps, strict=True):
         seen = expected_end(straight, guide.straightened(probability, straight), bone.centre)
-        if seen is None:
+        cut_off = probability is guide.radius and seen and not _in_field(straight, (seen.column, seen.row))
+        if seen is None or cut_off:
             raise RejectedInput(
                 "distal_end_not_found",
                 "The distal end of a forearm bone is not seen. Repeat the scan so that it starts distal to "
@@ -238,7 +243,8 @@ def _guided_ends(
             )
         reach = GUIDED_END_MM / straight.step
         rows = max(0, int(seen.row - reach)), min(straight.values.shape[0] - 1, int(seen.row + reach))
-        ends.append(distal_end(straight, bone, soft, rows, FAINT_DROP) or seen)
+        end = distal_end(straight, bone, soft, rows, FAINT_DROP)
+        ends.append(seen if end is None or abs(end.slope - seen.slope) > GUIDED_SLOPE else end)
     return ends[0], ends[1]
 
 

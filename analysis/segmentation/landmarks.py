@@ -28,6 +28,8 @@ SOFT_TISSUE_MM = 8.0
 """Length along the forearm over which the soft tissue's level hardly changes."""
 SURFACE_BANDS_MM = (5.0, 2.5)
 """Half width of the band around the bone's distal line in which its surface is sought, first and last."""
+NARROWEST_CORE = 5
+"""Columns of a surface's core that make a straight line."""
 SURFACE_CORE = 0.7
 """Part of the surface, from its middle, whose straight line decides where its ends are: carpal bones overlap
 those."""
@@ -130,7 +132,7 @@ def expected_end(image: StraightImage, bone: FloatArray, column: FloatArray) -> 
     inside = bone[:, columns] > 0.5
     top = inside.argmax(axis=0)[inside.any(axis=0)]
     slope = float(np.polyfit(columns[inside.any(axis=0)], top, 1)[0]) if top.size > 2 else 0.0
-    return DistalEnd(float(row), middle, slope, FAINT_DROP)
+    return DistalEnd(float(row), middle, slope, SMALLEST_DROP)
 
 
 def _within(column: FloatArray, columns: int) -> NDArray[np.intp]:
@@ -216,6 +218,8 @@ def articular_surface(image: StraightImage, bone: BoneTrack, end: DistalEnd) -> 
     columns, rows = _steepest(rise, bone, end, SURFACE_BANDS_MM[0] / image.step)
     middle = (columns[0] + columns[-1]) / 2
     core = np.abs(columns - middle) <= SURFACE_CORE * (columns[-1] - columns[0]) / 2
+    if np.count_nonzero(core) < NARROWEST_CORE:
+        return columns, rows
     slope = float(np.median(np.gradient(ndimage.gaussian_filter1d(rows[core], 3.0))))
     row = float(np.median(rows[core] - slope * (columns[core] - middle)))
     return _steepest(rise, bone, DistalEnd(row, middle, slope, end.drop), SURFACE_BANDS_MM[1] / image.step)

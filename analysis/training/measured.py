@@ -29,7 +29,7 @@ def measure_subject(
     phantom = render(subject, draw_acquisition(rng), seed=int(rng.integers(2**31)))
     image = _as_image(phantom, subject.forearm_length_mm + RULER_SD_MM * float(rng.standard_normal()))
     try:
-        anatomy = find_forearm(image.pixels, image.spacing_mm)
+        anatomy = find_forearm(image.pixels, image.spacing_mm, density=image.density)
     except RejectedInput:
         return None
     placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
