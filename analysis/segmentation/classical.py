@@ -244,7 +244,9 @@ def _guided_ends(
         reach = GUIDED_END_MM / straight.step
         rows = max(0, int(seen.row - reach)), min(straight.values.shape[0] - 1, int(seen.row + reach))
         end = distal_end(straight, bone, soft, rows, FAINT_DROP)
-        ends.append(seen if end is None or abs(end.slope - seen.slope) > GUIDED_SLOPE else end)
+        # the ulna's styloid process slants the network's line
+        slanted = probability is guide.radius and end and abs(end.slope - seen.slope) > GUIDED_SLOPE
+        ends.append(seen if end is None or slanted else end)
     return ends[0], ends[1]
 
 
