@@ -56,6 +56,16 @@ class Outcome:
     measured: Measurements | None = None
     milliseconds: float = 0.0
 
+    def with_header(self, declared: Laterality) -> Outcome:
+        """The same, once the header's side was compared with the picture's."""
+        if self.anatomy is None:
+            return self
+        try:
+            check_side(self.anatomy, declared, "palm_down")
+        except RejectedInput as refusal:
+            return Outcome(refusal.code, milliseconds=self.milliseconds)
+        return self
+
     @property
     def flags(self) -> tuple[str, ...]:
         """Codes of all warnings and errors about the picture, and of a refusal: such a case is *flagged*."""
@@ -73,24 +83,21 @@ def analyse(
     *,
     method: Method = "network",
     preprocessing: Sequence[PreprocessingStep] = PREPROCESSING,
-    declared: Laterality | None = None,
     measured: bool = True,
 ) -> Outcome:
     """Find the bones, check the side, place the regions, measure.
 
     Parameters
     ----------
-    declared : Laterality, optional
-        What the header says; the truth if not given.
     measured : bool
-        False stops after the side was checked.
+        False stops before the side is checked, see `Outcome.with_header`.
     """
     image, started = radius_image(sample), time.perf_counter()
     try:
         anatomy = segment(sample, method=method, preprocessing=preprocessing)
-        check_side(anatomy, declared or sample.laterality, "palm_down")
         if not measured:
             return Outcome("", anatomy, milliseconds=1000 * (time.perf_counter() - started))
+        check_side(anatomy, sample.laterality, "palm_down")
         placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
         # the variogram alone: texture has its own part
         result = measure(
