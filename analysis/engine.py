@@ -119,6 +119,7 @@ def analyze(
         texture_engine=config.texture_engine,
         weight_kg=context.weight_kg,
         mechanics=config.mechanics,
+        devices=devices,
     )
     if image.peripheral:
         measured = without_own_scores(measured)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.acquisition.image import RadiusImage, VendorRegion
 from analysis.measurement.edge_recovery import Content
 from analysis.measurement.reference import ReferenceCurve
+from analysis.quality_control.devices import Devices
 from analysis.results import (
     REGIONS,
     BmdSource,
@@ -45,6 +46,7 @@ def measure_regions(
     sex: str | None,
     *,
     contents: Mapping[str, Content] | None = None,
+    precision: Mapping[str, float] = PRECISION_CV_PERCENT,
 ) -> tuple[dict[str, RegionMeasurement], tuple[QualityFinding, ...]]:
     """Densitometry of the radius regions.
 
@@ -65,6 +67,8 @@ def measure_regions(
     contents : Mapping[str, Content], optional
         Mineral and area by outline, from `analysis.measurement.edge_recovery.region_contents`; without them
         the pixels of the masks count.
+    precision : Mapping[str, float]
+        From `precision_cv_percent`.
 
     Returns
     -------
@@ -78,7 +82,8 @@ def measure_regions(
     findings: list[QualityFinding] = []
     for name, mask in masks.items():
         if image.density:
-            plain = measured_region(image, mask, name, contents.get(name) if contents else None)
+            content = contents.get(name) if contents else None
+            plain = measured_region(image, mask, name, content, precision)
             regions[name] = scored(plain, name, reference, age_years=age_years, sex=sex)
         elif image.vendor is None:
             regions[name] = RegionMeasurement(area_cm2=_area_cm2(image, mask))
@@ -91,8 +96,18 @@ def measure_regions(
     return regions, tuple(findings)
 
 
+def precision_cv_percent(device: str, devices: Devices) -> Mapping[str, float]:
+    """Precision by region: the site's own study of the device, else the published one of the technique."""
+    own = {name: found for name in REGIONS if (found := devices.precision(device, name)) is not None}
+    return {**PRECISION_CV_PERCENT, **{name: found.rms_cv_percent for name, found in own.items()}}
+
+
 def measured_region(
-    image: RadiusImage, mask: Mask, name: str, content: Content | None = None
+    image: RadiusImage,
+    mask: Mask,
+    name: str,
+    content: Content | None = None,
+    precision: Mapping[str, float] = PRECISION_CV_PERCENT,
 ) -> RegionMeasurement:
     """BMD, BMC and area of one region of a calibrated image, without scores."""
     if content is None:
@@ -101,11 +116,11 @@ def measured_region(
     else:
         bmd, area, bmc = content.bmc_g / content.area_cm2, content.area_cm2, content.bmc_g
     # total is made of the others: not more precise than the least precise of them is a safe assumption
-    precision = PRECISION_CV_PERCENT.get(name, max(PRECISION_CV_PERCENT.values()))
+    precision_cv = precision.get(name, max(precision.values()))
     return RegionMeasurement(
         bmd_g_cm2=bmd,
         bmd_source=BmdSource.PIXELS,
-        bmd_uncertainty_g_cm2=bmd_uncertainty(image.pixels, mask, precision),
+        bmd_uncertainty_g_cm2=bmd_uncertainty(image.pixels, mask, precision_cv),
         bmc_g=bmc,
         area_cm2=area,
     )
@@ -138,8 +153,9 @@ def bmd_uncertainty(density: NDArray[np.float32], mask: Mask, precision_cv_perce
       Vision and Image Understanding 1996;64:300-302) inside the region;
     - outline: known to one pixel, uniformly (SD 1/√12 pixel), times the change of mean BMD per pixel,
       measured by eroding and dilating the mask by one pixel;
-    - what one image cannot show: repositioning and smooth soft-tissue errors, as the published precision of
-      the technique. On a phantom scanned 30 times these smooth errors were ten times the pixel noise.
+    - what one image cannot show: repositioning and smooth soft-tissue errors, as the precision of the
+      technique (`precision_cv_percent`). On a phantom scanned 30 times these smooth errors were ten times
+      the pixel noise.
 
     Returns
     -------

@@ -94,7 +94,11 @@ class Distribution:
 
 
 def measure_distribution(
-    image: RadiusImage, anatomy: ForearmAnatomy, placed: PlacedRegions, spoiled: frozenset[str] = frozenset()
+    image: RadiusImage,
+    anatomy: ForearmAnatomy,
+    placed: PlacedRegions,
+    spoiled: frozenset[str] = frozenset(),
+    precision: Mapping[str, float] = PRECISION_CV_PERCENT,
 ) -> Distribution:
     """Describe how density is spread within every region of the radius.
 
@@ -105,12 +109,14 @@ def measure_distribution(
         measured.
     spoiled : frozenset of str
         Regions that an artefact overlaps; they are left out.
+    precision : Mapping[str, float]
+        From `analysis.measurement.densitometry.precision_cv_percent`.
 
     Notes
     -----
     The soft-tissue offset is subtracted; mineral that blur carried out of the bone is not put back, since
     that would distort the rim. The uncertainty is how far a value moves when the region slides along the
-    forearm by `PLACEMENT_SD_MM` and the outline moves by `OUTLINE_SD_MM`, and for densities the published
+    forearm by `PLACEMENT_SD_MM` and the outline moves by `OUTLINE_SD_MM`, and for densities the
     precision of the technique, in quadrature.
     """
     if not image.density or image.spacing_mm is None:
@@ -126,9 +132,9 @@ def measure_distribution(
         values |= {f"{region}_{name}": value for name, value in found.items()}
         spread = _spread(partial(_described, field, region), slab)
         for name, sd in spread.items():
-            precision = abs(found[name] or 0.0) * PRECISION_CV_PERCENT[region] / 100
+            again = abs(found[name] or 0.0) * precision[region] / 100
             is_density = CATALOGUE[f"{region}_{name}"].unit == "g/cm2"
-            uncertainty[f"{region}_{name}"] = math.hypot(sd, precision) if is_density else sd
+            uncertainty[f"{region}_{name}"] = math.hypot(sd, again) if is_density else sd
     return Distribution(values, uncertainty)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from analysis.measurement.densitometry import PRECISION_CV_PERCENT
+from analysis.measurement.densitometry import precision_cv_percent
 from analysis.quality_control.devices import NO_DEVICES, CrossCalibration, Devices
 from analysis.quality_control.precision import LSC_FACTOR
 from analysis.results import (
@@ -32,8 +32,7 @@ def least_significant_change_percent(
 
     From the site's own precision study of the device, else from the published precision of one device.
     """
-    own = devices.precision(device, region)
-    precision = PRECISION_CV_PERCENT.get(region) if own is None else own.rms_cv_percent
+    precision = precision_cv_percent(device, devices).get(region)
     return precision * LSC_FACTOR if precision is not None else None
 
 

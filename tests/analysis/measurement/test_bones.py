@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from straight_forearm import (
 )
 
 from analysis.measurement.bones import Densitometry, measure_bones
+from analysis.measurement.densitometry import PRECISION_CV_PERCENT, precision_cv_percent
 from analysis.measurement.reference import load_reference
 from analysis.measurement.regions import PARTS, place_regions
+from analysis.quality_control.devices import NO_DEVICES, Device, Devices, Precision
 from analysis.results import REGIONS
 
 SHIPPED = Path(__file__).parents[3] / "conf" / "reference"
@@ -154,3 +157,34 @@ def test_a_reference_of_both_bones_scores_both_bones_only() -> None:
 
 def test_a_picture_without_calibration_has_no_ulna() -> None:
     assert measured(density=False).others == {}
+
+
+def test_the_sites_own_precision_is_part_of_the_uncertainty_of_the_region_that_it_was_studied_on() -> None:
+    study = Precision(0.02, 4.0, 30, date(2026, 1, 5), "30 patients, twice")
+    site = Devices(entries=(Device("Test", precision={"one_third": study}),))
+    image, anatomy = straight_forearm()
+    placed = place_regions(anatomy, image.spacing_mm, LENGTH_MM)
+    curve = load_reference(SHIPPED / "iscd-atlas-female.csv")
+    own, published = (
+        measure_bones(
+            image,
+            anatomy,
+            placed,
+            curve,
+            age_years=66.0,
+            sex="F",
+            precision=precision_cv_percent(image.device, devices),
+        )
+        for devices in (site, NO_DEVICES)
+    )
+    for before, after in ((published.radius, own.radius), (published.others["ulna"], own.others["ulna"])):
+        variance = [regions["one_third"].bmd_uncertainty_g_cm2 ** 2 for regions in (before, after)]
+        more = (4.0**2 - PRECISION_CV_PERCENT["one_third"] ** 2) / 100**2
+        assert variance[1] - variance[0] == pytest.approx(more * after["one_third"].bmd_g_cm2 ** 2, rel=0.01)
+        assert after["mid"] == before["mid"]
+
+
+def test_another_scanners_precision_is_not_used() -> None:
+    study = Precision(0.02, 4.0, 30, date(2026, 1, 5), "30 patients, twice")
+    site = Devices(entries=(Device("Another", precision={"one_third": study}),))
+    assert precision_cv_percent("Test", site) == PRECISION_CV_PERCENT

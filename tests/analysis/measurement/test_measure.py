@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from analysis.measurement.measure import measure
 from analysis.measurement.reference import load_reference
 from analysis.measurement.regions import place_regions
-from analysis.results import REGIONS
+from analysis.results import REGIONS, BmdSource, RegionMeasurement
 from analysis.segmentation import find_forearm
+from analysis.segmentation.outline import as_polygon
 
 REFERENCE = Path(__file__).parents[3] / "conf" / "reference" / "iscd-atlas-female.csv"
 
@@ -97,3 +99,49 @@ def test_metal_withholds_the_numbers_of_the_regions_it_overlaps(scan, measured):
     finding = next(f for f in measurements.findings if f.code == "artefact_metal")
     assert "ultradistal" in finding.message
     assert finding.severity == "error"
+
+
+def widened(anatomy, px):
+    """The same anatomy with the radius's outline `px` too far out on either side."""
+    outline = np.array(anatomy.radius_outline)
+    middle = outline[:, 0].mean()
+    outline[:, 0] += np.where(outline[:, 0] > middle, px, -px)
+    inside = ndimage.maximum_filter(anatomy.radius_mask, size=(1, 2 * round(px) + 1))
+    return replace(anatomy, radius_mask=inside & ~anatomy.ulna_mask, radius_outline=as_polygon(outline))
+
+
+@pytest.fixture(scope="module")
+def with_wrong_outline(scan, as_image):
+    """Measurements of one upright scan whose outline lies `px` too far out."""
+    phantom = scan(1, tilt_degrees=0.0)
+    reference = load_reference(REFERENCE)
+
+    def measurements(px):
+        image = as_image(phantom)
+        anatomy = widened(find_forearm(image.pixels, image.spacing_mm, method="classical"), px)
+        placed = place_regions(anatomy, image.spacing_mm, image.forearm_length_mm)
+        return measure(image, anatomy, placed, reference, age_years=65.0, sex="F", texture_families=())
+
+    return measurements
+
+
+def of_estimates(measurements):
+    return [f.severity for f in measurements.findings if f.code == "one_third_estimates_differ"]
+
+
+def test_an_outline_a_little_off_is_remarked_on_and_the_number_stands(with_wrong_outline):
+    measurements = with_wrong_outline(0.4)
+    assert of_estimates(measurements) == ["warning"]
+    assert measurements.regions["one_third"].bmd_g_cm2 is not None
+
+
+def test_one_third_bmd_is_withheld_where_its_two_estimates_contradict_each_other(with_wrong_outline):
+    measurements = with_wrong_outline(2.0)
+    assert of_estimates(measurements) == ["error"]
+    for regions in (measurements.regions, measurements.other_bones["both"]):
+        for name in ("one_third", "total"):
+            assert regions[name] == RegionMeasurement(polygon=regions[name].polygon)
+        assert regions["ultradistal"].bmd_source is BmdSource.PIXELS
+    assert measurements.regions["one_third"].polygon
+    assert measurements.other_bones["ulna"]["one_third"].bmd_g_cm2 is not None
+    assert not any(name.startswith("one_third") for name in measurements.density_distribution)
