@@ -17,8 +17,9 @@ HALO_MM = 1.2
 """How far outside of the outline the scanner's blur carries mineral: three standard deviations of 0.4 mm."""
 BESIDE_MM = (2.0, 4.0)
 """Distance from the bone of the soft tissue that gives the offset."""
-OFFSET_STEP_MM = 10.0
-"""Length of forearm over which one offset is taken."""
+OFFSET_STEP_MM = 20.0
+"""Length of forearm over which one offset is taken: with half of it the ultradistal BMD of both simulated
+families repeats a fifth worse, and no region is more accurate."""
 FEWEST_PX = 20
 
 
