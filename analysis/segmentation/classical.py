@@ -82,15 +82,25 @@ def find_by_edges(picture: Prepared) -> ForearmAnatomy:
     best = max(fits, key=lambda fit: fit.confidence, default=None)
     if best is None:
         raise refusals[0]
-    if best.confidence < LEAST_CONFIDENCE:
-        reasons = "; ".join(finding.message for finding in best.findings) or "edges are too faint"
+    require_confidence(best, LEAST_CONFIDENCE)
+    return best
+
+
+def require_confidence(anatomy: ForearmAnatomy, least: float) -> None:
+    """Refuse what does not look like a forearm.
+
+    Raises
+    ------
+    RejectedInput
+        ``radius_not_found`` if the anatomy's confidence is below `least`, with the reasons and the cure.
+    """
+    if anatomy.confidence < least:
+        reasons = "; ".join(finding.message for finding in anatomy.findings) or "edges are too faint"
         raise RejectedInput(
             "radius_not_found",
             f"No plausible radius was found ({reasons}). Send a forearm scan that shows both bones and the "
-            f"wrist, "
-            "upright within 20 degrees.",
+            "wrist, upright within 20 degrees.",
         )
-    return best
 
 
 def trace(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.errors import RejectedInput
 from analysis.results import QualityFinding, SegmentationQuality, Severity
 from analysis.segmentation.anatomy import FloatArray, ForearmAnatomy, Point
-from analysis.segmentation.classical import SURE, find_by_edges, trace
+from analysis.segmentation.classical import SURE, find_by_edges, require_confidence, trace
 from analysis.segmentation.guide import LANDMARK_SEEN, SEEN, Guide, guide_from
 from analysis.segmentation.network import Belief, Network
 from analysis.segmentation.preprocessing import Prepared
@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 LANDMARKS_COMPARED = {"end_plate_middle": "end_plate", "ulnar_styloid": "ulnar_styloid"}
 """The network's name of a landmark, and the anatomy's."""
 CERTAIN = 0.9
+IMPOSSIBLE = 0.02
+"""Confidence of an anatomy with a measure outside all limits; artefacts that only disturb leave more. Of 155
+simulated scans, two thirds of them spoilt, five had less, all with a wrong outline."""
 COVERED = 0.02
 """Share of a bone under an artefact from which its edges may mislead."""
 LANDMARKS_APART_MM = 5.0
@@ -84,9 +87,12 @@ def find_with_network(pixels: NDArray[np.floating], picture: Prepared, network: 
     Raises
     ------
     RejectedInput
-        What `segment` raises, and ``segmentation_uncertain`` if the outline is probably wrong.
+        What `segment` raises, ``radius_not_found`` if the outline is no forearm's, and
+        ``segmentation_uncertain`` if it is probably wrong.
     """
     found = segment(pixels, picture, network)
+    if found.anatomy.styloid_seen:  # a cut-off ulna alone makes an anatomy look impossible
+        require_confidence(found.anatomy, IMPOSSIBLE)
     model = shipped_quality_model()
     evidence = found.evidence()
     score = model.score(evidence)

@@ -28,6 +28,8 @@ FEATURES = (
     "landmarks_apart_mm",
 )
 """Evidence behind the score, see `Evidence`."""
+SIGNS = (-1, -1, -1, 1, -1, -1, -1, -1)
+"""Whether more of each entry of `Evidence.vector` speaks for a good outline or against it."""
 
 
 @dataclass(frozen=True, slots=True)

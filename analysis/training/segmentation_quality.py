@@ -22,7 +22,7 @@ from analysis.errors import RejectedInput
 from analysis.segmentation.fusion import segment
 from analysis.segmentation.network import Network, shipped_network
 from analysis.segmentation.preprocessing import prepare
-from analysis.segmentation.quality import COEFFICIENTS, FEATURES, GOOD_DICE, dice
+from analysis.segmentation.quality import COEFFICIENTS, FEATURES, GOOD_DICE, SIGNS, dice
 from analysis.simulation import draw_acquisition, draw_subject, render
 from analysis.training.spoiling import Scan, displayed, spoiled
 
@@ -75,8 +75,8 @@ def fit(cases: list[Case]) -> dict[str, Any]:
     evidence = np.array([case.evidence for case in cases])
     good = np.array([case.dice >= GOOD_DICE for case in cases])
     confidence = np.array([[case.edge_confidence] for case in cases])
-    weights, intercept = _logistic(evidence, good)
-    edge_weights, edge_intercept = _logistic(confidence, good)
+    weights, intercept = _logistic(evidence, good, SIGNS)
+    edge_weights, edge_intercept = _logistic(confidence, good, (1,))
     logit = evidence @ weights + intercept
     clean = np.array([not case.spoiled for case in cases])
     above_wrong = float(logit[~good].max()) + 0.25
@@ -98,14 +98,31 @@ def fit(cases: list[Case]) -> dict[str, Any]:
     }
 
 
-def _logistic(values: NDArray[np.float64], good: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
-    """Weights and intercept on the original scales of `values`."""
-    from sklearn.linear_model import LogisticRegression
+def _logistic(
+    values: NDArray[np.float64], good: NDArray[np.bool_], signs: tuple[int, ...]
+) -> tuple[NDArray[np.float64], float]:
+    """Weights and intercept on the original scales of `values`; no weight against its sign.
+
+    Evidence hangs together, and of a few hundred scans a free fit would let more doubt speak for an outline.
+    """
+    from scipy.optimize import minimize
 
     mean, spread = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-6)
-    model = LogisticRegression(C=PENALTY).fit((values - mean) / spread, good)
-    weights = model.coef_[0] / spread
-    return weights, float(model.intercept_[0] - weights @ mean)
+    design = (values - mean) / spread
+    outcome = np.where(good, 1.0, -1.0)
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margin = outcome * (design @ parameters[1:] + parameters[0])
+        residual = -outcome / (1.0 + np.exp(margin))
+        gradient = np.concatenate([[residual.sum()], design.T @ residual + PENALTY * parameters[1:]])
+        return float(
+            np.logaddexp(0.0, -margin).sum() + PENALTY / 2 * parameters[1:] @ parameters[1:]
+        ), gradient
+
+    bounds = [(None, None), *((0.0, None) if sign > 0 else (None, 0.0) for sign in signs)]
+    found = minimize(loss, np.zeros(len(bounds)), jac=True, bounds=bounds, method="L-BFGS-B").x
+    weights = found[1:] / spread
+    return weights, float(found[0] - weights @ mean)
 
 
 def main() -> None:
