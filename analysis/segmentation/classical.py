@@ -153,7 +153,7 @@ def trace(
     end_plate = _to_image(straight, *_surface_middle(surface))[0]
     confidence, findings = judge(
         radius_width=radius.width * STEP_MM,
-        ulna_width=ulna.width * STEP_MM,
+        ulna_width=ulna.width * STEP_MM if styloid_seen else None,
         end_row=int(bones.radius_end.row),
         step=STEP_MM,
         strength=min(radius.strength, ulna.strength),

@@ -24,7 +24,7 @@ CONFIDENT = 0.6
 def judge(
     *,
     radius_width: FloatArray,
-    ulna_width: FloatArray,
+    ulna_width: FloatArray | None,
     end_row: int,
     step: float,
     strength: float,
@@ -37,7 +37,7 @@ def judge(
     Parameters
     ----------
     radius_width, ulna_width : ndarray
-        Width (mm) per row, distal to proximal.
+        Width (mm) per row, distal to proximal; None for an ulna that leaves the field.
     end_row : int
         Row of the radius's distal end.
     step : float
@@ -48,18 +48,19 @@ def judge(
     near, far = end_row + round(6.0 / step), end_row + round(45.0 / step)
     shaft = float(np.median(radius_width[far:])) if far < radius_width.size else float(radius_width[-1])
     distal = float(np.median(radius_width[near : near + round(6.0 / step)]))
-    ulna = float(np.median(ulna_width[near : near + round(6.0 / step)]))
-    checks = (
+    checks = [
         ("the radius shaft is {:.1f} mm wide", shaft, SHAFT_WIDTH_MM),
         ("the radius is {:.2f} times as wide distally as at its shaft", distal / max(shaft, 1e-6), FLARE),
-        ("the radius ends {:.2f} times as wide as the ulna", distal / max(ulna, 1e-6), RADIUS_TO_ULNA),
         (
             "the end plate lies {:.1f} mm proximal to the ulnar styloid",
             end_plate_to_styloid_mm,
             END_PLATE_TO_STYLOID_MM,
         ),
         ("the forearm is tilted by {:.0f} degrees", tilt_degrees, TILT_DEGREES),
-    )
+    ]
+    if ulna_width is not None:
+        ulna = max(float(np.median(ulna_width[near : near + round(6.0 / step)])), 1e-6)
+        checks.append(("the radius ends {:.2f} times as wide as the ulna", distal / ulna, RADIUS_TO_ULNA))
     confidence = _rising(strength, STRENGTH) * _rising(drop, DROP)
     findings = []
     for text, value, limits in checks:
