@@ -59,7 +59,7 @@ def judge(
         ("the forearm is tilted by {:.0f} degrees", tilt_degrees, TILT_DEGREES),
     ]
     if ulna_width is not None:
-        ulna = max(float(np.median(ulna_width[near : near + round(6.0 / step)])), 1e-6)
+        ulna = max(float(np.median(ulna_width[near : near + round(6.0 / step)])), 0.1)
         checks.append(("the radius ends {:.2f} times as wide as the ulna", distal / ulna, RADIUS_TO_ULNA))
     confidence = _rising(strength, STRENGTH) * _rising(drop, DROP)
     findings = []

@@ -30,7 +30,8 @@ def ulnar_styloid(
     The styloid stands on the side of the ulnar head away from the radius. Each column of that side is walked
     distally from the head until contrast falls under `LEVEL` of the head's; the most distal such point that
     neighbouring columns confirm is the tip. The tissue beyond the tip is judged per column, because carpal
-    bones and the thicker heel of the hand follow closely.
+    bones and the thicker heel of the hand follow closely. Of an ulna that ends outside of the image its outer
+    edge is returned, which lies outside as well.
 
     Parameters
     ----------
@@ -41,6 +42,9 @@ def ulnar_styloid(
     """
     per_mm = 1.0 / image.step
     columns = _outer_columns(image, ulna, end, radius_is_right)
+    if columns.size == 0:
+        outer = ulna.left if radius_is_right else ulna.right
+        return float(outer[int(end.row)]), float(end.row)
     start = int(end.row) + round(START_MM * per_mm)
     rows = np.arange(start, max(0, start - round((START_MM + REACH_MM) * per_mm)), -1)
     walk = ndimage.gaussian_filter(image.values, SMOOTHING_MM * per_mm)[np.ix_(rows, columns)]

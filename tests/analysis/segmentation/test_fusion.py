@@ -148,6 +148,13 @@ def test_an_ulna_outside_of_the_field_leaves_the_radius_to_be_seen():
     assert dice(anatomy.radius_mask, phantom.truth.radius_mask) > 0.95
 
 
+@pytest.mark.parametrize("seed", [1503700, 1503710])
+def test_an_ulna_whose_end_is_cut_away_never_stops_the_engine(seed):
+    phantom = render_voxel(draw_voxel_case(np.random.default_rng([seed, 42]), artefact="crop_ulna"))
+    with pytest.raises(RejectedInput, match="shows both bones and the wrist"):
+        find_forearm(phantom.pixels, phantom.spacing_mm, density=True)
+
+
 GOOD = Evidence(0.99, 0.98, 0.99, 1.0, 1.0, 0.02, 0.0, 0.5)
 
 
