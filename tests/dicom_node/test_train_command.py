@@ -38,6 +38,7 @@ def test_processes_that_cannot_share_a_batch_are_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # 1400 scans are drawn and measured
 def test_the_command_writes_the_same_bytes_whatever_the_number_of_processes(tmp_path: Path) -> None:
     for processes in ("1", "2"):
         out = str(tmp_path / processes)
