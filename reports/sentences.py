@@ -150,7 +150,7 @@ def shape_sentences(analysis: StudyAnalysis, only: Collection[str] | None = None
     sentences = []
     for what, values, concepts in told:
         parts = [
-            f"{_within_sentence(concept.meaning)} {number_text(value, unit)} {_unit_text(unit)}".rstrip()
+            f"{_within_sentence(concept.meaning)} {_with_error(analysis, key, value, unit)}"
             for key, (concept, unit) in concepts.items()
             if (only is None or key in only) and (value := values.get(key)) is not None
         ]
@@ -159,8 +159,11 @@ def shape_sentences(analysis: StudyAnalysis, only: Collection[str] | None = None
     return sentences
 
 
-def _unit_text(unit: Code) -> str:
-    return UNITS.get(unit.value, unit.value)
+def _with_error(analysis: StudyAnalysis, key: str, value: float, unit: Code) -> str:
+    """The value with one standard deviation where one is known, and its unit."""
+    spread = analysis.uncertainty.get(key)
+    error = "" if spread is None else f" ± {number_text(spread, unit)}"
+    return f"{number_text(value, unit)}{error} {UNITS.get(unit.value, unit.value)}".rstrip()
 
 
 def _within_sentence(meaning: str) -> str:

@@ -125,3 +125,10 @@ def test_abbreviations_keep_their_capitals_and_units_are_written_as_people_do() 
     shape = {"one_third_inertia_mm4": 637.2, "cortical_index": 0.387, "radial_inclination_deg": 21.3}
     text = as_text(report(make_analysis(morphometry=shape)))
     assert "Shape of the radius: radial inclination 21.3 °, cortical index 0.387, CSMI 1/3 637 mm⁴" in text
+
+
+def test_a_shape_is_told_with_its_standard_deviation_where_one_is_known() -> None:
+    shape = {"cortical_thickness_mm": 2.2149, "shaft_bow_mm": 0.34}
+    told = make_analysis(morphometry=shape, uncertainty={"cortical_thickness_mm": 0.0512})
+    text = as_text(report(told))
+    assert "Shape of the radius: cortical thickness 2.21 ± 0.05 mm, shaft bow 0.34 mm" in text
