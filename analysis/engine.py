@@ -22,7 +22,7 @@ from analysis.explanation import contributions, driver_map
 from analysis.identity import analysis_identity
 from analysis.measurement.longitudinal import changes
 from analysis.measurement.measure import Measurements, measure
-from analysis.measurement.reference import load_reference
+from analysis.measurement.reference import ReferenceCurve, load_reference
 from analysis.measurement.regions import PlacedRegions, place_regions
 from analysis.peripheral import without_own_scores, without_scores
 from analysis.prior_images import CurrentScan, with_same_regions
@@ -108,21 +108,7 @@ def analyze(
     placed = place_regions(
         anatomy, image.spacing_mm, image.forearm_length_mm, convention=config.roi_convention
     )
-    measured = measure(
-        image,
-        anatomy,
-        placed,
-        reference,
-        age_years=context.age_years,
-        sex=context.sex,
-        texture_families=config.texture_families,
-        texture_engine=config.texture_engine,
-        weight_kg=context.weight_kg,
-        mechanics=config.mechanics,
-        devices=devices,
-    )
-    if image.peripheral:
-        measured = without_own_scores(measured)
+    measured = _measured(image, anatomy, placed, reference, context=context, config=config, devices=devices)
     judged = without_scores(measured.regions) if image.peripheral else measured.regions
     past, method = with_same_regions(
         image.comparable_history(history),
@@ -151,14 +137,11 @@ def analyze(
         device=image.device,
         source=image.source,
         reference=reference.identity,
-        regions=MappingProxyType(_on_source_grid(measured.regions, image.origin)),
+        regions=_on_source_grid(measured.regions, image.origin),
         morphometry=MappingProxyType(dict(measured.morphometry)),
         texture=MappingProxyType(dict(measured.texture)),
         other_bones=MappingProxyType(
-            {
-                bone: MappingProxyType(_on_source_grid(regions, image.origin))
-                for bone, regions in measured.other_bones.items()
-            }
+            {bone: _on_source_grid(regions, image.origin) for bone, regions in measured.other_bones.items()}
         ),
         density_distribution=MappingProxyType(dict(measured.density_distribution)),
         mechanics=MappingProxyType(dict(measured.mechanics)),
@@ -181,6 +164,33 @@ def analyze(
         context=MappingProxyType({**provenance, **image.context}),
         evidence=_evidence(image, anatomy, placed, measured, prediction),
     )
+
+
+def _measured(
+    image: RadiusImage,
+    anatomy: ForearmAnatomy,
+    placed: PlacedRegions,
+    reference: ReferenceCurve,
+    *,
+    context: ClinicalContext,
+    config: AnalysisConfig,
+    devices: Devices,
+) -> Measurements:
+    """All measurements by the site's settings; of a peripheral densitometer without our own scores."""
+    measured = measure(
+        image,
+        anatomy,
+        placed,
+        reference,
+        age_years=context.age_years,
+        sex=context.sex,
+        texture_families=config.texture_families,
+        texture_engine=config.texture_engine,
+        weight_kg=context.weight_kg,
+        mechanics=config.mechanics,
+        devices=devices,
+    )
+    return without_own_scores(measured) if image.peripheral else measured
 
 
 def _seen(
@@ -252,10 +262,10 @@ def _refused(datasets: Sequence[Dataset], identity: str, refusal: RejectedInput)
 
 def _on_source_grid(
     regions: Mapping[str, RegionMeasurement], origin: tuple[int, int]
-) -> dict[str, RegionMeasurement]:
-    return {
-        name: replace(region, polygon=_shifted(region.polygon, origin)) for name, region in regions.items()
-    }
+) -> Mapping[str, RegionMeasurement]:
+    return MappingProxyType(
+        {name: replace(region, polygon=_shifted(region.polygon, origin)) for name, region in regions.items()}
+    )
 
 
 def _shifted(polygon: Polygon, origin: tuple[int, int]) -> Polygon:
