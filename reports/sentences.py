@@ -19,7 +19,7 @@ from analysis.results import (
     StudyAnalysis,
 )
 from reports import codes as coded
-from reports.numbers import number_text, percent_text, rounded
+from reports.numbers import decimals_of, number_text, percent_text, rounded
 from reports.texture import TEXTURE, coded_texture
 
 CALIBRATIONS = {
@@ -162,7 +162,7 @@ def shape_sentences(analysis: StudyAnalysis, only: Collection[str] | None = None
 def _with_error(analysis: StudyAnalysis, key: str, value: float, unit: Code) -> str:
     """The value with one standard deviation where one is known, and its unit."""
     spread = analysis.uncertainty.get(key)
-    error = "" if spread is None else f" ± {number_text(spread, unit)}"
+    error = "" if spread is None else f" ± {rounded(spread, decimals_of(unit, value))}"
     return f"{number_text(value, unit)}{error} {UNITS.get(unit.value, unit.value)}".rstrip()
 
 
