@@ -66,8 +66,8 @@ DISCLAIMER = (
     "implements QFracture-2012. We have released this code under the GNU Lesser General Public License to "
     "enable others to implement the algorithm faithfully. However, the nature of the GNU Lesser General "
     "Public License is such that we cannot prevent, for example, someone altering the coefficients. We "
-    "stress, therefore, that it is the responsibility of the end user to check that the source that they receive "
-    "produces the same results as the original code posted at http://svn.clinrisk.co.uk/qfracture. "
+    "stress, therefore, that it is the responsibility of the end user to check that the source that they "
+    "receive produces the same results as the original code posted at http://svn.clinrisk.co.uk/qfracture. "
     "Inaccurate implementations of risk scores can lead to wrong patients being given the wrong treatment."
 )
 """ClinRisk's own words, which must be displayed alongside every score; "this file" is their source."""
