@@ -1,7 +1,7 @@
 """Bones of many people at once, and the areal densities that a perfect densitometer would read.
 
-`bones_of` is `analysis.simulation.subject.bone_parameters` for arrays. The areal densities are closed forms of
-ring models with the anatomy's own mineral and profile, so that hazards need no rendered picture.
+`bones_of` is `analysis.simulation.subject.bone_parameters` for arrays. The areal densities are closed forms
+of ring models with the anatomy's own mineral and profile, so that hazards need no rendered picture.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Bones:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bodies:
-    """What bones depend on, as float64 arrays of shape (n,); latents as in `Latents`, NaN menopause for men."""
+    """What bones depend on, float64 arrays of shape (n,); latents as in `Latents`, NaN menopause for men."""
 
     age_years: FloatArray
     male: FloatArray

@@ -1,4 +1,4 @@
-"""People of a population: bodies and bones. Images depend on nothing else, so hazards can be tuned without scans.
+"""People of a population: bodies and bones. Images depend on nothing else; hazards may change without scans.
 
 A cohort is drawn in chunks of `CHUNK` people, each from its own seed: any chunk can be drawn alone, on any
 machine, and a larger cohort begins with the smaller one.
@@ -73,8 +73,7 @@ def draw_people(population: Population, seed: int, chunk: int, size: int) -> Peo
     ConfigurationError
         If `size` does not fit a chunk.
     """
-    if not 1 <= size <= CHUNK:
-        raise ConfigurationError(f"a chunk holds 1 to {CHUNK} people, not {size}; draw more chunks")
+    check_chunk_size(size)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(chunk,)))
     ages = _truncated_normal(rng, population.age)
     women = rng.random(CHUNK) < population.women
@@ -87,6 +86,18 @@ def draw_people(population: Population, seed: int, chunk: int, size: int) -> Peo
         subject = draw_subject(rng, age=float(age), sex=sex)
         people.append(_of_population(subject, population, ethnicity[-1]))
     return People(population, chunk, tuple(people), tuple(ethnicity))
+
+
+def check_chunk_size(size: int) -> None:
+    """Refuse a size that no chunk has.
+
+    Raises
+    ------
+    ConfigurationError
+        Outside 1 to `CHUNK`.
+    """
+    if not 1 <= size <= CHUNK:
+        raise ConfigurationError(f"a chunk holds 1 to {CHUNK} people, not {size}; draw more chunks")
 
 
 def chunk_sizes(size: int) -> list[int]:
