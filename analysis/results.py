@@ -152,12 +152,33 @@ class RiskEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """SHAP contribution of one feature to the 10-year log-odds (log-hazard for a survival model)."""
+    """SHAP contribution of one feature to the log of the 10-year cumulative fracture hazard.
+
+    Attributes
+    ----------
+    feature : str
+        Name of the model's input, e.g. ``one_third.bmd_g_cm2``.
+    value : float or None
+        What entered the model, in `unit`.
+    contribution : float
+        Against a person with the training cohort's average of this feature.
+    unit : str
+        UCUM.
+    family : str
+        One of `analysis.risk.predictors.FAMILIES`; empty if not told.
+    training_mean : float or None
+        That average, in `unit`.
+    imputed : bool
+        True if the value was not known and that of comparable people was used.
+    """
 
     feature: str
     value: float | None
     contribution: float
     unit: str = "1"
+    family: str = ""
+    training_mean: float | None = None
+    imputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +265,7 @@ class ImageEvidence:
     density_g_cm2 : ndarray of float32 or None
         Areal density where calibrated.
     driver_map : ndarray of float32 or None
-        Local contribution to the risk model's log-odds per cm² of bone; zero outside the regions.
+        Local contribution to the risk model's log-hazard per cm² of bone; zero outside the regions.
     driver_note : str
         How the map was made and what it cannot show.
     hand_up : bool

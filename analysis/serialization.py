@@ -24,6 +24,7 @@ from analysis.results import (
     SegmentationQuality,
     StudyAnalysis,
 )
+from analysis.wording import LANGUAGES, explanation_sentences, family_shares
 
 SCHEMA = "1"
 
@@ -48,7 +49,7 @@ def to_json_object(analysis: StudyAnalysis, results: Sequence[Mapping[str, str]]
     -------
     dict
         Plain dict, list, str, float, bool and None only. Units are in the key names; probabilities are 0–1,
-        contributions are log-odds, coordinates are ``[column, row]`` pixels of the source image.
+        contributions are log-hazards, coordinates are ``[column, row]`` pixels of the source image.
     """
     source = analysis.source
     return {
@@ -86,6 +87,11 @@ def to_json_object(analysis: StudyAnalysis, results: Sequence[Mapping[str, str]]
         "quality": [_finding(finding) for finding in analysis.quality],
         "risk": _risk(analysis.risk),
         "explanation": [_contribution(item) for item in analysis.explanation],
+        "explanation_families": [asdict(item) for item in family_shares(analysis.explanation)],
+        "explanation_text": {
+            language: explanation_sentences(analysis.explanation, analysis.regions, language)
+            for language in LANGUAGES
+        },
         "recommendations": [_recommendation(item) for item in analysis.recommendations],
         "changes": [_change(item) for item in analysis.changes],
         "context": dict(analysis.context),
@@ -144,6 +150,9 @@ def _contribution(item: Contribution) -> JsonObject:
         "value": item.value,
         "unit": item.unit,
         "contribution": item.contribution,
+        "family": item.family or None,
+        "training_mean": item.training_mean,
+        "imputed": item.imputed,
     }
 
 

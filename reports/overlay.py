@@ -55,8 +55,8 @@ class ColorScale:
 
 
 DRIVER_SCALE = ColorScale(
-    title="Contribution to 10-year log-odds",
-    unit="log-odds per cm² of bone",
+    title="Contribution to 10-year log-hazard",
+    unit="log-hazard per cm² of bone",
     low=-0.3,
     high=0.3,
     transparent_below=0.01,

@@ -10,7 +10,6 @@ from analysis.results import (
     REGIONS,
     BmdSource,
     Calibration,
-    Contribution,
     RegionChange,
     RegionMeasurement,
     RiskEstimate,
@@ -18,9 +17,11 @@ from analysis.results import (
     Severity,
     StudyAnalysis,
 )
+from analysis.wording import Language, explanation_sentences
+from analysis.wording.numbers import signed
 from reports import codes as coded
 from reports.numbers import decimals_of, number_text, percent_text, rounded
-from reports.texture import TEXTURE, coded_texture
+from reports.texture import coded_texture
 
 CALIBRATIONS = {
     Calibration.REAL_WORLD_VALUE_MAP: "Real World Value Mapping of the image",
@@ -71,9 +72,6 @@ KEY_SHAPES = (
 SURE_SCORE = 0.99
 """Probability of a good outline above which no finer figure is printed: it was calibrated on some hundred
 scans."""
-
-DRIVERS_SHOWN = 6
-"""Contributions listed, largest first; the rest are summed up."""
 
 
 def category_sentence(risk: RiskEstimate) -> str:
@@ -200,54 +198,9 @@ def _change_sentence(change: RegionChange) -> str:
     )
 
 
-def driver_sentences(analysis: StudyAnalysis) -> list[str]:
-    """One sentence per contribution to the 10-year log-odds, largest first."""
-    drivers = sorted(analysis.explanation, key=lambda driver: -abs(driver.contribution))
-    sentences = [
-        f"{driver_name(driver)}: {influence(driver.contribution)}" for driver in drivers[:DRIVERS_SHOWN]
-    ]
-    if rest := drivers[DRIVERS_SHOWN:]:
-        total = sum(driver.contribution for driver in rest)
-        sentences.append(f"{len(rest)} further features together: {signed(total, 2)}")
-    return sentences
-
-
-def influence(contribution: float) -> str:
-    """Say how much a contribution pushes the estimate, and which way."""
-    text = signed(contribution, 2)
-    if float(text) == 0.0:
-        return f"{text} (no influence)"
-    return f"{text} ({'raises' if contribution > 0 else 'lowers'} risk)"
-
-
-def driver_name(driver: Contribution) -> str:
-    """Name a driver with its value, e.g. "Age 68.6 y" or "Female sex"."""
-    if driver.feature == "male" and driver.value is not None:
-        return "Male sex" if driver.value else "Female sex"
-    units = {"1": "", "a": " y", "g/cm2": " g/cm²", "{T-score}": "", "{Z-score}": ""}
-    unit = units.get(driver.unit, f" {driver.unit}") if driver.value is not None else ""
-    return f"{feature_name(driver.feature)} {number_text(driver.value, driver.unit)}{unit}"
-
-
-def feature_name(feature: str) -> str:
-    """Turn a model feature's name into words, e.g. ``one_third.bmd_g_cm2`` into "One-third radius BMD"."""
-    group, _, quantity = feature.partition(".")
-    if group in coded.REGION_NAMES:
-        words = {"bmd_g_cm2": "BMD", "t_score": "T-score"}
-        return f"{coded.REGION_NAMES[group]} {words.get(quantity, quantity)}"
-    if group == "morphometry" and quantity in coded.MORPHOMETRY:
-        return coded.MORPHOMETRY[quantity][0].meaning
-    if group == "texture" and quantity in TEXTURE:
-        return TEXTURE[quantity].meaning
-    words = {"age_years": "Age", "male": "Sex"}
-    other = (quantity or feature).replace("_", " ")
-    return words.get(feature, other[:1].upper() + other[1:])
-
-
-def signed(value: float, decimals: int) -> str:
-    """Format with fixed decimals and an explicit plus sign."""
-    text = rounded(value, decimals)
-    return f"+{text}" if float(text) > 0 else text
+def driver_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
+    """What raised and lowered the estimate, largest contribution to its log-hazard first, then by family."""
+    return explanation_sentences(analysis.explanation, analysis.regions, language)
 
 
 def recommendation_sentences(analysis: StudyAnalysis) -> list[str]:

@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from analysis.results import REGIONS, StudyAnalysis
 from reports.codes import REGION_NAMES
-from reports.drawing import AMBER, GREY, name_in_print
+from reports.drawing import AMBER, GREY, name_in_print, text_in_print
 from reports.identity import MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
 from reports.numbers import ABSENT, number_text, percent_text
 from reports.page import MARGIN, TEXT_SIZE, WIDTH, Block, set_in_columns
@@ -57,7 +57,8 @@ def draw_summary_page(context: ReportContext) -> Image.Image:
         text for text in (texture_sentence(analysis),) if text
     ]
     listed = (
-        ("What drove the risk estimate (on 10-year log-odds)", driver_sentences(analysis)),
+        ("What drove the risk estimate (contribution to its log-hazard)", driver_sentences(analysis)),
+        ("影响风险估计的因素（括号内为对风险率对数的贡献）", _if_printable(driver_sentences(analysis, "zh"))),
         ("Change since the prior study", change_sentences(analysis)),
         ("Structure", structure),
         ("Quality", quality_sentences(analysis)),
@@ -83,6 +84,11 @@ def _listed(heading: str, sentences: Sequence[str]) -> Image.Image:
     block.heading(heading)
     block.bullets(sentences)
     return block.picture
+
+
+def _if_printable(sentences: Sequence[str]) -> Sequence[str]:
+    """The sentences, or none where the system has no font with their characters."""
+    return sentences if text_in_print("".join(sentences), TEXT_SIZE)[0] == "".join(sentences) else []
 
 
 def _title(analysis: StudyAnalysis) -> str:

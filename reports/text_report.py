@@ -24,6 +24,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from analysis.results import StudyAnalysis
+from analysis.wording import Language, explanation_lead
 from reports import codes as coded
 from reports.identity import RESEARCH_STATEMENT, ResultKind
 from reports.instance import finish, report_arguments
@@ -47,6 +48,8 @@ from reports.source import ReportContext
 from reports.structured_report import observation_context, separate_containers
 
 ENGLISH = CodedConcept("en", "RFC5646", "English")
+CHINESE = CodedConcept("zh", "RFC5646", "Chinese")
+"""PS3.16 CID 5000; written in simplified characters."""
 
 TEMPLATE = "2000"
 
@@ -81,19 +84,28 @@ def _sections(context: ReportContext) -> list[ContainerContentItem]:
     analysis = context.analysis
     findings = region_sentences(analysis) + other_bone_sentences(analysis)
     findings += shape_sentences(analysis) + list(filter(None, [texture_sentence(analysis)]))
-    drivers = [f"Influence on the 10-year log-odds: {text}" for text in driver_sentences(analysis)]
     method = [f"Quality: {text}" for text in quality_sentences(analysis)]
     method += [f"Limit: {text}" for text in limit_sentences(analysis)]
     method += provenance_sentences(analysis) + context_sentences(analysis)
     sections = (
         (codes.DCM.Summary, _texts(codes.DCM.Summary, [RESEARCH_STATEMENT])),
-        (codes.DCM.Impressions, _impressions(analysis) + _texts(codes.DCM.Impression, drivers)),
+        (codes.DCM.Impressions, _impressions(analysis) + _explanation(analysis, "en")),
+        (codes.DCM.Impressions, _explanation(analysis, "zh")),
         (codes.DCM.Findings, _texts(codes.DCM.Finding, findings)),
         (codes.DCM.PreviousFindings, _texts(codes.DCM.PreviousFinding, change_sentences(analysis))),
         (codes.DCM.Recommendations, _texts(codes.DCM.Recommendation, recommendation_sentences(analysis))),
         (codes.DCM.CurrentProcedureDescriptions, _texts(codes.DCM.ProcedureDescription, method)),
     )
     return [_section(heading, items) for heading, items in sections if items]
+
+
+def _explanation(analysis: StudyAnalysis, language: Language) -> list[ContentItem]:
+    """What drove the estimate; in another language than the document's, the section says so (TID 1204)."""
+    sentences = driver_sentences(analysis, language)
+    if not sentences:
+        return []
+    texts = _texts(codes.DCM.Impression, [explanation_lead(language), *sentences])
+    return texts if language == "en" else [*LanguageOfContentItemAndDescendants(CHINESE), *texts]
 
 
 def _impressions(analysis: StudyAnalysis) -> list[ContentItem]:

@@ -4,7 +4,9 @@ A region's BMD is the mean of its pixels, so its contribution divides into pixel
 approximation; what the engine corrects in a region as a whole (blurred edges, partial pixels) is spread
 evenly. The sill of the variogram is, but for its grid, the mean of twice the squared deviation from the
 anatomy's trend, and is divided by that. Other features of a region (thickness, a vendor's T-score) have no
-finer place than the region and are spread evenly over it.
+finer place than the region and are spread evenly over it. A feature that enters as logarithm or in a product
+has its full contribution on the map; how it divides within the region follows its slope at the value.
+What was not known and replaced by an average comes from no bone and is not on the map.
 """
 
 from __future__ import annotations
@@ -25,7 +27,18 @@ from analysis.risk.inputs import feature_phrase
 SMOOTHING_MM = 1.5
 """Standard deviation of the display smoothing: about the width of a cortex, below the size of a region."""
 
-MORPHOMETRY_REGION = "one_third"
+GROUP_REGION: Mapping[str, str | None] = {
+    "morphometry": "one_third",
+    "texture": TEXTURE_REGION,
+    "mechanics": "total",
+    "density_distribution": None,
+    "image": None,
+}
+"""Group of features -> the region of those whose name does not begin with one; strain is that of the whole
+radius, and what a network saw in the picture has a map of its own (`analysis.explanation.grad_cam`)."""
+
+PLACELESS = frozenset({"distal_width_mm", "radial_inclination_deg", "ulnar_variance_mm", "image_blur_mm"})
+"""Shapes of the wrist beyond the regions, and the picture's sharpness."""
 
 FloatImage = NDArray[np.float64]
 BoolImage = NDArray[np.bool_]
@@ -58,7 +71,7 @@ def driver_map(
     Returns
     -------
     map : ndarray of float32 (rows, columns), or None
-        10-year log-odds per cm² of bone, positive where the bone raises the risk, zero outside the regions.
+        10-year log-hazard per cm² of bone, positive where the bone raises the risk, zero outside the regions.
         None without a pixel spacing, since then no area is known.
     note : str
         How the map was made and what it cannot show.
@@ -68,7 +81,7 @@ def driver_map(
     painted = np.zeros(image.pixels.shape)
     split, even, unplaced = [], [], []
     for term in prediction.terms:
-        region = _region_of(term.name)
+        region = None if term.imputed else _region_of(term.name)
         mask = region_masks.get(region) if region else None
         if mask is None or not mask.any():
             unplaced.append(term)
@@ -118,10 +131,14 @@ LOCAL_QUANTITIES: Mapping[str, Callable[[FloatImage, BoolImage, Spacing], FloatI
 
 
 def _region_of(feature: str) -> str | None:
-    group = feature.partition(".")[0]
+    """Region on which a feature is measured; None for what has no place on the bone."""
+    group, _, quantity = feature.partition(".")
     if group in REGIONS:
         return group
-    return {"morphometry": MORPHOMETRY_REGION, "texture": TEXTURE_REGION}.get(group)
+    if group not in GROUP_REGION or quantity in PLACELESS:
+        return None
+    named = (region for region in REGIONS if quantity.startswith(f"{region}_"))
+    return next(named, GROUP_REGION[group])
 
 
 def _centred(local: FloatImage, mask: BoolImage) -> FloatImage:
@@ -141,7 +158,7 @@ def _smooth(image: FloatImage, mask: BoolImage, sigma_mm: float, spacing_mm: Spa
 def _note(
     split: list[FeatureTerm], even: list[FeatureTerm], unplaced: list[FeatureTerm], smoothing_mm: float
 ) -> str:
-    sentences = ["Contribution of the bone to the model's 10-year log-odds, per cm² of bone."]
+    sentences = ["Contribution of the bone to the model's 10-year log-hazard, per cm² of bone."]
     if split:
         sentences.append(f"Divided pixel by pixel: {_names(split)}.")
         if smoothing_mm > 0:
@@ -150,7 +167,7 @@ def _note(
         sentences.append(f"Spread evenly over its region, for want of a finer place: {_names(even)}.")
     if unplaced:
         total = sum(term.contribution for term in unplaced)
-        sentences.append(f"Not on the map: {_names(unplaced)} (together {total:+.2f} log-odds).")
+        sentences.append(f"Not on the map: {_names(unplaced)} (together {total:+.2f} log-hazard).")
     return " ".join(sentences)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from report_support import make_analysis, make_source
 
 from analysis.results import Contribution, ModelIdentity, SegmentationQuality, StudyAnalysis
@@ -30,6 +31,7 @@ def test_the_research_statement_comes_first_then_risk_findings_change_advice_and
     assert sections(report(make_analysis())) == [
         "Summary",
         "Impressions",
+        "Impressions",  # the explanation again, in Chinese
         "Findings",
         "Previous Findings",
         "Recommendations",
@@ -53,8 +55,8 @@ def test_every_kind_of_statement_is_there_with_proper_decimals() -> None:
         "-0.021 g/cm² (-3.7 %, -1.8 % per year) in 2.0 y since 2024-11-01; exceeds the least significant "
         "change of 1.5 %",
         "no least significant change known for this region",
-        "One-third radius BMD 0.556 g/cm²: +0.41 (raises risk)",
-        "Cortical thickness 2.61 mm: -0.08 (lowers risk)",
+        "One-third radius BMD 0.556 g/cm², 2.3 SD below the reference, raises the estimated risk most",
+        "Cortical thickness 2.61 mm lowers the estimated risk (-0.08).",
         "Confirm with DXA of hip and lumbar spine before any treatment decision. [ISCD 2023",
         "Warning: Forearm length 242 mm is estimated",
         "trained on simulated data, research use only",
@@ -75,9 +77,8 @@ def test_a_change_within_the_least_significant_change_says_so() -> None:
 def test_many_drivers_are_listed_largest_first_and_the_rest_summed_up() -> None:
     drivers = tuple(Contribution(f"texture.feature_{n}", 1.0, n / 10) for n in range(1, 10))
     text = as_text(report(make_analysis(explanation=drivers)))
-    assert (
-        text.index("Feature 9") < text.index("Feature 8") < text.index("3 further features together: +0.60")
-    )
+    rest = text.index("3 further inputs together raise the estimated risk (+0.60)")
+    assert text.index("Feature 9") < text.index("Feature 8") < rest
 
 
 def test_sections_without_content_are_left_out() -> None:
@@ -132,3 +133,23 @@ def test_a_shape_is_told_with_its_standard_deviation_where_one_is_known() -> Non
     told = make_analysis(morphometry=shape, uncertainty={"cortical_thickness_mm": 0.0512})
     text = as_text(report(told))
     assert "Shape of the radius: cortical thickness 2.21 ± 0.05 mm, shaft bow 0.34 mm" in text
+
+
+def test_the_explanation_is_told_in_chinese_too_and_the_section_says_so() -> None:
+    document = report(make_analysis())
+    assert document.SpecificCharacterSet == "ISO_IR 192"
+    section = document.ContentSequence[
+        [item.ValueType for item in document.ContentSequence].index("CONTAINER") + 2
+    ]
+    language, *texts = section.ContentSequence
+    assert language.ConceptCodeSequence[0].CodeValue == "zh"
+    assert texts[1].TextValue == (
+        "桡骨远端三分之一骨密度 0.556 g/cm²，低于参考值 2.3 个标准差，是使估计风险升高最多的因素（+0.41）。"
+    )
+
+
+def test_the_chinese_text_survives_writing_and_reading() -> None:
+    stored = BytesIO()
+    report(make_analysis()).save_as(stored)
+    stored.seek(0)
+    assert "使估计风险降低" in as_text(dcmread(stored))

@@ -12,36 +12,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.acquisition.image import RadiusImage
+from analysis.errors import AnalysisError
 from analysis.explanation import contributions, driver_map
 from analysis.results import (
-    BmdSource,
     Calibration,
     HorizonRisk,
     ModelIdentity,
-    RegionMeasurement,
     RiskEstimate,
     SourceImage,
 )
-from analysis.risk import SHIPPED_MODELS, FeatureTerm, RiskInputs, RiskPrediction, load_models
+from analysis.risk import FeatureTerm, RiskPrediction
 
-MODELS = load_models(SHIPPED_MODELS)
 SPACING = (0.4, 0.3)
 
 
-def predict(age: float, sex: Literal["F", "M"], one_third: float, ultradistal: float) -> RiskPrediction:
-    model = MODELS.models[0]
-    typical = {f.name: f.training_mean * 1.1 for f in model.features}
-    inputs = RiskInputs(
-        age,
-        sex,
-        {
-            "one_third": RegionMeasurement(bmd_g_cm2=one_third, bmd_source=BmdSource.PIXELS),
-            "ultradistal": RegionMeasurement(bmd_g_cm2=ultradistal, bmd_source=BmdSource.PIXELS),
-        },
-        {n.partition(".")[2]: v for n, v in typical.items() if n.startswith("morphometry.")},
-        {n.partition(".")[2]: v for n, v in typical.items() if n.startswith("texture.")},
+def prediction_of(*terms: FeatureTerm, baseline: float = -2.0) -> RiskPrediction:
+    estimate = RiskEstimate(
+        {10: HorizonRisk(0.1, (0.05, 0.2))}, "low", ModelIdentity("m", "1", "simulated", "0"), "rule"
     )
-    return model.predict(inputs)
+    return RiskPrediction(estimate, baseline, terms)
+
+
+def predict(age: float, sex: Literal["F", "M"], one_third: float, ultradistal: float) -> RiskPrediction:
+    """A linear predictor over all groups of features, as a model would hand it over."""
+    return prediction_of(
+        FeatureTerm("age_years", age, 65.0, 0.03, "a"),
+        FeatureTerm("male", float(sex == "M"), 0.25, -0.8, "1"),
+        FeatureTerm("one_third.bmd_g_cm2", one_third, 0.65, -2.5, "g/cm2"),
+        FeatureTerm("ultradistal.bmd_g_cm2", ultradistal, 0.38, -1.7, "g/cm2"),
+        FeatureTerm("morphometry.cortical_thickness_mm", 3.1, 2.84, -1.4, "mm"),
+        FeatureTerm("texture.variogram_sill", 0.0014, 0.0013, 73.0, "g2/cm4"),
+    )
 
 
 def make_image(
@@ -78,19 +79,36 @@ def measured_on(image: RadiusImage, masks: dict[str, np.ndarray]) -> RiskPredict
     return predict(72.0, "F", pixels[masks["one_third"]].mean(), pixels[masks["ultradistal"]].mean())
 
 
+number = st.floats(-3, 3, allow_nan=False)
+
+
 @given(
-    age=st.floats(40, 90),
-    sex=st.sampled_from(["F", "M"]),
-    one_third=st.floats(0.3, 1.0),
-    ultradistal=st.floats(0.15, 0.8),
+    values=st.lists(st.tuples(number, number, number), min_size=1, max_size=8),
+    curved=st.lists(st.one_of(st.none(), number), min_size=8, max_size=8),
+    baseline=number,
 )
-def test_contributions_and_baseline_add_up_to_the_ten_year_log_odds(
-    age: float, sex: Literal["F", "M"], one_third: float, ultradistal: float
+def test_contributions_and_baseline_add_up_to_the_log_hazard(
+    values: list[tuple[float, float, float]], curved: list[float | None], baseline: float
 ) -> None:
-    prediction = predict(age, sex, one_third, ultradistal)
-    total = prediction.baseline_log_odds + math.fsum(c.contribution for c in contributions(prediction))
-    risk = prediction.estimate.horizons[10].probability
-    assert total == pytest.approx(math.log(risk / (1 - risk)), abs=1e-9)
+    terms = [
+        FeatureTerm("age_years", value, mean, coefficient, "a", exact)
+        for (value, mean, coefficient), exact in zip(values, curved, strict=False)
+    ]
+    prediction = prediction_of(*terms, baseline=baseline)
+    total = baseline + math.fsum(c.contribution for c in contributions(prediction))
+    assert total == pytest.approx(prediction.log_hazard, abs=1e-9)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_contribution_that_is_no_number_is_a_defect_and_never_shown(broken: float) -> None:
+    with pytest.raises(AnalysisError, match="not finite"):
+        contributions(prediction_of(FeatureTerm("age_years", broken, 60.0, 0.1, "a")))
+
+
+def test_each_contribution_knows_its_family_its_average_and_whether_it_was_guessed() -> None:
+    guessed = FeatureTerm("turnover.ctx_ng_l", 310.0, 300.0, 0.001, "ng/L", imputed=True)
+    (told,) = contributions(prediction_of(guessed))
+    assert (told.family, told.training_mean, told.imputed) == ("turnover", 300.0, True)
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # shap's own colour maps
@@ -102,7 +120,7 @@ def test_contributions_equal_those_of_the_shap_package() -> None:
     coefficients = np.array([term.coefficient for term in terms])
     background = np.array([[term.training_mean for term in terms]])
     explainer = shap.LinearExplainer(
-        (coefficients, prediction.baseline_log_odds - coefficients @ background[0]), background
+        (coefficients, prediction.baseline_log_hazard - coefficients @ background[0]), background
     )
     expected = explainer.shap_values(np.array([[term.value for term in terms]]))[0]
     ours = {c.feature: c.contribution for c in contributions(prediction)}
@@ -167,15 +185,55 @@ def test_vendor_numbers_are_spread_evenly_and_the_note_says_so(
 ) -> None:
     image, masks = bone
     grey = make_image(image.pixels, density=False)
-    regions = {name: RegionMeasurement(t_score=-2.0, bmd_source=BmdSource.VENDOR) for name in masks}
-    prediction, _ = MODELS.predict(RiskInputs(75.0, "F", regions))
-    assert prediction is not None
+    prediction = prediction_of(
+        *(FeatureTerm(f"{region}.t_score", -2.0, -1.0, -0.4, "{T-score}") for region in masks)
+    )
     painted, note = driver_map(prediction, grey, masks)
     assert painted is not None
     for mask in masks.values():
         assert np.ptp(painted[mask]) == 0
     assert "Spread evenly" in note
     assert "pixel by pixel" not in note
+
+
+def test_what_was_not_known_is_not_painted_on_the_bone(
+    bone: tuple[RadiusImage, dict[str, np.ndarray]],
+) -> None:
+    image, masks = bone
+    guessed = FeatureTerm("ultradistal.bmd_g_cm2", 0.3, 0.4, -3.0, "g/cm2", imputed=True)
+    painted, note = driver_map(prediction_of(guessed), image, masks)
+    assert painted is not None
+    assert not painted.any()
+    assert "Not on the map: BMD on calibrated pixels of the ultradistal radius" in note
+
+
+@pytest.mark.parametrize(
+    ("feature", "region"),
+    [
+        ("morphometry.ultradistal_inertia_mm4", "ultradistal"),
+        ("density_distribution.one_third_mean_g_cm2", "one_third"),
+        ("mechanics.one_third_mean_strain", "one_third"),
+        ("texture.original_glcm_Contrast", "ultradistal"),
+    ],
+)
+def test_a_feature_lies_in_the_region_that_its_name_says(
+    bone: tuple[RadiusImage, dict[str, np.ndarray]], feature: str, region: str
+) -> None:
+    image, masks = bone
+    painted, _ = driver_map(prediction_of(FeatureTerm(feature, 2.0, 1.0, 0.5, "1")), image, masks)
+    assert painted is not None
+    assert np.array_equal(painted > 0, masks[region])
+
+
+def test_a_curved_feature_keeps_its_exact_contribution_on_the_map(
+    bone: tuple[RadiusImage, dict[str, np.ndarray]],
+) -> None:
+    image, masks = bone
+    mean = float(image.pixels[masks["ultradistal"]].mean())
+    term = FeatureTerm("ultradistal.bmd_g_cm2", mean, 0.4, -3.0, "g/cm2", exact_contribution=0.37)
+    painted, _ = driver_map(prediction_of(term), image, masks)
+    assert painted is not None
+    assert painted.astype(float).sum() * SPACING[0] * SPACING[1] / 100 == pytest.approx(0.37, abs=1e-5)
 
 
 def test_age_and_sex_have_no_place_on_the_bone_and_the_note_says_so(
@@ -205,14 +263,8 @@ def test_smoothing_never_moves_weight_into_or_out_of_a_region(seed: int, smoothi
     mask = rng.random((40, 30)) < 0.6
     mask[0, 0] = True
     term = FeatureTerm("ultradistal.bmd_g_cm2", float(pixels[mask].mean()), 0.4, -5.0, "g/cm2")
-    estimate = RiskEstimate(
-        {10: HorizonRisk(0.1, (0.05, 0.2))}, "low", ModelIdentity("m", "1", "simulated", "0"), "rule"
-    )
     painted, _ = driver_map(
-        RiskPrediction(estimate, 0.0, (term,)),
-        make_image(pixels),
-        {"ultradistal": mask},
-        smoothing_mm=smoothing_mm,
+        prediction_of(term), make_image(pixels), {"ultradistal": mask}, smoothing_mm=smoothing_mm
     )
     assert painted is not None
     assert not painted[~mask].any()
