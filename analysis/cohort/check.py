@@ -124,8 +124,8 @@ def _identity_problems(frame: pd.DataFrame) -> Iterator[Problem]:
 
 def _ending_problems(frame: pd.DataFrame) -> Iterator[Problem]:
     for column in (YEARS, ENDING):
-        for index in np.flatnonzero(np.isnan(frame[column].to_numpy(np.float64))):
-            yield Problem(int(index) + FIRST_ROW, column, "is empty; leave out subjects without follow-up")
+        for row in np.flatnonzero(np.isnan(frame[column].to_numpy(np.float64))):
+            yield Problem(int(row) + FIRST_ROW, column, "is empty; leave out subjects without follow-up")
     if CAUSE not in frame:
         return
     for index, (cause, ending) in enumerate(zip(frame[CAUSE], frame[ENDING], strict=True)):

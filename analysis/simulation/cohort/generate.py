@@ -1,170 +1,247 @@
-"""Cohorts on disk: people are scanned chunk by chunk, then joined with their predictors and follow-up.
+"""Cohorts on disk: people with their predictors and follow-up, and what their scans measured.
 
-Scans depend on people, scanner and seed alone. They are kept when hazards or effects change, and a run that
-was killed goes on where it stopped: the result is the same, byte by byte, however the work was divided.
+Scans are kept when hazards or effects change; the table is drawn anew as a whole each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, as_completed
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.measurement.reference import ReferenceCurve
-from analysis.simulation import Subject, age_subject
+from analysis import __version__
+from analysis.cohort.columns import SCANNER
+from analysis.errors import ConfigurationError
+from analysis.simulation import age_subject
 from analysis.simulation.cohort import store
-from analysis.simulation.cohort.people import CHUNK, People, chunk_sizes, draw_people
-from analysis.simulation.cohort.populations import Population
-from analysis.simulation.cohort.scan import MEASURED, Scan, scan_subject
-from analysis.simulation.cohort.scanners import Scanner
+from analysis.simulation.cohort.emulator import Emulator, bones_of_subjects, load_emulator
+from analysis.simulation.cohort.hazards import check_effects
+from analysis.simulation.cohort.parameters import parameter_digest
+from analysis.simulation.cohort.people import chunk_sizes
+from analysis.simulation.cohort.scanning import (
+    REPEAT_YEARS,
+    SCHEMA,
+    Progress,
+    ScanPlan,
+    earlier_visits,
+    results,
+    scan_cohort,
+)
+from analysis.simulation.cohort.subjects import draw_table
 
-SCHEMA = "1"
-REPEAT_YEARS = (-4.0, -2.0)
-"""When the earlier scans of a subject with repeat scans were taken; give or take `REPEAT_SPREAD_YEARS`."""
-REPEAT_SPREAD_YEARS = 0.5
-"""Half width of a uniform spread: assumption."""
+if TYPE_CHECKING:
+    import pandas as pd
 
-Progress = Callable[[int], None]
+JOINING = "subjects with predictors and follow-up"
+STREAM = 2001
+"""Last part of the seed's key for what an emulator draws."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScanPlan:
-    """Everything that a cohort's scans depend on.
+class CohortPlan:
+    """A cohort to simulate.
 
     Attributes
     ----------
-    population : Population
-    scanner : Scanner
-    size, seed : int
-    reference : ReferenceCurve
-        For T-scores.
-    repeat_share : float
-        Share of subjects with two earlier scans.
+    scans : ScanPlan
+        Population, scanner, size, seed, repeat scans.
+    effects : mapping of family to multiplier
+        See `analysis.simulation.cohort.hazards.hazards_of`.
+    missing : bool
+        Leave values out as in practice.
+    emulator : Path or None
+        File of a fitted emulator that gives the measurements; None takes pictures.
+    shared_scans : Path or None
+        Directory of another cohort with the same people and scanner, whose scans are used.
     """
 
-    population: Population
-    scanner: Scanner
-    size: int
-    seed: int
-    reference: ReferenceCurve = field(repr=False)
-    repeat_share: float = 0.0
-
-    def people(self, chunk: int) -> People:
-        """The people of one chunk."""
-        return draw_people(self.population, self.seed, chunk, chunk_sizes(self.size)[chunk])
-
-    def described(self) -> dict[str, Any]:
-        """For the manifest of scans: what may never be mixed. A larger size only adds chunks."""
-        return {
-            "schema": SCHEMA,
-            "population": self.population.name,
-            "people_of_chunk_0": people_digest(draw_people(self.population, self.seed, 0, CHUNK)),
-            "scanner": asdict(self.scanner),
-            "seed": self.seed,
-            "chunk": CHUNK,
-            "repeat_share": self.repeat_share,
-            "reference": asdict(self.reference.identity),
-            "measured": list(MEASURED),
-        }
+    scans: ScanPlan
+    effects: Mapping[str, float] = field(default_factory=dict)
+    missing: bool = True
+    emulator: Path | None = None
+    shared_scans: Path | None = None
 
 
-def scan_cohort(directory: Path, plan: ScanPlan, executor: Executor, progress: Progress) -> None:
-    """Scan every chunk that is not on disk yet.
+def simulate_cohort(
+    directory: Path, plan: CohortPlan, executor: Executor, progress: Progress
+) -> dict[str, Any]:
+    """Simulate a cohort and write it.
 
     Parameters
     ----------
     directory : Path
-        Made if absent. Holds ``scans/`` and ``patches/`` afterwards.
-    plan : ScanPlan
+        Gets ``subjects.parquet``, ``visits.parquet`` where there are repeat scans, ``manifest.json``, and
+        with pictures ``scans/`` and ``patches/``.
+    plan : CohortPlan
     executor : concurrent.futures.Executor
-        Where scans are made; they come back and are written here, so that workers need no common disk.
+        Processes of this machine or of a Dask cluster; the result does not depend on it.
     progress : callable
-        Called with the number of subjects scanned so far.
+        See `analysis.simulation.cohort.scanning.Progress`.
+
+    Returns
+    -------
+    dict
+        The manifest.
 
     Raises
     ------
     ConfigurationError
-        If `directory` holds scans of other people, another scanner or seed.
+        If `directory` holds another cohort, or the emulator or the shared scans do not fit the plan.
     """
-    store.claim(directory / store.SCANS / store.MANIFEST, plan.described(), "scans")
-    sizes = chunk_sizes(plan.size)
-    missing = [
-        chunk
-        for chunk, size in enumerate(sizes)
-        if not store.chunk_is_written(directory, chunk, people_digest(plan.people(chunk)), size)
-    ]
-    done = plan.size - sum(sizes[chunk] for chunk in missing)
-    progress(done)
-    for scans in _results(executor, {chunk: (scan_chunk, plan, chunk) for chunk in missing}):
-        store.write_chunk(directory, scans)
-        done += sizes[scans.chunk]
-        progress(done)
+    check_effects(plan.effects)
+    manifest = _manifest(directory, plan)
+    path = directory / store.MANIFEST
+    if path.exists():
+        kept = {name: manifest[name] for name in ("population", "scanner", "seed", "measurement")}
+        store.claim(path, kept, "a cohort")
+    if plan.emulator is None:
+        scans = plan.shared_scans or directory
+        if plan.shared_scans is None:
+            scan_cohort(directory, plan.scans, executor, progress)
+        else:
+            _require_scans(plan.scans, plan.shared_scans)
+    path.unlink(missing_ok=True)  # without a manifest there is no cohort: it is written last
+    tables = _tables(plan, executor, progress)
+    subjects = _joined([table for table, _ in tables])
+    visits = _joined([visit for _, visit in tables])
+    if plan.emulator is None:
+        subjects, visits = _with_scans(subjects, scans, plan.scans.size)
+    store.write_parquet(directory / store.SUBJECTS, subjects)
+    (directory / store.VISITS).unlink(missing_ok=True)
+    if len(visits):
+        store.write_parquet(directory / store.VISITS, visits)
+    store.write_json(path, manifest)
+    return manifest
 
 
-def scan_chunk(plan: ScanPlan, chunk: int) -> store.ScanChunk:
-    """Scan one chunk of people: everybody once, and those with repeat scans at the earlier visits too."""
-    people = plan.people(chunk)
-    ids = [store.subject_id(position) for position in people.ids]
-    rows = [(name, index, 0, 0.0) for index, name in enumerate(ids)]
-    rows += [
-        (name, index, number, years)
-        for index, name in enumerate(ids)
-        for number, years in enumerate(_earlier_visits(plan, chunk, index), 1)
-    ]
-    scans = [
-        _scan(plan, age_subject(people.subjects[index], years), (chunk, index, visit))
-        for _, index, visit, years in rows
-    ]
-    patches = {
-        name: store.packed_patch(scan.patch)
-        for (name, _, visit, _), scan in zip(rows, scans, strict=True)
-        if visit == 0 and scan.patch is not None
+def _manifest(directory: Path, plan: CohortPlan) -> dict[str, Any]:
+    import os
+
+    scans = plan.scans
+    manifest = {
+        "schema": SCHEMA,
+        "kind": "simulated cohort; research use only",
+        "population": scans.population.name,
+        "scanner": scans.scanner.name,
+        "seed": scans.seed,
+        "size": scans.size,
+        "repeat_share": scans.repeat_share,
+        "effects": dict(plan.effects),
+        "missing": plan.missing,
+        "measurement": "images" if plan.emulator is None else "emulated",
+        "reference": scans.reference.identity.name,
+        "parameters_sha256": parameter_digest(),
+        "version": __version__,
     }
-    return store.ScanChunk(
-        chunk=chunk,
-        people=people_digest(people),
-        ids=tuple(name for name, *_ in rows),
-        visit_years=np.array([years for *_, years in rows]),
-        measured={name: np.array([scan.values[name] for scan in scans]) for name in MEASURED},
-        problems=tuple(scan.problem for scan in scans),
-        patches=patches,
-    )
+    if plan.emulator is not None:
+        manifest["emulator_sha256"] = _fitting_emulator(plan)
+    elif plan.shared_scans is not None:
+        manifest["scans"] = os.path.relpath(plan.shared_scans.resolve(), directory.resolve())
+    return manifest
 
 
-def people_digest(people: People) -> str:
-    """SHA-256 of bodies and bones, bit by bit: tells scans of people that have changed since."""
-    return store.digest_of([(asdict(subject), asdict(subject.bone)) for subject in people.subjects])
+def _fitting_emulator(plan: CohortPlan) -> str:
+    """Digest of the emulator, if it was learnt from this population and scanner."""
+    assert plan.emulator is not None  # noqa: S101
+    emulator = _emulator(plan.emulator)
+    there = emulator.source["population"], emulator.source["scanner"]["name"]
+    here = plan.scans.population.name, plan.scans.scanner.name
+    if there != here:
+        raise ConfigurationError(
+            f"the emulator {plan.emulator} was fitted on the population {there[0]} by the scanner "
+            f"{there[1]}, not {here[0]} by {here[1]}; image a cohort of these and fit an emulator on it."
+        )
+    return store.sha256(plan.emulator.read_bytes())
 
 
-def _scan(plan: ScanPlan, subject: Subject, key: tuple[int, int, int]) -> Scan:
-    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=key))
-    return scan_subject(subject, plan.scanner, plan.reference, rng)
+def _require_scans(plan: ScanPlan, directory: Path) -> None:
+    store.claim(directory / store.SCANS / store.MANIFEST, plan.described(), "scans", present=True)
+    for chunk, size in enumerate(chunk_sizes(plan.size)):
+        if not plan.is_scanned(directory, chunk, size):
+            raise ConfigurationError(
+                f"{directory} holds fewer than {plan.size} scanned subjects; let the run that makes them "
+                "end, or ask for a smaller size."
+            )
 
 
-def _earlier_visits(plan: ScanPlan, chunk: int, index: int) -> list[float]:
-    """Years before the index scan of a subject's earlier scans; none for most subjects."""
-    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(chunk, index)))
-    chosen, *spread = rng.random(1 + len(REPEAT_YEARS))
-    if chosen >= plan.repeat_share:
-        return []
-    return [
-        float(years + REPEAT_SPREAD_YEARS * (2 * part - 1))
-        for years, part in zip(REPEAT_YEARS, spread, strict=True)
-    ]
+def _tables(
+    plan: CohortPlan, executor: Executor, progress: Progress
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Table and emulated visits of every chunk, in order."""
+    sizes = chunk_sizes(plan.scans.size)
+    tables: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    done = 0
+    calls = {chunk: (_draw_chunk, plan, chunk) for chunk in range(len(sizes))}
+    for chunk, table, visits in results(executor, calls):
+        tables[chunk] = table, visits
+        done += sizes[chunk]
+        progress(JOINING, done, plan.scans.size)
+    return [tables[chunk] for chunk in sorted(tables)]
 
 
-def _results(executor: Executor, calls: Mapping[int, tuple[Any, ...]]) -> Iterator[Any]:
-    """Results as they come; nothing else is begun after an error."""
-    futures: set[Future[Any]] = {executor.submit(*call) for call in calls.values()}
-    try:
-        for future in as_completed(futures):
-            futures.discard(future)
-            yield future.result()
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
+def _draw_chunk(plan: CohortPlan, chunk: int) -> tuple[int, pd.DataFrame, pd.DataFrame]:
+    """Predictors, follow-up and oracle of a chunk; with an emulator the measurements and visits too."""
+    import pandas as pd
+
+    scans = plan.scans
+    size = chunk_sizes(scans.size)[chunk]
+    table = draw_table(scans.population, scans.seed, chunk, size, plan.effects, missing=plan.missing)
+    table.insert(1, SCANNER, scans.scanner.name)
+    if plan.emulator is None:
+        return chunk, table, pd.DataFrame()
+    measured, visits = _emulated(_emulator(plan.emulator), scans, chunk)
+    return chunk, pd.concat([table, measured], axis=1), visits
+
+
+def _emulated(emulator: Emulator, plan: ScanPlan, chunk: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Index scans of a chunk, and the earlier scans of those who have some."""
+    import pandas as pd
+
+    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(chunk, STREAM)))
+    people = plan.people(chunk)
+    values = emulator.draw(bones_of_subjects(people.subjects), rng)
+    earlier = {k: years for k in range(len(people.ids)) if (years := earlier_visits(plan, chunk, k))}
+    visits = pd.DataFrame()
+    if earlier:
+        who, names = list(earlier), list(emulator.names)
+        ages = [[0.0, *earlier[k]] for k in who]
+        bones = [
+            bones_of_subjects([age_subject(people.subjects[k], t) for t in at])
+            for k, at in zip(who, ages, strict=True)
+        ]
+        every = emulator.draw_visits(np.stack(bones), rng)
+        values[who] = every[:, 0]
+        visits = pd.DataFrame(every[:, 1:].reshape(-1, len(names)), columns=names)
+        repeated = [store.subject_id(people.ids[k]) for k in who for _ in REPEAT_YEARS]
+        visits.insert(0, "subject_id", repeated)
+        visits.insert(1, store.VISIT_YEARS, [t for k in who for t in earlier[k]])
+    measured = pd.DataFrame(values, columns=list(emulator.names))
+    measured[store.SCAN_PROBLEM] = np.where(np.isnan(values).all(axis=1), "not_measured", "")
+    return measured, visits
+
+
+def _with_scans(subjects: pd.DataFrame, directory: Path, size: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Subjects with the measurements of their index scan, and the earlier scans."""
+    scans = store.read_chunks(directory, range(len(chunk_sizes(size))))
+    scans = scans[scans["subject_id"].isin(set(subjects["subject_id"]))]
+    is_index = scans[store.VISIT_YEARS] == 0
+    index = scans[is_index].drop(columns=[store.VISIT_YEARS])
+    joined = subjects.merge(index, on="subject_id", how="left", validate="one_to_one")
+    return joined, scans[~is_index].sort_values(["subject_id", store.VISIT_YEARS]).reset_index(drop=True)
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    held = [frame for frame in frames if len(frame)]
+    return pd.concat(held, ignore_index=True) if held else pd.DataFrame()
+
+
+@lru_cache(maxsize=2)
+def _emulator(path: Path) -> Emulator:
+    return load_emulator(path)

@@ -124,16 +124,27 @@ def measured_scan(
 
 def simulated_image(subject: Subject, scanner: Scanner, rng: np.random.Generator) -> RadiusImage:
     """Draw an acquisition and take the picture, on the scanner's own scale."""
-    phantom = render(subject, scanner.acquisition(rng), seed=int(rng.integers(2**31)))
+    phantom = simulated_phantom(subject, scanner, rng)
     length = subject.forearm_length_mm + RULER_SD_MM * float(rng.standard_normal())
     return as_image(phantom, length, scanner)
 
 
+def simulated_phantom(subject: Subject, scanner: Scanner, rng: np.random.Generator) -> Phantom:
+    """Draw an acquisition and take the picture, on the phantom's scale."""
+    return render(subject, scanner.acquisition(rng), seed=int(rng.integers(2**31)))
+
+
+def shown_density(phantom: Phantom, scanner: Scanner) -> NDArray[np.float32]:
+    """Areal density on the scanner's own scale."""
+    if (scanner.gain, scanner.offset_g_cm2) == (1.0, 0.0):
+        return phantom.density_g_cm2
+    density = phantom.density_g_cm2 * np.float32(scanner.gain) + np.float32(scanner.offset_g_cm2)
+    return np.asarray(density, np.float32)
+
+
 def as_image(phantom: Phantom, forearm_length_mm: float, scanner: Scanner) -> RadiusImage:
     """A phantom as the calibrated image that the scanner would have sent."""
-    density = phantom.density_g_cm2
-    if (scanner.gain, scanner.offset_g_cm2) != (1.0, 0.0):
-        density = (density * np.float32(scanner.gain) + np.float32(scanner.offset_g_cm2)).astype(np.float32)
+    density = shown_density(phantom, scanner)
     rows, columns = density.shape
     return RadiusImage(
         source=SourceImage("", "", "", rows, columns),

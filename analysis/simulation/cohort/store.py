@@ -8,7 +8,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +89,13 @@ def write_chunk(directory: Path, scans: ScanChunk) -> None:
     write_bytes(_chunk_path(directory, scans.chunk), buffer.getvalue())
 
 
-def chunk_is_written(directory: Path, chunk: int, people: str, size: int) -> bool:
-    """Whether a chunk of `size` people is on disk.
+def chunk_is_written(directory: Path, chunk: int, size: int, people: Callable[[int], str]) -> bool:
+    """Whether scans of the first `size` people of a chunk are on disk.
+
+    Parameters
+    ----------
+    people : callable
+        Digest of the first so many people of the chunk, as they are drawn now.
 
     Raises
     ------
@@ -103,14 +108,18 @@ def chunk_is_written(directory: Path, chunk: int, people: str, size: int) -> boo
     if not path.exists():
         return False
     frame = pq.read_table(path, columns=[VISIT_YEARS])
-    if int((frame.column(VISIT_YEARS).to_numpy() == 0).sum()) != size:
-        return False  # the last chunk of a smaller cohort: made anew
-    if (pq.read_schema(path).metadata or {}).get(_PEOPLE_KEY, b"").decode() != people:
+    stored = int((frame.column(VISIT_YEARS).to_numpy() == 0).sum())
+    if (pq.read_schema(path).metadata or {}).get(_PEOPLE_KEY, b"").decode() != people(stored):
         raise ConfigurationError(
             f"{path} holds scans of other people than this version draws: the simulator's people have "
             "changed since. Write to a new directory."
         )
-    return True
+    return stored >= size  # the last chunk of a smaller cohort is made anew
+
+
+def written_chunks(directory: Path) -> list[int]:
+    """Numbers of the chunks that are on disk, in order."""
+    return sorted(int(path.stem) for path in (directory / SCANS).glob("[0-9]*.parquet"))
 
 
 def read_chunks(directory: Path, chunks: Sequence[int]) -> pd.DataFrame:
@@ -148,15 +157,9 @@ def packed_patch(patch: NDArray[np.float32]) -> NDArray[np.uint16]:
     return encoded(patch)
 
 
-def claim(path: Path, content: Mapping[str, Any], what: str) -> None:
-    """Write a manifest, or refuse a directory whose manifest says something else.
-
-    Raises
-    ------
-    ConfigurationError
-        Naming what differs.
-    """
-    if path.exists():
+def claim(path: Path, content: Mapping[str, Any], what: str, *, present: bool = False) -> None:
+    """Write a manifest, or refuse a directory whose manifest says something else; `present`: never write."""
+    if present or path.exists():
         there = read_json(path)
         wanted = json.loads(json.dumps(content))
         differing = [name for name, value in wanted.items() if there.get(name) != value]
@@ -215,7 +218,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def digest_of(content: object) -> str:
     """SHA-256 of the exact text of plain data."""
-    return hashlib.sha256(repr(content).encode()).hexdigest()
+    return sha256(repr(content).encode())
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _chunk_path(directory: Path, chunk: int) -> Path:

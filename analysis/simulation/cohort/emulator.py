@@ -1,0 +1,403 @@
+"""Measurements without pictures: what a scan of a bone would have measured, learnt from an imaged cohort.
+
+A measurement is a smooth mean in the bone's own parameters plus what the scan adds: anatomy, the arm's lie,
+photons, the engine's errors. The mean is a cubic ridge regression; the rest is drawn as a whole vector from
+an imaged subject with a similar bone (hot-deck imputation, Andridge & Little 2010), so that errors keep their
+correlations, their skewness, and their dependence on the bone. Repeat scans take the vectors of all visits of
+one donor, so that what a person's anatomy does stays with the person.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import ConfigurationError
+from analysis.simulation import Subject, age_subject
+from analysis.simulation.cohort import store
+from analysis.simulation.cohort.people import CHUNK, draw_people
+from analysis.simulation.cohort.populations import population_of
+from analysis.simulation.cohort.scanning import people_digest
+
+FloatArray = NDArray[np.float64]
+
+SCHEMA = "1"
+BONE = (
+    "shaft_diameter_mm",
+    "shaft_cortical_thickness_mm",
+    "distal_cortical_thickness_mm",
+    "cortical_porosity",
+    "bone_volume_fraction",
+    "trabecular_number_per_mm",
+    "forearm_length_mm",
+    "bmi_kg_m2",
+)
+"""What a picture depends on beyond chance: bone, the forearm's length, soft tissue by body mass index."""
+DEGREE = 3
+RIDGE = 1e-3
+"""Penalty per subject on standardised terms: only keeps the least determined of them small (assumption)."""
+DONORS = 8
+"""A residual comes from one of that many nearest imaged subjects (assumption)."""
+FEWEST_SUBJECTS = 500
+"""Below it a cubic in `BONE` is not determined."""
+
+
+@dataclass(frozen=True, eq=False)
+class Emulator:
+    """A fitted emulator.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Measurements, in the order of all columns below.
+    source : mapping
+        Manifest of the scans it was fitted on; holds population and scanner.
+    centre, scale, low, high : ndarray, (bone,)
+        Standardisation of the bone, and the range beyond which the mean is not extrapolated.
+    logarithmic : ndarray of bool, (names,)
+        Measurements whose logarithm is modelled.
+    coefficients : ndarray, (terms, names)
+    donors : ndarray, (donors, bone)
+        Standardised bones of imaged subjects.
+    residuals : ndarray of float32, (donors, names)
+        NaN where the engine withheld a number.
+    repeat_donors : ndarray of int, (repeats,)
+        Donors with repeat scans.
+    repeat_residuals : ndarray of float32, (repeats, visits, names)
+    """
+
+    names: tuple[str, ...]
+    source: Mapping[str, Any]
+    centre: FloatArray
+    scale: FloatArray
+    low: FloatArray
+    high: FloatArray
+    logarithmic: NDArray[np.bool_]
+    coefficients: FloatArray
+    donors: FloatArray
+    residuals: NDArray[np.float32]
+    repeat_donors: NDArray[np.int64]
+    repeat_residuals: NDArray[np.float32]
+
+    def draw(self, bones: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Measure one scan of each bone.
+
+        Parameters
+        ----------
+        bones : ndarray, (n, bone)
+            See `bones_of_subjects`.
+
+        Returns
+        -------
+        ndarray of float64, (n, names)
+        """
+        donor = self._nearby(self._tree, bones, rng)
+        return self._measured(bones, self.residuals[donor])
+
+    def draw_visits(self, bones: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Measure the index scan and the earlier scans of each person.
+
+        Parameters
+        ----------
+        bones : ndarray, (n, 1 + visits, bone)
+            The index scan first.
+
+        Returns
+        -------
+        ndarray of float64, (n, 1 + visits, names)
+
+        Raises
+        ------
+        ConfigurationError
+            If the imaged cohort had no repeat scans.
+        """
+        if not self.repeat_donors.size:
+            raise ConfigurationError(
+                "the emulator knows no repeat scans; fit it on a cohort that was imaged with --repeat-share"
+            )
+        chosen = self._nearby(self._repeat_tree, bones[:, 0], rng)
+        index = self.residuals[self.repeat_donors[chosen]]
+        every = np.concatenate([index[:, None], self.repeat_residuals[chosen]], axis=1)
+        return np.stack([self._measured(bones[:, k], every[:, k]) for k in range(bones.shape[1])], axis=1)
+
+    def mean(self, bones: FloatArray) -> FloatArray:
+        """Smooth part of the measurements (logarithms where `logarithmic`), (n, names)."""
+        clipped = np.clip(bones, self.low, self.high)
+        return np.asarray(_terms((clipped - self.centre) / self.scale) @ self.coefficients)
+
+    @cached_property
+    def _tree(self) -> Any:
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.donors)
+
+    @cached_property
+    def _repeat_tree(self) -> Any:
+        from scipy.spatial import cKDTree
+
+        return cKDTree(self.donors[self.repeat_donors])
+
+    def _nearby(self, tree: Any, bones: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
+        """One of the nearest donors of each bone, each as likely."""
+        count = min(DONORS, tree.n)
+        _, nearest = tree.query((bones - self.centre) / self.scale, k=count)
+        which = rng.integers(count, size=len(bones))
+        return np.asarray(nearest.reshape(len(bones), count)[np.arange(len(bones)), which], np.int64)
+
+    def _measured(self, bones: FloatArray, residuals: NDArray[np.float32]) -> FloatArray:
+        values = self.mean(bones) + residuals
+        values[:, self.logarithmic] = np.exp(values[:, self.logarithmic])
+        return _with_identities(values, self.names)
+
+
+def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emulator:
+    """Fit an emulator on the scans of an imaged cohort.
+
+    Parameters
+    ----------
+    directory : Path
+        Of a cohort simulated with pictures, or at least with its scans.
+    chunks : sequence of int, optional
+        Chunks to fit on; all that are there by default.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are too few scans, or the simulator's people have changed since they were made.
+    """
+    bones, values, visit_years, owner, names, source = imaged(directory, chunks)
+    index = np.flatnonzero(visit_years == 0)
+    if index.size < FEWEST_SUBJECTS:
+        raise ConfigurationError(
+            f"{directory} has {index.size} imaged subjects; an emulator needs {FEWEST_SUBJECTS}. Image more."
+        )
+    used, measured = bones[index], values[index]
+    centre, scale = used.mean(axis=0), used.std(axis=0)
+    logarithmic = np.array([_is_better_as_logarithm(column) for column in measured.T])
+    modelled = _modelled(values, logarithmic)
+    low, high = used.min(axis=0), used.max(axis=0)
+    terms = _terms((np.clip(bones, low, high) - centre) / scale)
+    coefficients = _ridge(terms[index], modelled[index])
+    residuals = (modelled - terms @ coefficients).astype(np.float32)
+    donors, rows = _repeats(visit_years, owner, index)
+    return Emulator(
+        names=names,
+        source=source,
+        centre=centre,
+        scale=scale,
+        low=low,
+        high=high,
+        logarithmic=logarithmic,
+        coefficients=coefficients,
+        donors=(used - centre) / scale,
+        residuals=residuals[index],
+        repeat_donors=donors,
+        repeat_residuals=residuals[rows],
+    )
+
+
+def imaged(
+    directory: Path, chunks: Sequence[int] | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64], tuple[str, ...], dict[str, Any]]:
+    """Bones and measurements of every scan.
+
+    Returns
+    -------
+    bones : ndarray, (n, bone)
+    values : ndarray, (n, names)
+    years : ndarray, (n,)
+        Of the visit, 0 for an index scan.
+    owner : ndarray of int, (n,)
+        Position of the subject in the cohort.
+    names : tuple of str
+    source : dict
+        Manifest of the scans.
+    """
+    source = store.read_json(directory / store.SCANS / store.MANIFEST)
+    population, seed = population_of(source["population"]), int(source["seed"])
+    names = tuple(source["measured"])
+    bones, values, years, owner = [], [], [], []
+    for chunk in store.written_chunks(directory) if chunks is None else chunks:
+        frame = store.read_chunks(directory, [chunk])
+        size = int((frame[store.VISIT_YEARS] == 0).sum())
+        people = draw_people(population, seed, chunk, size)
+        digest = people_digest(people)
+        store.chunk_is_written(directory, chunk, size, lambda _, now=digest: now)  # type: ignore[misc]
+        position = {store.subject_id(p): k for k, p in enumerate(people.ids)}
+        who = [position[name] for name in frame["subject_id"]]
+        at = frame[store.VISIT_YEARS].to_numpy(np.float64)
+        scanned = [age_subject(people.subjects[k], float(t)) for k, t in zip(who, at, strict=True)]
+        bones.append(bones_of_subjects(scanned))
+        values.append(frame[list(names)].to_numpy(np.float64))
+        years.append(at)
+        owner.append(np.array(who) + chunk * CHUNK)
+    if not bones:
+        raise ConfigurationError(f"{directory} holds no scans yet; simulate a cohort with pictures first.")
+    return (*map(np.concatenate, (bones, values, years, owner)), names, source)  # type: ignore[return-value]
+
+
+def bones_of_subjects(subjects: Sequence[Subject]) -> FloatArray:
+    """What measurements depend on, columns as `BONE`."""
+    return np.array(
+        [
+            (
+                *asdict(subject.bone).values(),
+                subject.forearm_length_mm,
+                subject.weight_kg / (subject.height_mm / 1000) ** 2,
+            )
+            for subject in subjects
+        ],
+        dtype=np.float64,
+    )
+
+
+def save_emulator(emulator: Emulator, path: Path) -> None:
+    """Write ``NAME.json`` and beside it ``NAME.npz``.
+
+    Parameters
+    ----------
+    path : Path
+        Of the JSON file.
+    """
+    import io
+
+    arrays = {name: getattr(emulator, name) for name in _ARRAYS}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    store.write_bytes(path.with_suffix(".npz"), buffer.getvalue())
+    store.write_json(
+        path,
+        {
+            "schema": SCHEMA,
+            "kind": "measurement emulator; simulated data, research use only",
+            "names": list(emulator.names),
+            "source": dict(emulator.source),
+            "arrays_sha256": store.sha256(buffer.getvalue()),
+        },
+    )
+
+
+def load_emulator(path: Path) -> Emulator:
+    """Read what `save_emulator` wrote.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file is missing, damaged or of another schema.
+    """
+    described = store.read_json(path)
+    try:
+        content = path.with_suffix(".npz").read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"the emulator {path} lacks its arrays ({error}); fit it anew") from error
+    if described.get("schema") != SCHEMA or described.get("arrays_sha256") != store.sha256(content):
+        raise ConfigurationError(f"the emulator {path} is damaged or of another version; fit it anew")
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        return Emulator(
+            names=tuple(described["names"]),
+            source=described["source"],
+            **{name: arrays[name] for name in _ARRAYS},
+        )
+
+
+_ARRAYS = (
+    "centre",
+    "scale",
+    "low",
+    "high",
+    "logarithmic",
+    "coefficients",
+    "donors",
+    "residuals",
+    "repeat_donors",
+    "repeat_residuals",
+)
+
+
+def _terms(bones: FloatArray) -> FloatArray:
+    """Every product of up to `DEGREE` standardised parameters, the constant first; (n, terms)."""
+    columns = [np.ones(len(bones))]
+    for degree in range(1, DEGREE + 1):
+        for factors in itertools.combinations_with_replacement(range(bones.shape[1]), degree):
+            columns.append(np.prod(bones[:, factors], axis=1))
+    return np.stack(columns, axis=1)
+
+
+def _ridge(terms: FloatArray, modelled: FloatArray) -> FloatArray:
+    """Ridge regression of every column on the rows where it is known; the constant is not penalised."""
+    penalty = RIDGE * np.eye(terms.shape[1])
+    penalty[0, 0] = 0.0
+    coefficients = np.zeros((terms.shape[1], modelled.shape[1]))
+    known = np.isfinite(modelled)
+    for pattern in np.unique(known, axis=1).T:
+        columns = np.flatnonzero((known == pattern[:, None]).all(axis=0))
+        if pattern.any():
+            used = terms[pattern]
+            gram = used.T @ used / len(used) + penalty
+            target = used.T @ modelled[np.ix_(pattern, columns)] / len(used)
+            coefficients[:, columns] = np.linalg.solve(gram, target)
+    return coefficients
+
+
+def _is_better_as_logarithm(column: FloatArray) -> bool:
+    """Whether a measurement is positive throughout and less skewed as its logarithm."""
+    known = column[np.isfinite(column)]
+    if known.size == 0 or known.min() <= 0:
+        return False
+    return _skewness(np.log(known)) < 0.5 * _skewness(known)
+
+
+def _skewness(values: FloatArray) -> float:
+    centred = values - values.mean()
+    spread = float(centred.std())
+    return abs(float((centred**3).mean()) / spread**3) if spread > 0 else 0.0
+
+
+def _modelled(values: FloatArray, logarithmic: NDArray[np.bool_]) -> FloatArray:
+    modelled = values.copy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        modelled[:, logarithmic] = np.log(values[:, logarithmic])
+    modelled[~np.isfinite(modelled)] = np.nan
+    return modelled
+
+
+def _repeats(
+    visit_years: FloatArray, owner: NDArray[np.int64], index: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Donors that have repeat scans, and the rows of those scans, (repeats, visits) from early to late."""
+    donor_of = {int(owner[row]): place for place, row in enumerate(index)}
+    visits: dict[int, list[int]] = {}
+    for row in np.flatnonzero(visit_years != 0):
+        visits.setdefault(int(owner[row]), []).append(int(row))
+    rows = {donor_of[who]: sorted(of, key=lambda row: visit_years[row]) for who, of in visits.items()}
+    count = max(map(len, rows.values()), default=0)
+    whole = [donor for donor, of in rows.items() if len(of) == count]
+    return (
+        np.array(whole, np.int64),
+        np.array([rows[donor] for donor in whole], np.int64).reshape(len(whole), count),
+    )
+
+
+def _with_identities(values: FloatArray, names: Sequence[str]) -> FloatArray:
+    """Measurements that are functions of others, computed from them as the engine does."""
+    place = {name: index for index, name in enumerate(names)}
+    wall, width = (
+        place.get(f"morphometry.{name}") for name in ("cortical_thickness_mm", "shaft_diameter_mm")
+    )
+    if wall is None or width is None:
+        return values
+    thickness, diameter = values[:, wall], values[:, width]
+    for name, derived in {
+        "morphometry.cortical_area_mm2": np.pi * thickness * (diameter - thickness),
+        "morphometry.cortical_index": 2 * thickness / diameter,
+    }.items():
+        if name in place:
+            values[:, place[name]] = derived
+    return values
