@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,29 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import ConfigurationError
-from analysis.simulation import Subject, age_subject
 from analysis.simulation.cohort import store
-from analysis.simulation.cohort.people import CHUNK, draw_people
-from analysis.simulation.cohort.populations import population_of
-from analysis.simulation.cohort.scanning import people_digest
+from analysis.simulation.cohort.imaged import imaged
 
 FloatArray = NDArray[np.float64]
 
 SCHEMA = "1"
-BONE = (
-    "shaft_diameter_mm",
-    "shaft_cortical_thickness_mm",
-    "distal_cortical_thickness_mm",
-    "cortical_porosity",
-    "bone_volume_fraction",
-    "trabecular_number_per_mm",
-    "forearm_length_mm",
-    "bmi_kg_m2",
-)
-"""What a picture depends on beyond chance: bone, the forearm's length, soft tissue by body mass index."""
+LINEAR = ("bmd_g_cm2", "t_score")
+"""Never modelled as logarithms: T-scores are then straight lines in BMD, as the reference draws them."""
 DEGREE = 3
 RIDGE = 1e-3
 """Penalty per subject on standardised terms: only keeps the least determined of them small (assumption)."""
+LARGEST_LEVERAGE = 0.8
+"""Beyond it a subject's own residual tells little (assumption)."""
 DONORS = 8
 """A residual comes from one of that many nearest imaged subjects (assumption)."""
 FEWEST_SUBJECTS = 500
@@ -180,12 +170,20 @@ def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emu
         )
     used, measured = bones[index], values[index]
     centre, scale = used.mean(axis=0), used.std(axis=0)
-    logarithmic = np.array([_is_better_as_logarithm(column) for column in measured.T])
+    logarithmic = np.array(
+        [
+            name.partition(".")[2] not in LINEAR and _is_better_as_logarithm(column)
+            for name, column in zip(names, measured.T, strict=True)
+        ]
+    )
     modelled = _modelled(values, logarithmic)
     low, high = used.min(axis=0), used.max(axis=0)
     terms = _terms((np.clip(bones, low, high) - centre) / scale)
     coefficients = _ridge(terms[index], modelled[index])
-    residuals = (modelled - terms @ coefficients).astype(np.float32)
+    # a fit leaves 1 - leverage of its own residuals' variance; the rest is given back, to all visits alike
+    kept = np.sqrt(1 - np.minimum(_leverage(terms[index]), LARGEST_LEVERAGE))
+    of_person = kept[np.searchsorted(owner[index], owner)]
+    residuals = ((modelled - terms @ coefficients) / of_person[:, None]).astype(np.float32)
     donors, rows = _repeats(visit_years, owner, index)
     return Emulator(
         names=names,
@@ -200,61 +198,6 @@ def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emu
         residuals=residuals[index],
         repeat_donors=donors,
         repeat_residuals=residuals[rows],
-    )
-
-
-def imaged(
-    directory: Path, chunks: Sequence[int] | None = None
-) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64], tuple[str, ...], dict[str, Any]]:
-    """Bones and measurements of every scan.
-
-    Returns
-    -------
-    bones : ndarray, (n, bone)
-    values : ndarray, (n, names)
-    years : ndarray, (n,)
-        Of the visit, 0 for an index scan.
-    owner : ndarray of int, (n,)
-        Position of the subject in the cohort.
-    names : tuple of str
-    source : dict
-        Manifest of the scans.
-    """
-    source = store.read_json(directory / store.SCANS / store.MANIFEST)
-    population, seed = population_of(source["population"]), int(source["seed"])
-    names = tuple(source["measured"])
-    bones, values, years, owner = [], [], [], []
-    for chunk in store.written_chunks(directory) if chunks is None else chunks:
-        frame = store.read_chunks(directory, [chunk])
-        size = int((frame[store.VISIT_YEARS] == 0).sum())
-        people = draw_people(population, seed, chunk, size)
-        digest = people_digest(people)
-        store.chunk_is_written(directory, chunk, size, lambda _, now=digest: now)  # type: ignore[misc]
-        position = {store.subject_id(p): k for k, p in enumerate(people.ids)}
-        who = [position[name] for name in frame["subject_id"]]
-        at = frame[store.VISIT_YEARS].to_numpy(np.float64)
-        scanned = [age_subject(people.subjects[k], float(t)) for k, t in zip(who, at, strict=True)]
-        bones.append(bones_of_subjects(scanned))
-        values.append(frame[list(names)].to_numpy(np.float64))
-        years.append(at)
-        owner.append(np.array(who) + chunk * CHUNK)
-    if not bones:
-        raise ConfigurationError(f"{directory} holds no scans yet; simulate a cohort with pictures first.")
-    return (*map(np.concatenate, (bones, values, years, owner)), names, source)  # type: ignore[return-value]
-
-
-def bones_of_subjects(subjects: Sequence[Subject]) -> FloatArray:
-    """What measurements depend on, columns as `BONE`."""
-    return np.array(
-        [
-            (
-                *asdict(subject.bone).values(),
-                subject.forearm_length_mm,
-                subject.weight_kg / (subject.height_mm / 1000) ** 2,
-            )
-            for subject in subjects
-        ],
-        dtype=np.float64,
     )
 
 
@@ -344,6 +287,12 @@ def _ridge(terms: FloatArray, modelled: FloatArray) -> FloatArray:
             target = used.T @ modelled[np.ix_(pattern, columns)] / len(used)
             coefficients[:, columns] = np.linalg.solve(gram, target)
     return coefficients
+
+
+def _leverage(terms: FloatArray) -> FloatArray:
+    """Diagonal of the ridge's hat matrix, (rows,)."""
+    gram = terms.T @ terms + len(terms) * RIDGE * np.eye(terms.shape[1])
+    return np.asarray(np.einsum("ij,ji->i", terms, np.linalg.solve(gram, terms.T)))
 
 
 def _is_better_as_logarithm(column: FloatArray) -> bool:

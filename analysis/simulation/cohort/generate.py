@@ -19,8 +19,9 @@ from analysis.cohort.columns import SCANNER
 from analysis.errors import ConfigurationError
 from analysis.simulation import age_subject
 from analysis.simulation.cohort import store
-from analysis.simulation.cohort.emulator import Emulator, bones_of_subjects, load_emulator
+from analysis.simulation.cohort.emulator import Emulator, load_emulator
 from analysis.simulation.cohort.hazards import check_effects
+from analysis.simulation.cohort.imaged import bones_of_subjects
 from analysis.simulation.cohort.parameters import parameter_digest
 from analysis.simulation.cohort.people import chunk_sizes
 from analysis.simulation.cohort.scanning import (
