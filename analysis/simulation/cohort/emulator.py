@@ -29,10 +29,9 @@ SCHEMA = "1"
 LINEAR = ("bmd_g_cm2", "t_score")
 """Never modelled as logarithms: T-scores are then straight lines in BMD, as the reference draws them."""
 DEGREE = 3
-RIDGE = 1e-3
-"""Penalty per subject on standardised terms: only keeps the least determined of them small (assumption)."""
-LARGEST_LEVERAGE = 0.8
-"""Beyond it a subject's own residual tells little (assumption)."""
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Penalties per subject on the terms; each measurement takes the one with the least error when every subject
+is left out in turn (closed form, Golub, Heath & Wahba 1979)."""
 DONORS = 8
 """A residual comes from one of that many nearest imaged subjects (assumption)."""
 FEWEST_SUBJECTS = 500
@@ -180,10 +179,7 @@ def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emu
     low, high = used.min(axis=0), used.max(axis=0)
     terms = _terms((np.clip(bones, low, high) - centre) / scale)
     coefficients = _ridge(terms[index], modelled[index])
-    # a fit leaves 1 - leverage of its own residuals' variance; the rest is given back, to all visits alike
-    kept = np.sqrt(1 - np.minimum(_leverage(terms[index]), LARGEST_LEVERAGE))
-    of_person = kept[np.searchsorted(owner[index], owner)]
-    residuals = ((modelled - terms @ coefficients) / of_person[:, None]).astype(np.float32)
+    residuals = (modelled - terms @ coefficients).astype(np.float32)
     donors, rows = _repeats(visit_years, owner, index)
     return Emulator(
         names=names,
@@ -250,6 +246,8 @@ def load_emulator(path: Path) -> Emulator:
         )
 
 
+_SECTION = ("cortical_thickness_radial_mm", "cortical_thickness_ulnar_mm", "shaft_diameter_mm")
+
 _ARRAYS = (
     "centre",
     "scale",
@@ -274,25 +272,29 @@ def _terms(bones: FloatArray) -> FloatArray:
 
 
 def _ridge(terms: FloatArray, modelled: FloatArray) -> FloatArray:
-    """Ridge regression of every column on the rows where it is known; the constant is not penalised."""
-    penalty = RIDGE * np.eye(terms.shape[1])
-    penalty[0, 0] = 0.0
+    """Ridge regression of every column on the rows where it is known."""
     coefficients = np.zeros((terms.shape[1], modelled.shape[1]))
     known = np.isfinite(modelled)
     for pattern in np.unique(known, axis=1).T:
         columns = np.flatnonzero((known == pattern[:, None]).all(axis=0))
         if pattern.any():
-            used = terms[pattern]
-            gram = used.T @ used / len(used) + penalty
-            target = used.T @ modelled[np.ix_(pattern, columns)] / len(used)
-            coefficients[:, columns] = np.linalg.solve(gram, target)
+            coefficients[:, columns] = _chosen_ridge(terms[pattern], modelled[np.ix_(pattern, columns)])
     return coefficients
 
 
-def _leverage(terms: FloatArray) -> FloatArray:
-    """Diagonal of the ridge's hat matrix, (rows,)."""
-    gram = terms.T @ terms + len(terms) * RIDGE * np.eye(terms.shape[1])
-    return np.asarray(np.einsum("ij,ji->i", terms, np.linalg.solve(gram, terms.T)))
+def _chosen_ridge(terms: FloatArray, target: FloatArray) -> FloatArray:
+    """Coefficients, each column's with its own penalty; the constant is not penalised."""
+    gram, moments = terms.T @ terms / len(terms), terms.T @ target / len(terms)
+    fits, errors = [], []
+    for ridge in RIDGES:
+        penalty = ridge * np.eye(terms.shape[1])
+        penalty[0, 0] = 0.0
+        fits.append(np.linalg.solve(gram + penalty, moments))
+        leverage = np.einsum("ij,ji->i", terms, np.linalg.solve(gram + penalty, terms.T)) / len(terms)
+        left_out = (target - terms @ fits[-1]) / (1 - np.minimum(leverage, 0.99))[:, None]
+        errors.append((left_out**2).mean(axis=0))
+    best = np.argmin(errors, axis=0)
+    return np.asarray(np.stack(fits)[best, :, np.arange(target.shape[1])].T)
 
 
 def _is_better_as_logarithm(column: FloatArray) -> bool:
@@ -337,16 +339,17 @@ def _repeats(
 def _with_identities(values: FloatArray, names: Sequence[str]) -> FloatArray:
     """Measurements that are functions of others, computed from them as the engine does."""
     place = {name: index for index, name in enumerate(names)}
-    wall, width = (
-        place.get(f"morphometry.{name}") for name in ("cortical_thickness_mm", "shaft_diameter_mm")
-    )
-    if wall is None or width is None:
+    used = [place.get(f"morphometry.{name}") for name in _SECTION]
+    if None in used:
         return values
-    thickness, diameter = values[:, wall], values[:, width]
+    radial, ulnar, diameter = (values[:, index] for index in used if index is not None)
+    thickness = (radial + ulnar) / 2
     for name, derived in {
-        "morphometry.cortical_area_mm2": np.pi * thickness * (diameter - thickness),
-        "morphometry.cortical_index": 2 * thickness / diameter,
+        "cortical_thickness_mm": thickness,
+        "medullary_width_mm": diameter - 2 * thickness,
+        "cortical_area_mm2": np.pi * thickness * (diameter - thickness),
+        "cortical_index": 2 * thickness / diameter,
     }.items():
-        if name in place:
-            values[:, place[name]] = derived
+        if f"morphometry.{name}" in place:
+            values[:, place[f"morphometry.{name}"]] = derived
     return values
