@@ -119,11 +119,18 @@ def _numeric(name: str, values: FloatArray, fractured: BoolArray) -> Characteris
         known = part[np.isfinite(part)]
         if not len(known):
             return "–"
-        return f"{100 * known.mean():.1f} %" if yes_no else f"{known.mean():.3g} ({known.std():.2g})"
+        return f"{100 * known.mean():.1f} %" if yes_no else mean_and_deviation(known)
 
     if name == "male":
         label = "male sex"
     return Characteristic(label, "" if unit == "1" else unit, describe(values), describe(values[fractured]))
+
+
+def mean_and_deviation(values: FloatArray) -> str:
+    """``0.598 (0.072)``: two significant digits of the standard deviation, as many decimals of the mean."""
+    deviation = float(values.std())
+    decimals = 1 if deviation == 0.0 else max(0, 1 - int(np.floor(np.log10(deviation))))
+    return f"{values.mean():,.{decimals}f} ({deviation:,.{decimals}f})"
 
 
 def _measured_label(name: str) -> tuple[str, str]:

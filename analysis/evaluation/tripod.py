@@ -32,7 +32,7 @@ def _answered(entry: dict[str, str], kind: str, *, recalibrated: bool) -> Checkl
         entry["topic"],
         entry["asks"],
         status,
-        answer,
+        answer[:1].upper() + answer[1:],
         entry["anchor"] if status == REPORTED else "",
     )
 
