@@ -181,7 +181,7 @@ def _fractures(
     prevalences agree.
     """
     rate, growth = number("clinical.prior_fracture.rate"), number("clinical.prior_fracture.growth")
-    lower = -(densities[0] + densities[1]) / 2 - number("clinical.prior_fracture.centre")
+    lower = -(densities[0] + densities[1]) / 2 - _by_sex("clinical.prior_fracture.centre", bodies)
     relative = np.exp(
         number("clinical.prior_fracture.bone") * np.clip(lower, -4, 4)
         + number("clinical.prior_fracture.sickness") * health

@@ -16,7 +16,6 @@ from analysis.simulation.cohort.people import CHUNK, draw_people
 from analysis.simulation.cohort.populations import population_of
 from analysis.simulation.cohort.predictors import draw_covariates
 
-
 FUTURES = 80
 
 
