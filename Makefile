@@ -6,6 +6,8 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONUNBUFFERED ?= 1
 
 PYTHON ?= python3.11
+# Test files are shared out among this many processes; a file's tests stay together.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
@@ -32,7 +34,7 @@ demo: setup
 	$(BIN)/dicom-node demo --out demo_output
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test-slow: setup
 	$(BIN)/pytest -m slow
