@@ -2,8 +2,9 @@
 
 A measurement is a smooth mean in the bone's own parameters plus what the scan adds: anatomy, the arm's lie,
 photons, the engine's errors. The mean is a cubic ridge regression; the rest is drawn as a whole vector from
-an imaged subject with a similar bone (hot-deck imputation, Andridge & Little 2010), so that errors keep their
-correlations, their skewness, and their dependence on the bone. Repeat scans take the vectors of all visits of
+an imaged subject with a similar bone (hot-deck imputation, Andridge & Little 2010; similar = with the same
+expected measurements, predictive mean matching, Little 1988), so that errors keep their correlations, their
+skewness, and their dependence on the bone. Repeat scans take the vectors of all visits of
 one donor, so that what a person's anatomy does stays with the person.
 """
 
@@ -27,7 +28,8 @@ FloatArray = NDArray[np.float64]
 
 SCHEMA = "1"
 LINEAR = ("bmd_g_cm2", "t_score")
-"""Never modelled as logarithms: T-scores are then straight lines in BMD, as the reference draws them."""
+"""Never modelled as logarithms: T-scores are then straight lines in BMD, as the reference draws them. Other
+measurements are, where all are positive: products of measurements stay products."""
 DEGREE = 3
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Penalties per subject on the terms; each measurement takes the one with the least error when every subject
@@ -55,6 +57,8 @@ class Emulator:
     coefficients : ndarray, (terms, names)
     donors : ndarray, (donors, bone)
         Standardised bones of imaged subjects.
+    metric : ndarray, (bone, bone)
+        Standardised bones times this are as far apart as their expected measurements.
     residuals : ndarray of float32, (donors, names)
         NaN where the engine withheld a number.
     repeat_donors : ndarray of int, (repeats,)
@@ -71,6 +75,7 @@ class Emulator:
     logarithmic: NDArray[np.bool_]
     coefficients: FloatArray
     donors: FloatArray
+    metric: FloatArray
     residuals: NDArray[np.float32]
     repeat_donors: NDArray[np.int64]
     repeat_residuals: NDArray[np.float32]
@@ -125,18 +130,18 @@ class Emulator:
     def _tree(self) -> Any:
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.donors)
+        return cKDTree(self.donors @ self.metric)
 
     @cached_property
     def _repeat_tree(self) -> Any:
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.donors[self.repeat_donors])
+        return cKDTree(self.donors[self.repeat_donors] @ self.metric)
 
     def _nearby(self, tree: Any, bones: FloatArray, rng: np.random.Generator) -> NDArray[np.int64]:
         """One of the nearest donors of each bone, each as likely."""
         count = min(DONORS, tree.n)
-        _, nearest = tree.query((bones - self.centre) / self.scale, k=count)
+        _, nearest = tree.query((bones - self.centre) / self.scale @ self.metric, k=count)
         which = rng.integers(count, size=len(bones))
         return np.asarray(nearest.reshape(len(bones), count)[np.arange(len(bones)), which], np.int64)
 
@@ -171,7 +176,7 @@ def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emu
     centre, scale = used.mean(axis=0), used.std(axis=0)
     logarithmic = np.array(
         [
-            name.partition(".")[2] not in LINEAR and _is_better_as_logarithm(column)
+            name.partition(".")[2] not in LINEAR and bool(np.nanmin(column) > 0)
             for name, column in zip(names, measured.T, strict=True)
         ]
     )
@@ -191,6 +196,7 @@ def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emu
         logarithmic=logarithmic,
         coefficients=coefficients,
         donors=(used - centre) / scale,
+        metric=_metric(coefficients[1 : 1 + used.shape[1]], np.nanstd(modelled[index], axis=0)),
         residuals=residuals[index],
         repeat_donors=donors,
         repeat_residuals=residuals[rows],
@@ -256,6 +262,7 @@ _ARRAYS = (
     "logarithmic",
     "coefficients",
     "donors",
+    "metric",
     "residuals",
     "repeat_donors",
     "repeat_residuals",
@@ -297,18 +304,11 @@ def _chosen_ridge(terms: FloatArray, target: FloatArray) -> FloatArray:
     return np.asarray(np.stack(fits)[best, :, np.arange(target.shape[1])].T)
 
 
-def _is_better_as_logarithm(column: FloatArray) -> bool:
-    """Whether a measurement is positive throughout and less skewed as its logarithm."""
-    known = column[np.isfinite(column)]
-    if known.size == 0 or known.min() <= 0:
-        return False
-    return _skewness(np.log(known)) < 0.5 * _skewness(known)
-
-
-def _skewness(values: FloatArray) -> float:
-    centred = values - values.mean()
-    spread = float(centred.std())
-    return abs(float((centred**3).mean()) / spread**3) if spread > 0 else 0.0
+def _metric(slopes: FloatArray, sd: FloatArray) -> FloatArray:
+    """Square root of the mean outer product of the measurements' slopes, each over its SD; (bone, bone)."""
+    relative = slopes / np.where(sd > 0, sd, np.inf)
+    variances, directions = np.linalg.eigh(relative @ relative.T / slopes.shape[1])
+    return np.asarray(directions * np.sqrt(np.maximum(variances, 0.0)))
 
 
 def _modelled(values: FloatArray, logarithmic: NDArray[np.bool_]) -> FloatArray:
