@@ -11,6 +11,9 @@ import pytest
 from analysis.cohort.columns import DEATH, FRACTURE
 from analysis.cohort.table import load_cohort
 from analysis.errors import ConfigurationError
+from analysis.risk.predictors import PREDICTORS
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "cohort-schema.md"
 
 pytest.importorskip("pandas")
 
@@ -127,3 +130,9 @@ def test_no_model_may_ask_for_the_truth_nor_for_what_nobody_knows(tmp_path: Path
     for name in ("truth.risk_5y", "clinical.shoe_size", "subject_id"):
         with pytest.raises(KeyError):
             cohort.features([name])
+
+
+def test_the_schema_names_every_predictor_with_its_unit() -> None:
+    text = SCHEMA.read_text(encoding="utf-8")
+    for name, predictor in PREDICTORS.items():
+        assert f"| `{name}` | {predictor.family} | {predictor.unit} |" in text

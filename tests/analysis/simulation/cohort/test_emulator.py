@@ -64,7 +64,8 @@ def test_errors_keep_their_correlation_and_their_growth_with_the_bone(
     index = (years == 0) & np.isfinite(values).all(axis=1)
     drawn = emulator.draw(bones[index], np.random.default_rng(1))
     pair = [MEASURED.index(f"texture.variogram_{name}") for name in ("slope", "robust_slope")]
-    errors = (drawn - emulator.mean(bones[index]))[:, pair]
+    assert emulator.logarithmic[pair].all()
+    errors = drawn[:, pair] - np.exp(emulator.mean(bones[index])[:, pair])
     whole = np.isfinite(errors).all(axis=1)
     assert np.corrcoef(errors[whole].T)[0, 1] == pytest.approx(0.5, abs=0.12)
     dense = bones[index][:, 4] > np.median(bones[index][:, 4])
