@@ -76,7 +76,7 @@ class Measured:
 
 
 def draw_samples(size: int, seed: int) -> dict[str, Sample]:
-    """Draw what targets are measured on: `size` people of the clinic, half as many of the western community."""
+    """Draw what targets are measured on: `size` people of the clinic, half as many of the community."""
     return {
         CLINIC: draw_sample(population_of(CLINIC), size, seed),
         COMMUNITY: draw_sample(population_of(COMMUNITY), size // 2, seed),

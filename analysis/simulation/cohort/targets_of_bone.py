@@ -18,7 +18,7 @@ from analysis.simulation.cohort.bones import (
 from analysis.simulation.cohort.sample import CLINIC, Measure, Sample, Samples, log_marker
 from analysis.simulation.subject import Sex, draw_subject
 
-_PEOPLE_PER_AGE = 1500
+_PEOPLE_PER_AGE = 800
 
 
 def bone_measures() -> dict[str, Measure]:
