@@ -34,6 +34,8 @@ DEGREE = 3
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Penalties per subject on the terms; each measurement takes the one with the least error when every subject
 is left out in turn (closed form, Golub, Heath & Wahba 1979)."""
+FEW_VALUES = 0.25
+"""Distinct values over subjects below which a measurement is drawn on these values alone (assumption)."""
 DONORS = 8
 """A residual comes from one of that many nearest imaged subjects (assumption)."""
 FEWEST_SUBJECTS = 500
@@ -64,6 +66,8 @@ class Emulator:
     repeat_donors : ndarray of int, (repeats,)
         Donors with repeat scans.
     repeat_residuals : ndarray of float32, (repeats, visits, names)
+    levels : mapping of int to ndarray
+        Column -> the values that a measurement with few of them (pixels of a grid) has.
     """
 
     names: tuple[str, ...]
@@ -79,6 +83,7 @@ class Emulator:
     residuals: NDArray[np.float32]
     repeat_donors: NDArray[np.int64]
     repeat_residuals: NDArray[np.float32]
+    levels: Mapping[int, FloatArray]
 
     def draw(self, bones: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Measure one scan of each bone.
@@ -148,6 +153,8 @@ class Emulator:
     def _measured(self, bones: FloatArray, residuals: NDArray[np.float32]) -> FloatArray:
         values = self.mean(bones) + residuals
         values[:, self.logarithmic] = np.exp(values[:, self.logarithmic])
+        for column, levels in self.levels.items():
+            values[:, column] = _nearest(levels, values[:, column])
         return _with_identities(values, self.names)
 
 
@@ -200,6 +207,7 @@ def fit_emulator(directory: Path, *, chunks: Sequence[int] | None = None) -> Emu
         residuals=residuals[index],
         repeat_donors=donors,
         repeat_residuals=residuals[rows],
+        levels=_levels(measured),
     )
 
 
@@ -214,6 +222,7 @@ def save_emulator(emulator: Emulator, path: Path) -> None:
     import io
 
     arrays = {name: getattr(emulator, name) for name in _ARRAYS}
+    arrays |= {f"{_LEVELS}{column}": levels for column, levels in emulator.levels.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     store.write_bytes(path.with_suffix(".npz"), buffer.getvalue())
@@ -249,9 +258,16 @@ def load_emulator(path: Path) -> Emulator:
             names=tuple(described["names"]),
             source=described["source"],
             **{name: arrays[name] for name in _ARRAYS},
+            levels={
+                int(name.removeprefix(_LEVELS)): arrays[name]
+                for name in arrays.files
+                if name.startswith(_LEVELS)
+            },
         )
 
 
+_LEVELS = "levels_"
+"""Begin of the names of `Emulator.levels` in a file; the column follows."""
 _SECTION = ("cortical_thickness_radial_mm", "cortical_thickness_ulnar_mm", "shaft_diameter_mm")
 
 _ARRAYS = (
@@ -309,6 +325,22 @@ def _metric(slopes: FloatArray, sd: FloatArray) -> FloatArray:
     relative = slopes / np.where(sd > 0, sd, np.inf)
     variances, directions = np.linalg.eigh(relative @ relative.T / slopes.shape[1])
     return np.asarray(directions * np.sqrt(np.maximum(variances, 0.0)))
+
+
+def _levels(measured: FloatArray) -> dict[int, FloatArray]:
+    levels = {}
+    for column, values in enumerate(measured.T):
+        distinct = np.unique(values[np.isfinite(values)])
+        if 1 < distinct.size < FEW_VALUES * len(values):
+            levels[column] = distinct
+    return levels
+
+
+def _nearest(levels: FloatArray, values: FloatArray) -> FloatArray:
+    """The level next to each value; NaN stays."""
+    middles = (levels[1:] + levels[:-1]) / 2
+    snapped = levels[np.searchsorted(middles, values).clip(max=levels.size - 1)]
+    return np.asarray(np.where(np.isnan(values), np.nan, snapped))
 
 
 def _modelled(values: FloatArray, logarithmic: NDArray[np.bool_]) -> FloatArray:
