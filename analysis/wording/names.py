@@ -170,8 +170,34 @@ FAMILY_NAMES: Mapping[str, Words] = MappingProxyType(
 IMAGE: Words = ("Appearance of the bone to the image network", "图像网络所见的骨骼外观")
 
 _MATRICES = {"glcm": "GLCM", "glrlm": "GLRLM", "glszm": "GLSZM", "gldm": "GLDM", "ngtdm": "NGTDM"}
-_IBSI_WORDS = {"JointEnergy": "second moment"}
-"""pyradiomics' name -> IBSI's, where they differ and the report codes the feature."""
+_SPELLED = {
+    "JointEnergy": "second moment",
+    "Id": "inverse difference",
+    "Idn": "normalised inverse difference",
+    "Idm": "inverse difference moment",
+    "Idmn": "normalised inverse difference moment",
+    "Imc1": "first measure of information correlation",
+    "Imc2": "second measure of information correlation",
+    "MCC": "maximal correlation coefficient",
+}
+"""pyradiomics' name -> IBSI's, where they differ or the former is an abbreviation."""
+_TEXTURE_IN_CHINESE = {
+    "Contrast": "对比度",
+    "Correlation": "相关性",
+    "JointEntropy": "联合熵",
+    "JointEnergy": "角二阶矩",
+    "Id": "逆差分",
+    "Idm": "逆差矩",
+    "RunPercentage": "游程百分比",
+    "ShortRunEmphasis": "短游程强调",
+    "LongRunEmphasis": "长游程强调",
+    "Coarseness": "粗糙度",
+    "Busyness": "繁忙度",
+    "Complexity": "复杂度",
+    "Strength": "强度",
+    "Entropy": "熵",
+    "Uniformity": "均匀性",
+}
 
 
 def feature_name(feature: str, language: Language) -> str:
@@ -216,11 +242,12 @@ def _in_region(region: str, quantity: str) -> Words:
 
 
 def _texture(quantity: str) -> Words:
-    """``original_glcm_Contrast`` as "GLCM contrast"; the Chinese keeps the name by which IBSI knows it."""
+    """``original_glcm_Contrast`` as "GLCM contrast"; the Chinese keeps English words it has no entry for."""
     *prefix, name = quantity.split("_")
     matrix = next((_MATRICES[part] for part in prefix if part in _MATRICES), "")
     filtered = "" if not prefix or prefix[0] == "original" or not matrix else f" ({prefix[0]})"
-    spelled = _IBSI_WORDS.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+    spelled = _SPELLED.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
     english = f"{matrix} {spelled}" if matrix else " ".join([*prefix, spelled])
     english = f"{english[:1].upper()}{english[1:]}{filtered}"
-    return english, f"纹理特征 {english}"
+    chinese = f"{matrix}{_TEXTURE_IN_CHINESE[name]}{filtered}" if name in _TEXTURE_IN_CHINESE else english
+    return english, f"纹理特征 {chinese}"
