@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.errors import ConfigurationError
 from analysis.measurement.reference import ReferenceCurve
 from analysis.simulation import Subject, age_subject
 from analysis.simulation.cohort import store
@@ -28,6 +29,9 @@ REPEAT_YEARS = (-4.0, -2.0)
 """When the earlier scans of a subject with repeat scans were taken; give or take `REPEAT_SPREAD_YEARS`."""
 REPEAT_SPREAD_YEARS = 0.5
 """Half width of a uniform spread: assumption."""
+
+SAME = 1e-6
+"""Relative difference up to which two machines measure the same."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many subjects are done, and how many there are."""
@@ -102,11 +106,14 @@ def scan_cohort(directory: Path, plan: ScanPlan, executor: Executor, progress: P
     Raises
     ------
     ConfigurationError
-        If `directory` holds scans of other people, another scanner or seed.
+        If `directory` holds scans of other people, another scanner or seed, or scans that this version of
+        phantom and engine would measure otherwise.
     """
     store.claim(directory / store.SCANS / store.MANIFEST, plan.described(), "scans")
     sizes = chunk_sizes(plan.size)
     missing = [chunk for chunk, size in enumerate(sizes) if not plan.is_scanned(directory, chunk, size)]
+    if missing:
+        _require_same_measurement(directory, plan)
     done = plan.size - sum(sizes[chunk] for chunk in missing)
     progress(SCANNING, done, plan.size)
     for scans in results(executor, {chunk: (scan_chunk, plan, chunk) for chunk in missing}):
@@ -143,6 +150,26 @@ def scan_chunk(plan: ScanPlan, chunk: int) -> store.ScanChunk:
         problems=tuple(scan.problem for scan in scans),
         patches=patches,
     )
+
+
+def _require_same_measurement(directory: Path, plan: ScanPlan) -> None:
+    """Scan one person again before new scans are put beside those that are there."""
+    written = store.written_chunks(directory)
+    if not written:
+        return
+    before = store.read_chunks(directory, written[:1]).iloc[0]
+    person = draw_people(plan.population, plan.seed, written[0], 1).subjects[0]
+    now = _scan(plan, person, (written[0], 0, 0)).values
+    differing = [
+        name
+        for name in MEASURED
+        if not np.isclose(float(before[name]), now[name], rtol=SAME, atol=0.0, equal_nan=True)
+    ]
+    if differing:
+        raise ConfigurationError(
+            f"{directory} holds scans in which {differing[0]} and {len(differing) - 1} more are other than "
+            "this version measures: phantom or engine have changed since. Write to a new directory."
+        )
 
 
 def people_digest(people: People) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from analysis.risk.predictors import PREDICTORS
 from analysis.simulation import Subject
 from analysis.simulation.cohort import scanning
 from analysis.simulation.cohort.generate import CohortPlan, simulate_cohort
-from analysis.simulation.cohort.scan import MEASURED, simulated_image
+from analysis.simulation.cohort.scan import MEASURED, Scan, simulated_image
 from analysis.simulation.cohort.scanning import scan_cohort
 from analysis.simulation.cohort.studies import write_studies
 
@@ -140,6 +141,22 @@ def test_scans_of_people_that_have_changed_since_are_refused(
         monkeypatch.setattr(scanning, "people_digest", lambda people: "other people")
         with pytest.raises(ConfigurationError, match="people have changed"):
             scan_cohort(tmp_path, plan(5), pool, silent)
+
+
+def test_scans_of_another_version_of_the_engine_are_not_mixed_in(
+    tmp_path: Path, quick_scans: list[Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, CohortPlan(plan(5)))
+    scan = scanning.scan_subject
+
+    def other_engine(*arguments: object) -> Scan:
+        one = scan(*arguments)  # type: ignore[arg-type]
+        return replace(one, values={**one.values, "texture.variogram_sill": 1.0})
+
+    monkeypatch.setattr(scanning, "scan_subject", other_engine)
+    made(tmp_path, CohortPlan(plan(5), effects={"texture": 0.0}))  # nothing to scan: the table alone is new
+    with pytest.raises(ConfigurationError, match=r"variogram_sill .* phantom or engine have changed"):
+        made(tmp_path, CohortPlan(plan(SIZE)))
 
 
 def test_too_few_shared_scans_are_refused(tmp_path: Path, quick_scans: list[Subject]) -> None:
