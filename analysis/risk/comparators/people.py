@@ -93,7 +93,8 @@ def person_of_context(
         "clinical.parental_fracture": _number(context.parental_hip_fracture),
         "clinical.current_smoker": _number(context.current_smoker),
         "clinical.glucocorticoid_mg_d": _number(context.glucocorticoids),
-    } | dict(further)
+    }
+    entered |= {**context.predictors, **further}
     columns = {name: np.array([float(value)]) for name, value in entered.items() if value is not None}
     return People(1, columns, np.array([(ethnicity or "").strip().lower()], dtype=object))
 

@@ -117,8 +117,9 @@ def draw_nomogram(scale: PointScale, title: str, path: Path) -> None:
     _axis(axes, rows - 1, "Points", [(p / MOST_POINTS, f"{p:g}") for p in range(0, 101, 10)])
     for offset, (name, ends) in enumerate(scale.limits.items(), start=2):
         marks = [(scale.points(name, value) / MOST_POINTS, text) for value, text in _marks(name, ends)]
-        _axis(axes, rows - offset, LABELS.get(name, name), marks)
-    step = _round_step(scale.most / 8)
+        span = [scale.points(name, end) / MOST_POINTS for end in ends]
+        _axis(axes, rows - offset, LABELS.get(name, name), marks, span)
+    step = _round_step(scale.most / 12)
     largest = np.ceil(scale.most / step) * step
     totals = [(t / largest, f"{t:g}") for t in np.arange(0, largest + step / 2, step)]
     _axis(axes, 1, "Total points", totals)
@@ -128,10 +129,12 @@ def draw_nomogram(scale: PointScale, title: str, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _axis(axes: Any, height: float, label: str, marks: Sequence[tuple[float, str]]) -> None:
-    """One scale: a line from its first to its last mark, labels above it and clear of each other."""
+def _axis(
+    axes: Any, height: float, label: str, marks: Sequence[tuple[float, str]], span: Sequence[float] = ()
+) -> None:
+    """One scale: a line over `span` and all marks, labels above it and clear of each other."""
     axes.text(-0.05, height, label, ha="right", va="center", fontsize=10)
-    places = [place for place, _ in marks]
+    places = [*span, *(place for place, _ in marks)]
     if not places:
         return
     axes.plot([min(places), max(places)], [height, height], color="black", linewidth=1)
@@ -148,7 +151,7 @@ def _marks(name: str, ends: tuple[float, float]) -> list[tuple[float, str]]:
     if name == "male":
         return [(0.0, "woman"), (1.0, "man")]
     low, high = ends
-    step = _round_step((high - low) / 8)
+    step = _round_step((high - low) / 12)
     values = np.arange(np.ceil(low / step - 1e-9) * step, high + step * 1e-6, step)
     return [(float(value), f"{value:.10g}" if abs(value) > step / 1e6 else "0") for value in values]
 

@@ -221,6 +221,19 @@ def test_header_and_site_entries_are_enough_for_one_patient() -> None:
     assert found["qfracture2012-hip"].reason == "body mass index is unknown"
 
 
+def test_further_entries_of_the_site_count() -> None:
+    body = {"age_years": 72.0, "sex": "F", "weight_kg": 50.0, "height_mm": 1550.0}
+    plain, faller = (
+        ClinicalContext(**body),
+        ClinicalContext(**body, predictors={"clinical.falls_past_year": 2}),
+    )
+    risks = [
+        next(s.value for s in comparators(context) if s.name == "qfracture2012-hip")
+        for context in (plain, faller)
+    ]
+    assert risks[0] is not None and risks[1] is not None and risks[1] > risks[0]
+
+
 def test_sixty_thousand_people_take_seconds_and_agree_with_one_by_one() -> None:
     rng = np.random.default_rng(1)
     size = 60_000
