@@ -10,6 +10,7 @@ time of prediction, contributions and Grad-CAM is taken on one thread.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=FRESH_SEED)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "explanation.md")
     options = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"  # LIME draws a progress bar for every picture
     images = options.out.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
     models = load_models(options.models)
