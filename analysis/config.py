@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from analysis.errors import ConfigurationError
 
 ForearmPosition = Literal["palm_down", "palm_up", "unchecked"]
 RoiConvention = Literal["hologic", "lunar"]
@@ -121,7 +124,14 @@ class AnalysisConfig:
 class ClinicalContext:
     """What is known of the patient beyond the images; site entries win over DICOM headers.
 
-    Units: years, millimetres, kilograms. ``None`` means unknown, never "no".
+    Units: years, millimetres, kilograms. ``None`` means unknown, never "no". `predictors` holds further
+    entries by their names in `analysis.risk.predictors.PREDICTORS`, for risk models; age, sex, height and
+    weight have the fields above.
+
+    Raises
+    ------
+    ConfigurationError
+        If a predictor has an unknown name, or a value outside its limits.
     """
 
     age_years: float | None = None
@@ -133,3 +143,27 @@ class ClinicalContext:
     glucocorticoids: bool | None = None
     parental_hip_fracture: bool | None = None
     current_smoker: bool | None = None
+    predictors: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from analysis.risk.predictors import PREDICTORS, rule_broken
+
+        for name, value in self.predictors.items():
+            if name not in PREDICTORS or name in ENTERED_OTHERWISE:
+                instead = ENTERED_OTHERWISE.get(name)
+                cure = f"enter it as {instead}" if instead else "see docs/cohort-schema.md for the names"
+                raise ConfigurationError(
+                    f"site entry {name!r} is no predictor that can be entered here; {cure}"
+                )
+            broken = rule_broken(name, value)
+            if broken is not None:
+                raise ConfigurationError(f"site entry: {broken}; correct it or leave it out")
+
+
+ENTERED_OTHERWISE: Mapping[str, str] = {
+    "age_years": "age_years",
+    "male": "sex",
+    "height_mm": "height_mm",
+    "weight_kg": "weight_kg",
+}
+"""Predictors that `ClinicalContext` has fields for."""

@@ -41,7 +41,7 @@ from analysis.results import (
     Status,
     StudyAnalysis,
 )
-from analysis.risk import RiskInputs, RiskPrediction, load_models
+from analysis.risk import RiskInputs, RiskPrediction, known_predictors, load_models
 from analysis.segmentation import ForearmAnatomy, find_forearm
 from analysis.segmentation.normalise import normalised
 
@@ -120,7 +120,16 @@ def analyze(
         measured.regions, image.laterality, image.device, day, past, devices=devices
     )
     prediction, risk_findings = models.predict(
-        RiskInputs(context.age_years, context.sex, judged, measured.morphometry, measured.texture)
+        RiskInputs(
+            context.age_years,
+            context.sex,
+            judged,
+            measured.morphometry,
+            measured.texture,
+            measured.density_distribution,
+            measured.mechanics,
+            known_predictors(context),
+        )
     )
     risk = prediction.estimate if prediction else None
     advice = recommend(config.guideline, clinical=context, regions=judged, risk=risk)

@@ -23,7 +23,7 @@ from analysis.results import (
     Status,
     StudyAnalysis,
 )
-from analysis.risk import RiskInputs
+from analysis.risk import RiskInputs, known_predictors
 from analysis.risk.registry import RiskModels
 
 
@@ -60,7 +60,9 @@ def reported_analysis(
     trend, trend_findings = changes(
         regions, study.laterality, study.device, day, study.comparable_history(history), devices=devices
     )
-    prediction, risk_findings = models.predict(RiskInputs(context.age_years, context.sex, judged))
+    prediction, risk_findings = models.predict(
+        RiskInputs(context.age_years, context.sex, judged, predictors=known_predictors(context))
+    )
     risk = prediction.estimate if prediction else None
     every_region = {name: regions.get(name, RegionMeasurement()) for name in REGIONS}
     return StudyAnalysis(

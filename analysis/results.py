@@ -130,7 +130,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class HorizonRisk:
-    """Probability (0–1) of a fracture within a horizon, with its 95 % interval."""
+    """Probability (0–1) of a fracture within a horizon, with its 90 % interval."""
 
     probability: float
     interval: tuple[float, float]

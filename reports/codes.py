@@ -226,10 +226,10 @@ FRACTURE_RISK = MappingProxyType(
 )
 """Pre-coordinated like (122230, DCM, "10 Year CHD Risk"). LOINC 90265-0 is the method FRAX: not ours."""
 RISK_LOW = MappingProxyType(
-    {year: _private(f"RISK_{year}Y_LOW", f"Risk {year} y 95% low") for year in HORIZONS_YEARS}
+    {year: _private(f"RISK_{year}Y_LOW", f"Risk {year} y 90% low") for year in HORIZONS_YEARS}
 )
 RISK_HIGH = MappingProxyType(
-    {year: _private(f"RISK_{year}Y_HIGH", f"Risk {year} y 95% high") for year in HORIZONS_YEARS}
+    {year: _private(f"RISK_{year}Y_HIGH", f"Risk {year} y 90% high") for year in HORIZONS_YEARS}
 )
 HORIZON = _private("HORIZON", "Prediction time horizon")
 HORIZON_VALUES = MappingProxyType(

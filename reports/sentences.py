@@ -80,10 +80,10 @@ def category_sentence(risk: RiskEstimate) -> str:
 
 
 def risk_sentences(risk: RiskEstimate) -> list[str]:
-    """One sentence per horizon: probability with its 95 % interval."""
+    """One sentence per horizon: probability with its 90 % interval."""
     return [
         f"{year} y: {percent_text(estimate.probability)} % "
-        f"(95 % interval {percent_text(estimate.interval[0])} to {percent_text(estimate.interval[1])} %)"
+        f"(90 % interval {percent_text(estimate.interval[0])} to {percent_text(estimate.interval[1])} %)"
         for year, estimate in sorted(risk.horizons.items())
     ]
 

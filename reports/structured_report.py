@@ -269,7 +269,7 @@ def _risk_numbers(risk: RiskEstimate, inputs: Sequence[str]) -> list[Measurement
 
 
 def _risk_interval_numbers(risk: RiskEstimate) -> list[Measurement]:
-    """The 95 % intervals as numbers of their own: highdicom's measurement properties cannot hold a %."""
+    """The 90 % intervals as numbers of their own: highdicom's measurement properties cannot hold a %."""
     numbers = []
     for year in sorted(risk.horizons):
         horizon = [(coded.HORIZON, coded.HORIZON_VALUES[year])]

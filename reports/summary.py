@@ -156,7 +156,7 @@ def _risk(analysis: StudyAnalysis) -> Image.Image:
         (
             ("Probability", *(f"{percent_text(estimate.probability)} %" for estimate in estimates)),
             (
-                "95 % interval",
+                "90 % interval",
                 *(
                     f"{percent_text(low)}–{percent_text(high)} %"
                     for low, high in (estimate.interval for estimate in estimates)

@@ -14,6 +14,7 @@ from analysis.acquisition.accept import OWN_MODEL_NAME
 from analysis.acquisition.dates import dicom_date, study_date
 from analysis.config import ClinicalContext
 from analysis.results import QualityFinding, Severity
+from analysis.risk.predictors import PREDICTORS
 
 Value = TypeVar("Value")
 Sex = Literal["F", "M"]
@@ -42,7 +43,10 @@ def clinical_context(
     provenance = {
         _shown_name(field.name): _entry_text(field.name, getattr(entered, field.name))
         for field in fields(entered)
-        if getattr(entered, field.name) is not None
+        if field.name != "predictors" and getattr(entered, field.name) is not None
+    }
+    provenance |= {
+        PREDICTORS[name].phrase: _predictor_text(name, value) for name, value in entered.predictors.items()
     }
     objects = [item for item in datasets if header.text(item, "ManufacturerModelName") != OWN_MODEL_NAME]
     context = entered
@@ -204,4 +208,13 @@ def _shown_name(field_name: str) -> str:
 def _entry_text(name: str, value: float | str | bool) -> str:
     units = {"age_years": " y", "height_mm": " mm", "weight_kg": " kg", "forearm_length_mm": " mm"}
     shown = ("yes" if value else "no") if isinstance(value, bool) else f"{value}{units.get(name, '')}"
+    return f"{shown} (site entry)"
+
+
+def _predictor_text(name: str, value: float) -> str:
+    predictor = PREDICTORS[name]
+    if predictor.kind == "binary":
+        shown = "yes" if value else "no"
+    else:
+        shown = f"{value:g}" + ("" if predictor.unit == "1" else f" {predictor.unit}")
     return f"{shown} (site entry)"

@@ -8,10 +8,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from analysis.config import ClinicalContext
 from analysis.results import REGIONS, BmdSource, RegionMeasurement
+from analysis.risk.predictors import MEASURED_GROUPS, PREDICTORS
 
 
 def _nothing_measured() -> Mapping[str, float | None]:
+    return MappingProxyType({})
+
+
+def _nothing_entered() -> Mapping[str, float]:
     return MappingProxyType({})
 
 
@@ -26,8 +32,12 @@ class RiskInputs:
     sex : {"F", "M"} or None
     regions : mapping of region name to RegionMeasurement
         Keys are among `analysis.results.REGIONS`.
-    morphometry, texture : mapping of str to float or None
+    morphometry, texture, density_distribution, mechanics : mapping of str to float or None
         As in `analysis.results.StudyAnalysis`.
+    predictors : mapping of str to float
+        Names and units of `analysis.risk.predictors.PREDICTORS`; age and sex are read from the fields above.
+    image : mapping of str to float or None
+        What a network saw in the picture.
     """
 
     age_years: float | None
@@ -35,6 +45,34 @@ class RiskInputs:
     regions: Mapping[str, RegionMeasurement]
     morphometry: Mapping[str, float | None] = field(default_factory=_nothing_measured)
     texture: Mapping[str, float | None] = field(default_factory=_nothing_measured)
+    density_distribution: Mapping[str, float | None] = field(default_factory=_nothing_measured)
+    mechanics: Mapping[str, float | None] = field(default_factory=_nothing_measured)
+    predictors: Mapping[str, float] = field(default_factory=_nothing_entered)
+    image: Mapping[str, float | None] = field(default_factory=_nothing_measured)
+
+
+def known_predictors(context: ClinicalContext) -> Mapping[str, float]:
+    """Predictors of the catalogue that a study's context holds, beside age and sex.
+
+    The site's own entries by catalogue name win. Body mass index follows from height and weight. A "yes" to
+    glucocorticoids names no dose and is left unknown; a "no" is a dose of zero.
+    """
+    yes_or_no = {
+        "clinical.prior_fracture": context.prior_fragility_fracture,
+        "clinical.parental_fracture": context.parental_hip_fracture,
+        "clinical.current_smoker": context.current_smoker,
+    }
+    known: dict[str, float | None] = {
+        "height_mm": context.height_mm,
+        "weight_kg": context.weight_kg,
+        **{name: None if answer is None else float(answer) for name, answer in yes_or_no.items()},
+        "clinical.glucocorticoid_mg_d": 0.0 if context.glucocorticoids is False else None,
+        **context.predictors,
+    }
+    height, weight = known["height_mm"], known["weight_kg"]
+    if known.get("bmi_kg_m2") is None and height and weight:
+        known["bmi_kg_m2"] = weight / (height / 1000.0) ** 2
+    return MappingProxyType({name: value for name, value in known.items() if value is not None})
 
 
 def feature_value(inputs: RiskInputs, name: str) -> float | None:
@@ -44,8 +82,9 @@ def feature_value(inputs: RiskInputs, name: str) -> float | None:
     ----------
     inputs : RiskInputs
     name : str
-        ``age_years``; ``male`` (1 for M, 0 for F); ``REGION.bmd_g_cm2``; ``REGION.t_score``;
-        ``morphometry.NAME``; ``texture.NAME``.
+        A name of the catalogue `analysis.risk.predictors.PREDICTORS` (``male`` is 1 for M, 0 for F);
+        ``REGION.bmd_g_cm2``; ``REGION.t_score``; ``GROUP.NAME`` with a group of
+        `analysis.risk.predictors.MEASURED_GROUPS`.
 
     Returns
     -------
@@ -68,18 +107,18 @@ def is_known_feature(name: str) -> bool:
     group, _, quantity = name.partition(".")
     if group in REGIONS:
         return quantity in ("bmd_g_cm2", "t_score")
-    return name in ("age_years", "male") or (group in ("morphometry", "texture") and quantity != "")
+    return name in PREDICTORS or (group in MEASURED_GROUPS and quantity != "")
 
 
 def feature_phrase(name: str) -> str:
     """How a feature is called in a sentence, e.g. ``T-score of the one-third radius``."""
+    if name in PREDICTORS:
+        return PREDICTORS[name].phrase
     group, _, quantity = name.partition(".")
     if group in REGIONS:
         what = "T-score" if quantity == "t_score" else "BMD on calibrated pixels"
         return f"{what} of the {group.replace('_', '-')} radius"
-    if group in ("morphometry", "texture"):
-        return quantity.removesuffix("_mm").replace("_", " ")
-    return {"age_years": "age", "male": "sex"}[name]
+    return quantity.removesuffix("_mm").replace("_", " ")
 
 
 def _raw_value(inputs: RiskInputs, name: str) -> float | None:
@@ -89,10 +128,13 @@ def _raw_value(inputs: RiskInputs, name: str) -> float | None:
         return inputs.age_years
     if name == "male":
         return None if inputs.sex is None else float(inputs.sex == "M")
+    if name in PREDICTORS:
+        return inputs.predictors.get(name)
     group, _, quantity = name.partition(".")
     if group in REGIONS:
         return _region_value(inputs.regions.get(group), quantity)
-    return (inputs.morphometry if group == "morphometry" else inputs.texture).get(quantity)
+    measured: Mapping[str, float | None] = getattr(inputs, group)
+    return measured.get(quantity)
 
 
 def _region_value(region: RegionMeasurement | None, quantity: str) -> float | None:

@@ -1,41 +1,34 @@
-"""One risk model: a logistic predictor shared by all horizons, with ordered intercepts.
+"""One risk model: cause-specific hazards of fracture and death, log-linear in a few features.
 
-``logit P(fracture within t) = intercept[t] + Σ coefficient · feature``: direct binomial regression of the
-cumulative incidence (Scheike, Zhang & Gerds 2008, Biometrika 95:205), so that death before fracture counts as
-"no fracture". Intercepts do not decrease with the horizon, hence neither does the risk, whatever the input.
+The 1-, 3-, 5- and 10-year risks are one cumulative incidence read at four times, so that the risk never falls
+with the horizon, whatever the input. What a study does not hold is replaced by its expectation given what it
+does.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.errors import ConfigurationError
 from analysis.results import HORIZONS_YEARS, HorizonRisk, ModelIdentity, RiskCategory, RiskEstimate
-from analysis.risk.inputs import RiskInputs, feature_phrase, feature_value, is_known_feature
+from analysis.risk.calibration import SMALLEST_PROBABILITY, CalibrationMap
+from analysis.risk.features import ModelFeature
+from analysis.risk.hazard import GRID_YEARS, HORIZON_INDEX, FloatArray, Hazard, cumulative_incidence
+from analysis.risk.inputs import RiskInputs, feature_phrase, feature_value
+from analysis.risk.missing import Completed, complete, expected_log_relative
 from analysis.risk.prediction import FeatureTerm, RiskPrediction
-
-SCHEMA = "1"
+from analysis.risk.predictors import Family, family_of
 
 CATEGORY_HORIZON_YEARS = 10
-NORMAL_95_PERCENT = 1.959964
-"""97.5 % quantile of the standard normal distribution."""
+INTERVAL_PERCENT = 90
+NORMAL_90_PERCENT = 1.644854
+"""95 % quantile of the standard normal distribution: either end of a 90 % interval."""
 
-
-@dataclass(frozen=True, slots=True)
-class ModelFeature:
-    """One feature of a model: name, UCUM unit, training mean and range, log-odds per unit."""
-
-    name: str
-    unit: str
-    training_mean: float
-    training_range: tuple[float, float]
-    coefficient: float
+SUBJECTS_AT_ONCE = 500
+"""For intervals of many subjects: refits × subjects × grid points are held at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +39,15 @@ class RiskModel:
     ----------
     identity : ModelIdentity
     features : tuple of ModelFeature
-    intercepts : ndarray, (horizons,)
-        Log-odds by horizon at feature values of zero; non-decreasing.
-    ensemble_intercepts, ensemble_coefficients : ndarray, (refits, horizons) and (refits, features)
-        Bootstrap refits; their spread is the 95 % interval.
+    correlation : ndarray, (features, features)
+        Covariance of the standardised features in the training cohort, for what is missing.
+    family_minimum : mapping of family to int
+        How many features of a family a study must hold at least.
+    fracture, death : Hazard
+    fracture_refits, death_refits : Hazard
+        Stacks of bootstrap refits; their spread is the 90 % interval.
+    calibration : CalibrationMap
+        From the cumulative incidence to the risk that is reported.
     moderate_from, high_from : float
         10-year probabilities at which the categories begin.
     category_rule : str
@@ -58,16 +56,40 @@ class RiskModel:
 
     identity: ModelIdentity
     features: tuple[ModelFeature, ...]
-    intercepts: NDArray[np.float64]
-    ensemble_intercepts: NDArray[np.float64]
-    ensemble_coefficients: NDArray[np.float64]
+    correlation: FloatArray
+    family_minimum: Mapping[Family, int]
+    fracture: Hazard
+    death: Hazard
+    fracture_refits: Hazard
+    death_refits: Hazard
+    calibration: CalibrationMap
     moderate_from: float
     high_from: float
     category_rule: str
 
     def missing(self, inputs: RiskInputs) -> tuple[str, ...]:
-        """Names of the features that `inputs` does not provide."""
-        return tuple(f.name for f in self.features if feature_value(inputs, f.name) is None)
+        """Names of the required features that `inputs` does not provide."""
+        return tuple(f.name for f in self.features if f.required and feature_value(inputs, f.name) is None)
+
+    def unmet(self, inputs: RiskInputs) -> tuple[str, ...]:
+        """What keeps the model from being used, in words; empty if nothing does."""
+        names = [feature_phrase(name) for name in self.missing(inputs)]
+        known = Counter(family_of(f.name) for f in self.features if feature_value(inputs, f.name) is not None)
+        scarce = [
+            f"at least {least} of its {family.replace('_', ' and ')} inputs (has {known[family]})"
+            for family, least in self.family_minimum.items()
+            if known[family] < least
+        ]
+        return (*names, *scarce)
+
+    def imputed(self, inputs: RiskInputs) -> tuple[str, ...]:
+        """Names of the features that a prediction would replace by their expectation."""
+        values = self._values(inputs)
+        return tuple(
+            f.name
+            for f, value in zip(self.features, values[0], strict=True)
+            if np.isnan(f.standardised(np.array([value]))[0])
+        )
 
     def out_of_range(self, inputs: RiskInputs) -> tuple[str, ...]:
         """Features outside the training range, as ``age 93 a (training 40 to 90)``."""
@@ -85,48 +107,123 @@ class RiskModel:
     def predict(self, inputs: RiskInputs) -> RiskPrediction:
         """Predict the fracture probability at every horizon.
 
-        The 95 % interval is estimate ± 1.96 bootstrap standard deviations on the log-odds scale: it holds the
-        uncertainty of the coefficients, not that of the measurement or of the simulated training world.
+        The 90 % interval is for the risk given the study's inputs: bootstrap refits (with draws of what was
+        missing in training) on the scale log(-log(1 - p)), and the spread that the study's own missing
+        features leave. It holds neither the uncertainty of the measurement nor that of the simulated training
+        world.
 
         Parameters
         ----------
         inputs : RiskInputs
-            Must provide every feature (see `missing`). Values are used as they are, never clamped.
+            Must meet `unmet`. Values are used as they are, never clamped.
 
         Raises
         ------
         ValueError
-            If a feature is missing.
+            If a required feature or a family is missing.
         """
-        missing = self.missing(inputs)
-        if missing:
-            raise ValueError(f"{self.identity.name} needs {', '.join(missing)}")
-        values = np.array([feature_value(inputs, f.name) for f in self.features], dtype=np.float64)
-        coefficients = np.array([f.coefficient for f in self.features])
-        log_odds = self.intercepts + float(coefficients @ values)
-        spread = np.std(
-            self.ensemble_intercepts + (self.ensemble_coefficients @ values)[:, None], axis=0, ddof=1
-        )
+        unmet = self.unmet(inputs)
+        if unmet:
+            raise ValueError(f"{self.identity.name} needs {', '.join(unmet)}")
+        values = self._values(inputs)
+        risk, interval = self.risk(values)[0], self.interval(values)[0]
         horizons = {
-            years: HorizonRisk(
-                _probability(centre),
-                (
-                    _probability(centre - NORMAL_95_PERCENT * deviation),
-                    _probability(centre + NORMAL_95_PERCENT * deviation),
-                ),
-            )
-            for years, centre, deviation in zip(HORIZONS_YEARS, log_odds, spread, strict=True)
+            years: HorizonRisk(float(risk[index]), (float(interval[index, 0]), float(interval[index, 1])))
+            for index, years in enumerate(HORIZONS_YEARS)
         }
         estimate = RiskEstimate(
             horizons, self._category(horizons[CATEGORY_HORIZON_YEARS]), self.identity, self.category_rule
         )
-        means = np.array([f.training_mean for f in self.features])
-        baseline = float(self.intercepts[HORIZONS_YEARS.index(CATEGORY_HORIZON_YEARS)] + coefficients @ means)
-        terms = tuple(
-            FeatureTerm(f.name, float(value), f.training_mean, f.coefficient, f.unit)
-            for f, value in zip(self.features, values, strict=True)
+        completed = self.completed(values)
+        terms = self._feature_terms(values[0], completed.values[0])
+        log_hazard = float(
+            expected_log_relative(self.fracture, completed)[0] + self.fracture.log_baseline(GRID_YEARS)[-1]
         )
-        return RiskPrediction(estimate, baseline, terms)
+        return RiskPrediction(estimate, log_hazard - sum(term.contribution for term in terms), terms)
+
+    def risk(self, values: FloatArray) -> FloatArray:
+        """Calibrated fracture probabilities, (subjects, horizons).
+
+        Parameters
+        ----------
+        values : ndarray, (subjects, features)
+            In the features' own units and order; NaN where unknown.
+        """
+        return self.calibration.apply(self.incidence(values))
+
+    def incidence(self, values: FloatArray) -> FloatArray:
+        """Fracture probabilities before calibration, (subjects, horizons); `values` as in `risk`."""
+        completed = self.completed(values)
+        fracture = self.fracture.cumulative(expected_log_relative(self.fracture, completed))
+        death = self.death.cumulative(self.death.log_relative(completed.values))
+        return cumulative_incidence(fracture, death)[:, HORIZON_INDEX]
+
+    def log_hazard(self, values: FloatArray) -> FloatArray:
+        """Log cumulative fracture hazard over 10 years, (subjects,); `values` as in `risk`."""
+        relative = expected_log_relative(self.fracture, self.completed(values))
+        return np.asarray(relative + self.fracture.log_baseline(GRID_YEARS)[-1], dtype=np.float64)
+
+    def interval(self, values: FloatArray) -> FloatArray:
+        """90 % intervals, (subjects, horizons, 2); `values` as in `risk`."""
+        parts = [
+            self._interval(values[start : start + SUBJECTS_AT_ONCE])
+            for start in range(0, len(values), SUBJECTS_AT_ONCE)
+        ]
+        return np.concatenate(parts)
+
+    def _interval(self, values: FloatArray) -> FloatArray:
+        completed = self.completed(values)
+        excess = expected_log_relative(self.fracture, completed) - self.fracture.log_relative(
+            completed.values
+        )
+        fracture = self.fracture_refits.cumulative(
+            self.fracture_refits.log_relative(completed.values) + excess
+        )
+        death = self.death_refits.cumulative(self.death_refits.log_relative(completed.values))
+        refits = _log_minus_log(cumulative_incidence(fracture, death)[..., HORIZON_INDEX])
+        centre = _log_minus_log(self.incidence(values))
+        unknown = completed.variance(self.fracture.gradient(completed.values))
+        spread = np.sqrt(np.var(refits, axis=0, ddof=1) + unknown[:, None])
+        ends = np.stack([centre - NORMAL_90_PERCENT * spread, centre + NORMAL_90_PERCENT * spread], axis=-1)
+        calibrated = self.calibration.apply(-np.expm1(-np.exp(np.minimum(ends, 700.0))))
+        risk = self.risk(values)
+        calibrated[..., 0] = np.minimum(calibrated[..., 0], risk)
+        calibrated[..., 1] = np.maximum(calibrated[..., 1], risk)
+        return calibrated
+
+    def _values(self, inputs: RiskInputs) -> FloatArray:
+        values = [feature_value(inputs, feature.name) for feature in self.features]
+        return np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
+
+    def completed(self, values: FloatArray) -> Completed:
+        """Standardised features with every gap filled by what is to be expected; `values` as in `risk`."""
+        columns = [f.standardised(values[:, column]) for column, f in enumerate(self.features)]
+        return complete(np.column_stack(columns), self.correlation)
+
+    def _feature_terms(self, values: FloatArray, standardised: FloatArray) -> tuple[FeatureTerm, ...]:
+        contribution, curved = np.zeros(len(values)), np.zeros(len(values), dtype=bool)
+        for coefficient, term in zip(self.fracture.coefficients, self.fracture.terms, strict=True):
+            product = float(np.prod(standardised[list(term)])) - (len(set(term)) < len(term))
+            contribution[list(term)] += coefficient * product / len(set(term))
+            curved[list(term)] |= len(term) > 1
+        slopes = self.fracture.gradient(standardised[None, :])[0]
+        terms = []
+        for index, feature in enumerate(self.features):
+            imputed = bool(np.isnan(feature.standardised(values[index : index + 1])[0]))
+            value = feature.value(float(standardised[index])) if imputed else float(values[index])
+            linear = feature.transform == "identity" and not curved[index]
+            terms.append(
+                FeatureTerm(
+                    feature.name,
+                    value,
+                    feature.training_mean,
+                    float(slopes[index]) * feature.slope(value),
+                    feature.unit,
+                    None if linear else float(contribution[index]),
+                    imputed,
+                )
+            )
+        return tuple(terms)
 
     def _category(self, risk: HorizonRisk) -> RiskCategory:
         if risk.probability >= self.high_from:
@@ -134,79 +231,6 @@ class RiskModel:
         return "moderate" if risk.probability >= self.moderate_from else "low"
 
 
-def parse_model(content: Mapping[str, Any], *, file: str, sha256: str) -> RiskModel:
-    """Build a model from the JSON object of its file.
-
-    Raises
-    ------
-    ConfigurationError
-        Naming file, key and rule, for a wrong schema, an unknown feature, unequal lengths, values that are
-        not finite numbers, or intercepts that decrease with the horizon.
-    """
-    try:
-        return _parse(content, sha256)
-    except KeyError as error:
-        raise _unusable(file, f"has no key {error}") from error
-    except (TypeError, ValueError) as error:
-        raise _unusable(file, str(error)) from error
-
-
-def _parse(content: Mapping[str, Any], sha256: str) -> RiskModel:
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema is {content['schema']!r}, this engine reads {SCHEMA!r}")
-    if tuple(content["horizons_years"]) != HORIZONS_YEARS:
-        raise ValueError(f"horizons_years must be {list(HORIZONS_YEARS)}")
-    features = tuple(_parse_feature(item) for item in content["features"])
-    ensemble, category = content["ensemble"], content["category"]
-    horizons, width = len(HORIZONS_YEARS), len(features)
-    intercepts = _numbers(content["intercepts"], "intercepts", (horizons,))
-    if np.any(np.diff(intercepts) < 0):
-        raise ValueError("intercepts must not decrease with the horizon")
-    refits = len(ensemble["intercepts"])
-    if refits < 2:
-        raise ValueError("ensemble needs at least two refits")
-    return RiskModel(
-        ModelIdentity(content["name"], content["version"], content["training_data"], sha256),
-        features,
-        intercepts,
-        _numbers(ensemble["intercepts"], "ensemble.intercepts", (refits, horizons)),
-        _numbers(ensemble["coefficients"], "ensemble.coefficients", (refits, width)),
-        float(category["moderate_from"]),
-        float(category["high_from"]),
-        str(category["rule"]),
-    )
-
-
-def _parse_feature(item: Mapping[str, Any]) -> ModelFeature:
-    name = item["name"]
-    if not is_known_feature(name):
-        raise ValueError(f"feature {name!r} is not known to this engine")
-    low, high = _numbers(item["training_range"], f"{name}.training_range", (2,))
-    mean, coefficient = _numbers([item["training_mean"], item["coefficient"]], name, (2,))
-    return ModelFeature(name, item["unit"], float(mean), (float(low), float(high)), float(coefficient))
-
-
-def _numbers(values: Sequence[Any], key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{key} must be numbers of shape {shape}") from error
-    if array.shape != shape:
-        raise ValueError(f"{key} must have shape {shape}, has {array.shape}")
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{key} holds a value that is not a finite number")
-    return array
-
-
-def _probability(log_odds: float) -> float:
-    """Logistic function, without overflow at either end."""
-    if log_odds >= 0:
-        return 1.0 / (1.0 + math.exp(-log_odds))
-    odds = math.exp(log_odds)
-    return odds / (1.0 + odds)
-
-
-def _unusable(file: str, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"risk model {file}: {why}; train it again with 'dicom-node train risk' or restore the shipped file"
-    )
+def _log_minus_log(probability: FloatArray) -> FloatArray:
+    inside = np.clip(probability, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
+    return np.asarray(np.log(-np.log1p(-inside)), dtype=np.float64)

@@ -1,8 +1,9 @@
-"""The catalogue of predictors: every name that a cohort's column, a model's feature or a site's entry may have.
+"""The catalogue of predictors: every name that a cohort's column, a model's feature or a site's entry may
+have.
 
 Six families, as in the published multi-dimensional fusion model (Wang & Meng, Prog Biochem Biophys
-2026;53:238-248). What a densitometer's study gives by itself (age, sex, body size, densitometry, microstructure)
-is measured or read from the header; the rest is entered by the site.
+2026;53:238-248). What a densitometer's study gives by itself (age, sex, body size, densitometry,
+microstructure) is measured or read from the header; the rest is entered by the site.
 """
 
 from __future__ import annotations
@@ -87,7 +88,12 @@ PREDICTORS: Mapping[str, Predictor] = _catalogue(
     Predictor("clinical.type2_diabetes", "clinical", "1", "binary", (0, 1), "type 2 diabetes"),
     Predictor("clinical.falls_past_year", "clinical", "1", "count", (0, 100), "falls in the past year"),
     Predictor(
-        "clinical.secondary_osteoporosis", "clinical", "1", "binary", (0, 1), "secondary cause of osteoporosis"
+        "clinical.secondary_osteoporosis",
+        "clinical",
+        "1",
+        "binary",
+        (0, 1),
+        "secondary cause of osteoporosis",
     ),
     Predictor(
         "clinical.osteoporosis_medication", "clinical", "1", "binary", (0, 1), "osteoporosis medication"
@@ -124,8 +130,8 @@ MEASURED_GROUPS: Mapping[str, Family] = {
     "mechanics": "microstructure",
     "image": "microstructure",
 }
-"""Group of a measured predictor (the part of its name before the dot) -> family; ``image`` holds what a network
-saw in the picture."""
+"""Group of a measured predictor (the part of its name before the dot) -> family; ``image`` holds what a
+network saw in the picture."""
 
 
 def family_of(name: str) -> Family:

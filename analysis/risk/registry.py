@@ -1,4 +1,10 @@
-"""The registry of risk models: checked before it is believed."""
+"""The registry of risk models: checked before it is believed.
+
+``registry.json`` of a directory names the active set, most preferred first: file and SHA-256 of each. What
+else is known of versions, and who promoted what when, is kept in files of their own
+(`analysis.risk.versions`), so that going back to a set gives back its registry byte for byte, and with it the
+identity of every analysis.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +18,15 @@ from typing import Any
 from analysis.errors import ConfigurationError
 from analysis.results import BmdSource, QualityFinding, Severity
 from analysis.risk.inputs import RiskInputs, feature_phrase
-from analysis.risk.model import SCHEMA, RiskModel, parse_model
+from analysis.risk.model import RiskModel
+from analysis.risk.model_file import SCHEMA, parse_model
 from analysis.risk.prediction import RiskPrediction
 
 REGISTRY_FILE = "registry.json"
+
+FORMATS = (".json", ".safetensors", ".onnx")
+"""Weights are numbers in one of these; nothing that executes when it is read, such as a pickle, is
+accepted."""
 
 
 def load_models(directory: Path) -> RiskModels:
@@ -28,17 +39,61 @@ def load_models(directory: Path) -> RiskModels:
     ConfigurationError
         If a file is missing, differs from its registered SHA-256, or is no model of this engine.
     """
-    path = directory / REGISTRY_FILE
-    raw = _read(path)
-    registry = _json_object(raw, path.name)
+    raw = read_bytes(directory / REGISTRY_FILE)
+    entries = active_entries(raw)
+    models = tuple(_load_one(directory, entry) for entry in entries)
+    return RiskModels(models, hashlib.sha256(raw).hexdigest())
+
+
+def active_entries(raw: bytes) -> list[Mapping[str, Any]]:
+    """Entries of a registry's bytes, most preferred first: ``file``, ``sha256`` and, for models that carry
+    weights beside their JSON, ``weights`` (a list of the same).
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no registry of this schema.
+    """
+    registry = json_object(raw, REGISTRY_FILE)
     entries = registry.get("models")
     if registry.get("schema") != SCHEMA or not isinstance(entries, list) or not entries:
         raise ConfigurationError(
-            f'risk model registry {path.name}: needs "schema": "{SCHEMA}" and a non-empty list "models"; '
+            f'risk model registry {REGISTRY_FILE}: needs "schema": "{SCHEMA}" and a non-empty list "models"; '
             "write it with 'dicom-node train risk' or restore the shipped directory"
         )
-    models = tuple(_load_one(directory, entry) for entry in entries)
-    return RiskModels(models, hashlib.sha256(raw).hexdigest())
+    return entries
+
+
+def verified_bytes(directory: Path, entry: object) -> bytes:
+    """Bytes of the file that an entry (``file``, ``sha256``) names, if they are the registered ones.
+
+    Raises
+    ------
+    ConfigurationError
+        If the entry is incomplete, names another directory or format, or the file is missing or was changed.
+    """
+    if not isinstance(entry, Mapping) or not {"file", "sha256"} <= entry.keys():
+        raise ConfigurationError(
+            f'risk model registry {REGISTRY_FILE}: every model needs "file" and "sha256"'
+        )
+    file, expected = str(entry["file"]), str(entry["sha256"])
+    if Path(file).name != file:
+        raise ConfigurationError(
+            f"risk model registry {REGISTRY_FILE}: file {file!r} must be a plain name in the same directory"
+        )
+    if Path(file).suffix not in FORMATS:
+        raise ConfigurationError(
+            f"risk model registry {REGISTRY_FILE}: file {file!r} is of no accepted format "
+            f"({', '.join(FORMATS)}); weights are never unpickled"
+        )
+    raw = read_bytes(directory / file)
+    actual = hashlib.sha256(raw).hexdigest()
+    if actual != expected:
+        raise ConfigurationError(
+            f"risk model {file}: its SHA-256 is {actual[:12]}…, {REGISTRY_FILE} says {expected[:12]}…; "
+            "the file was changed: restore it, or train again with 'dicom-node train risk'"
+        )
+    return raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +108,7 @@ class RiskModels:
     sha256: str
 
     def predict(self, inputs: RiskInputs) -> tuple[RiskPrediction | None, tuple[QualityFinding, ...]]:
-        """Predict with the first model whose every feature is available.
+        """Predict with the first model that the available data allow.
 
         Returns
         -------
@@ -61,30 +116,31 @@ class RiskModels:
             None when no model can be used; the findings then hold ``risk_not_computed`` with the reason.
         findings : tuple of QualityFinding
             ``risk_model_choice`` names the model and why a preferred one was passed over;
-            ``risk_from_vendor_t_scores`` warns of another reference than in training; ``extrapolation`` names
-            every input outside the training range. Nothing is clamped.
+            ``risk_inputs_imputed`` what was replaced by its expectation; ``risk_from_vendor_t_scores`` warns
+            of another reference than in training; ``extrapolation`` names every input outside the training
+            range. Nothing is clamped.
         """
         passed_over: dict[str, tuple[str, ...]] = {}
         for model in self.models:
-            missing = model.missing(inputs)
-            if not missing:
+            unmet = model.unmet(inputs)
+            if not unmet:
                 return model.predict(inputs), _remarks(model, inputs, passed_over)
-            passed_over[model.identity.name] = missing
+            passed_over[model.identity.name] = unmet
         return None, (_not_computed(passed_over),)
 
 
 def _not_computed(passed_over: Mapping[str, tuple[str, ...]]) -> QualityFinding:
     """Name what every model lacks, or else what each lacks."""
     lacking = list(passed_over.values())
-    everywhere = [name for name in lacking[0] if all(name in missing for missing in lacking)]
-    needs = f"every model needs {_phrased(everywhere)}" if everywhere else _needs(passed_over)
+    everywhere = [name for name in lacking[0] if all(name in unmet for unmet in lacking)]
+    needs = f"every model needs {', '.join(everywhere)}" if everywhere else _needs(passed_over)
     return QualityFinding(
         "risk_not_computed", Severity.ERROR, f"No fracture risk: {needs}. Supply what is missing."
     )
 
 
 def _needs(passed_over: Mapping[str, tuple[str, ...]]) -> str:
-    return "; ".join(f"{model} needs {_phrased(missing)}" for model, missing in passed_over.items())
+    return "; ".join(f"{model} needs {', '.join(unmet)}" for model, unmet in passed_over.items())
 
 
 def _phrased(names: Sequence[str]) -> str:
@@ -94,10 +150,20 @@ def _phrased(names: Sequence[str]) -> str:
 def _remarks(
     model: RiskModel, inputs: RiskInputs, passed_over: Mapping[str, tuple[str, ...]]
 ) -> tuple[QualityFinding, ...]:
-    why = f" because {_needs(passed_over)}" if passed_over else ": every input it needs was measured"
+    why = f" because {_needs(passed_over)}" if passed_over else ": every input it needs is known"
     findings = [
         QualityFinding("risk_model_choice", Severity.INFO, f"Risk by model {model.identity.name}{why}.")
     ]
+    imputed = model.imputed(inputs)
+    if imputed:
+        findings.append(
+            QualityFinding(
+                "risk_inputs_imputed",
+                Severity.INFO,
+                "Unknown, and replaced by what is to be expected given the other inputs (the interval is "
+                f"wider for it): {_phrased(imputed)}.",
+            )
+        )
     if _uses_vendor_scores(model, inputs):
         findings.append(_VENDOR_SCORES)
     outside = model.out_of_range(inputs)
@@ -114,7 +180,8 @@ def _remarks(
 
 def _uses_vendor_scores(model: RiskModel, inputs: RiskInputs) -> bool:
     regions = [f.name.removesuffix(".t_score") for f in model.features if f.name.endswith(".t_score")]
-    return any(inputs.regions[region].score_source is BmdSource.VENDOR for region in regions)
+    known = [inputs.regions[region] for region in regions if region in inputs.regions]
+    return any(region.score_source is BmdSource.VENDOR for region in known)
 
 
 _VENDOR_SCORES = QualityFinding(
@@ -125,27 +192,22 @@ _VENDOR_SCORES = QualityFinding(
 )
 
 
-def _load_one(directory: Path, entry: object) -> RiskModel:
-    if not isinstance(entry, dict) or not {"file", "sha256"} <= entry.keys():
-        raise ConfigurationError(
-            f'risk model registry {REGISTRY_FILE}: every model needs "file" and "sha256"'
-        )
-    file, expected = str(entry["file"]), str(entry["sha256"])
-    if Path(file).name != file:
-        raise ConfigurationError(
-            f"risk model registry {REGISTRY_FILE}: file {file!r} must be a plain name in the same directory"
-        )
-    raw = _read(directory / file)
-    actual = hashlib.sha256(raw).hexdigest()
-    if actual != expected:
-        raise ConfigurationError(
-            f"risk model {file}: its SHA-256 is {actual[:12]}…, {REGISTRY_FILE} says {expected[:12]}…; "
-            "the file was changed: restore it, or train again with 'dicom-node train risk'"
-        )
-    return parse_model(_json_object(raw, file), file=file, sha256=actual)
+def _load_one(directory: Path, entry: Mapping[str, Any]) -> RiskModel:
+    raw = verified_bytes(directory, entry)
+    for weights in entry.get("weights", []):
+        verified_bytes(directory, weights)
+    file = str(entry["file"])
+    return parse_model(json_object(raw, file), file=file, sha256=hashlib.sha256(raw).hexdigest())
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Content of a file of the registry.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:
@@ -155,7 +217,14 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _json_object(raw: bytes, file: str) -> Mapping[str, Any]:
+def json_object(raw: bytes, file: str) -> Mapping[str, Any]:
+    """Parse the JSON object that a file of the registry holds.
+
+    Raises
+    ------
+    ConfigurationError
+        If it holds anything else.
+    """
     try:
         content = json.loads(raw)
     except ValueError as error:

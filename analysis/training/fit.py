@@ -1,193 +1,190 @@
-"""Direct binomial regression of the cumulative incidence at 1, 3, 5 and 10 years.
+"""Fit one model: hazards of fracture and death on each imputed data set, pooled, with bootstrap refits.
 
-One logistic predictor with an intercept per horizon, fitted to all horizons at once with weights for the
-inverse probability of censoring (Scheike, Zhang & Gerds 2008, Biometrika 95:205): death before fracture
-counts as "no fracture", so that the prediction is the risk in the presence of competing death.
+Coefficients are averaged over the imputed data sets (Rubin 1987). Each refit counts the subjects by a
+bootstrap draw, takes the next imputed data set, and draws the centre of the ridge from the prior ("randomise,
+then optimise", Bardsley et al. 2014, SIAM J Sci Comput 36:A1895): without the last, the spread of a shrunken
+estimate would leave out what the shrinkage itself gets wrong.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.cohort.columns import DEATH, FRACTURE, FollowUp
 from analysis.errors import ConfigurationError
-from analysis.results import HORIZONS_YEARS
-from analysis.training.population import CENSORED, FRACTURE
+from analysis.risk.hazard import FloatArray, Hazard, Term, design
+from analysis.training.hazard_fit import (
+    SHORTEST_YEARS,
+    FittedHazard,
+    fit_hazard,
+    observe,
+    spline_knots,
+)
+from analysis.training.training_data import TrainingData
+from analysis.training.tuning import Hyperparameters
 
-FloatArray = NDArray[np.float64]
-
-FOLDS = 5
 REFITS = 100
-MINIMUM_FRACTURES = 20
-"""Fewer fractures within ten years in the training part cannot carry a model's coefficients."""
+MINIMUM_FRACTURES = 40
+"""Fewer fractures cannot carry a model's coefficients and their folds, assumption."""
 
-PRIOR_SD = 0.25
-"""SD of the Gaussian prior (ridge) on log-odds per SD of a feature. Measurements of one bone correlate at 0.9
-and more: with it they share their effect, without it one takes the opposite sign. What it takes from the
-whole, the calibration slope gives back."""
-
-HORIZON_SCALE = 30.0
-"""Scale of the horizon indicators, so that the ridge leaves the intercepts practically free."""
+DEATH_PRIOR_SD = 0.3
+DEATH_INNER_KNOTS = 0
+"""Death's hazard is smooth and its features few: a Weibull hazard with a fixed ridge, assumption."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FollowUp:
-    """Observed years and how they ended (`population.CENSORED`, ``FRACTURE``, ``DEATH``), per subject."""
-
-    years: FloatArray
-    ending: NDArray[np.int_]
-
-    def take(self, index: NDArray[np.int_]) -> FollowUp:
-        """The subjects at `index`, in that order."""
-        return FollowUp(self.years[index], self.ending[index])
+NO_HAZARD = 50.0
+"""Minus the log-hazard of death in a cohort in which nobody dies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predictor:
-    """``log-odds[t] = intercepts[t] + features @ coefficients``."""
+class Hazards:
+    """Hazards of fracture and of death, single or stacked refits."""
 
-    intercepts: FloatArray
-    coefficients: FloatArray
-
-    def log_odds(self, features: FloatArray) -> FloatArray:
-        """Log-odds, (subjects, horizons)."""
-        return self.intercepts[None, :] + (features @ self.coefficients)[:, None]
+    fracture: Hazard
+    death: Hazard
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """A calibrated predictor, its bootstrap refits and the calibration slope that was applied."""
-
-    predictor: Predictor
-    ensemble: tuple[Predictor, ...]
-    calibration_slope: float
-
-
-def fit_calibrated(features: FloatArray, follow_up: FollowUp, rng: np.random.Generator) -> Fit:
-    """Fit, calibrate on held-out folds, and refit on bootstrap samples.
-
-    Slope and intercepts of the calibration come from out-of-fold predictions of a five-fold cross-fit, so
-    that the shrinkage is learnt on subjects that the coefficients have not seen.
-
-    Parameters
-    ----------
-    features : ndarray, (subjects, features)
-        In their own units.
-    follow_up : FollowUp
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Fit
-        In the features' own units; intercepts do not decrease with the horizon.
+def require_fractures(data: TrainingData) -> None:
+    """Refuse a cohort that cannot carry a model.
 
     Raises
     ------
     ConfigurationError
-        If the cohort holds too few fractures, or its held-out predictions carry no signal.
+        With the number of fractures, what is needed, and the cure.
     """
-    _require_fractures(follow_up)
-    means, deviations = features.mean(axis=0), features.std(axis=0)
-    standardised = (features - means) / deviations
-    raw = fit_predictor(standardised, follow_up)
-    intercepts, slope = _calibrate(standardised, follow_up, rng)
-    refits = [
-        fit_predictor(standardised[sample], follow_up.take(sample))
-        for sample in rng.integers(0, len(features), (REFITS, len(features)))
-    ]
-    calibrated = [Predictor(intercepts, slope * raw.coefficients)] + [
-        Predictor(intercepts + refit.intercepts - raw.intercepts, slope * refit.coefficients)
-        for refit in refits
-    ]
-    predictor, *ensemble = (_in_units(member, means, deviations) for member in calibrated)
-    return Fit(predictor, tuple(ensemble), slope)
-
-
-def _require_fractures(follow_up: FollowUp) -> None:
-    longest = HORIZONS_YEARS[-1]
-    fractures = int(fractured_within(follow_up, longest).sum())
+    fractures = int((data.follow_up.ending == FRACTURE).sum())
     if fractures < MINIMUM_FRACTURES:
         raise ConfigurationError(
-            f"training cohort: {fractures} fractures within {longest} years among {len(follow_up.years)} "
-            f"training subjects, at least {MINIMUM_FRACTURES} are needed; raise --size"
+            f"training cohort: {fractures} fractures among {len(data.subjects)} training subjects, at least "
+            f"{MINIMUM_FRACTURES} are needed; take a larger cohort (--size of 'dicom-node simulate-cohort') "
+            "or longer follow-up"
         )
 
 
-def _calibrate(
-    standardised: FloatArray, follow_up: FollowUp, rng: np.random.Generator
-) -> tuple[FloatArray, float]:
-    """Intercepts (non-decreasing) and slope of the outcome on out-of-fold predictions."""
-    out_of_fold = _cross_fit(standardised, follow_up, rng)
-    calibration = fit_predictor(out_of_fold[:, None], follow_up, prior_sd=1e3)
-    slope = float(calibration.coefficients[0])
-    if slope <= 0:
-        raise ConfigurationError(
-            f"training cohort: held-out calibration slope {slope:.2f} is not positive, the features carry no "
-            "signal in so small a cohort; raise --size"
+def fit_hazards(data: TrainingData, hyper: Hyperparameters) -> Hazards:
+    """Fit fracture and death on every imputed data set and average (Rubin's pooled estimate)."""
+    fits = [_Fitter.of(data, complete, hyper).fit() for complete in data.imputed]
+    return Hazards(_mean([fit.fracture for fit in fits]), _mean([fit.death for fit in fits]))
+
+
+def fit_expected(data: TrainingData, hyper: Hyperparameters) -> Hazards:
+    """Fit with gaps filled by expectation, without a look at the outcome: for cross-validation."""
+    return _Fitter.of(data, data.expected(), hyper).fit()
+
+
+def refit(
+    data: TrainingData,
+    hyper: Hyperparameters,
+    centre: Hazards,
+    *,
+    rng: np.random.Generator,
+    refits: int = REFITS,
+) -> Hazards:
+    """Bootstrap refits as two stacks of hazards."""
+    fitters = [_Fitter.of(data, complete, hyper) for complete in data.imputed]
+    _, member = np.unique(data.subjects, return_inverse=True)
+    subjects = int(member.max()) + 1
+    drawn = []
+    for number in range(refits):
+        weight = rng.multinomial(subjects, np.full(subjects, 1.0 / subjects)).astype(np.float64)
+        prior_mean = rng.normal(0.0, hyper.term_priors(data))
+        fitter = fitters[number % len(fitters)]
+        drawn.append(fitter.fit(weight[member.ravel()], prior_mean, centre))
+    return Hazards(_stack([draw.fracture for draw in drawn]), _stack([draw.death for draw in drawn]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cause:
+    """One ending, its laid-out terms, and what is believed beforehand."""
+
+    ending: int
+    terms: tuple[Term, ...]
+    columns: FloatArray
+    prior_sd: FloatArray
+    inner_knots: int
+    frailty_variance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitter:
+    """Both hazards of one complete data set; the design is laid out once."""
+
+    follow_up: FollowUp
+    fracture: _Cause
+    death: _Cause
+
+    @classmethod
+    def of(cls, data: TrainingData, complete: FloatArray, hyper: Hyperparameters) -> _Fitter:
+        fracture, death = data.fracture_terms, data.death_terms
+        return cls(
+            data.follow_up,
+            _Cause(
+                FRACTURE,
+                fracture,
+                design(complete, fracture),
+                hyper.term_priors(data),
+                hyper.inner_knots,
+                hyper.frailty_variance,
+            ),
+            _Cause(
+                DEATH,
+                death,
+                design(complete, death),
+                np.full(len(death), DEATH_PRIOR_SD),
+                DEATH_INNER_KNOTS,
+                0.0,
+            ),
         )
-    return np.maximum.accumulate(calibration.intercepts), slope
+
+    def fit(
+        self,
+        weight: FloatArray | None = None,
+        prior_mean: FloatArray | None = None,
+        start: Hazards | None = None,
+    ) -> Hazards:
+        counted = np.ones(len(self.follow_up.years)) if weight is None else weight
+        return Hazards(
+            _fit_cause(self.fracture, self.follow_up, counted, prior_mean, start.fracture if start else None),
+            _fit_cause(self.death, self.follow_up, counted, None, start.death if start else None),
+        )
 
 
-def fit_predictor(features: FloatArray, follow_up: FollowUp, *, prior_sd: float = PRIOR_SD) -> Predictor:
-    """Fit intercepts by horizon and shared coefficients to standardised features."""
-    from sklearn.linear_model import LogisticRegression
-
-    horizons = len(HORIZONS_YEARS)
-    design, outcome, weight = [], [], []
-    for index, years in enumerate(HORIZONS_YEARS):
-        indicators = np.zeros((len(features), horizons - 1))
-        if index < horizons - 1:
-            indicators[:, index] = HORIZON_SCALE
-        design.append(np.hstack([features, indicators]))
-        outcome.append(fractured_within(follow_up, years))
-        weight.append(censoring_weights(follow_up, years))
-    model = LogisticRegression(C=prior_sd**2, tol=1e-8, max_iter=2000)
-    model.fit(np.vstack(design), np.concatenate(outcome), sample_weight=np.concatenate(weight))
-    coefficients = model.coef_[0]
-    width = features.shape[1]
-    steps = np.append(coefficients[width:] * HORIZON_SCALE, 0.0)
-    return Predictor(model.intercept_[0] + steps, coefficients[:width])
-
-
-def fractured_within(follow_up: FollowUp, years: float) -> NDArray[np.bool_]:
-    """Whether each subject is known to have fractured within `years`."""
-    return np.asarray((follow_up.ending == FRACTURE) & (follow_up.years <= years), dtype=np.bool_)
+def _fit_cause(
+    cause: _Cause,
+    follow_up: FollowUp,
+    weight: FloatArray,
+    prior_mean: FloatArray | None,
+    start: Hazard | None,
+) -> Hazard:
+    event = follow_up.ending == cause.ending
+    if not event.any():
+        knots = np.log([SHORTEST_YEARS, follow_up.years.max()])
+        return Hazard(cause.terms, np.zeros(len(cause.terms)), knots, np.array([-NO_HAZARD, 1.0]))
+    knots = spline_knots(follow_up.years, event, cause.inner_knots)
+    fitted = fit_hazard(
+        cause.columns,
+        observe(follow_up.years, event, knots).weighted(weight),
+        cause.prior_sd,
+        frailty_variance=cause.frailty_variance,
+        prior_mean=prior_mean,
+        start=FittedHazard(start.coefficients, start.baseline, 0.0) if start else None,
+    )
+    return Hazard(cause.terms, fitted.coefficients, knots, fitted.baseline, cause.frailty_variance)
 
 
-def censoring_weights(follow_up: FollowUp, years: float) -> FloatArray:
-    """Inverse probability of still being observed when the status at `years` became known; 0 if it never did.
-
-    The censoring distribution is the Kaplan–Meier estimate with censoring as the event.
-    """
-    known = (follow_up.ending != CENSORED) | (follow_up.years > years)
-    times, survival = _censoring_survival(follow_up)
-    before = np.searchsorted(times, np.minimum(follow_up.years, years), side="left")
-    observed = np.concatenate([[1.0], survival])[before]
-    return np.where(known, 1.0 / observed, 0.0)
+def _mean(hazards: list[Hazard]) -> Hazard:
+    return replace(
+        hazards[0],
+        coefficients=np.mean([hazard.coefficients for hazard in hazards], axis=0),
+        baseline=np.mean([hazard.baseline for hazard in hazards], axis=0),
+    )
 
 
-def _censoring_survival(follow_up: FollowUp) -> tuple[FloatArray, FloatArray]:
-    """Kaplan–Meier survival of the censoring time: jump times and the survival just after each."""
-    order = np.argsort(follow_up.years, kind="stable")
-    at_risk = len(order) - np.arange(len(order))
-    censored = follow_up.ending[order] == CENSORED
-    survival = np.cumprod(1.0 - np.where(censored, 1.0 / at_risk, 0.0))
-    return follow_up.years[order], survival.astype(np.float64)
-
-
-def _cross_fit(features: FloatArray, follow_up: FollowUp, rng: np.random.Generator) -> FloatArray:
-    """Shared part of the log-odds of every subject from a fit that did not see the subject's fold."""
-    fold = rng.permutation(len(features)) % FOLDS
-    out_of_fold = np.empty(len(features))
-    for held_out in range(FOLDS):
-        seen = np.flatnonzero(fold != held_out)
-        predictor = fit_predictor(features[seen], follow_up.take(seen))
-        out_of_fold[fold == held_out] = features[fold == held_out] @ predictor.coefficients
-    return out_of_fold
-
-
-def _in_units(predictor: Predictor, means: FloatArray, deviations: FloatArray) -> Predictor:
-    coefficients = predictor.coefficients / deviations
-    return Predictor(predictor.intercepts - coefficients @ means, coefficients)
+def _stack(hazards: list[Hazard]) -> Hazard:
+    return replace(
+        hazards[0],
+        coefficients=np.array([hazard.coefficients for hazard in hazards]),
+        baseline=np.array([hazard.baseline for hazard in hazards]),
+    )

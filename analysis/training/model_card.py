@@ -2,97 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from analysis.results import HORIZONS_YEARS
-from analysis.training.fit import REFITS
-from analysis.training.population import (
-    FRACTURES_PER_PERSON_YEAR,
-    FRAILTY_VARIANCE,
-    HAZARD_RATIO,
-    HAZARD_RATIO_AGE_PER_DECADE,
-    HAZARD_RATIO_PER_SD_LOWER,
-)
+from analysis.training.imputation import IMPUTATIONS
+from analysis.training.model_sets import MODEL_SETS
+from analysis.training.one_model import KEPT
 
 TEMPLATE = Path(__file__).with_name("model_card.template.md")
+ABSENT = "–"
 
 
-def model_card(models: Mapping[str, Mapping[str, Any]], evaluation: Mapping[str, Any]) -> str:
+def model_card(models: Sequence[Mapping[str, Any]], evaluation: Mapping[str, Any]) -> str:
     """Write the card as Markdown.
 
     Parameters
     ----------
-    models : mapping of model name to the JSON object of its file
+    models : sequence of mapping
+        The JSON objects of the model files, most preferred first.
     evaluation : mapping
         As written to ``evaluation.json``.
     """
-    sections = [_section(content, evaluation["models"][name]) for name, content in models.items()]
+    sections = [_section(content, evaluation["models"][content["name"]]) for content in models]
+    plan = evaluation["plan"]
+    purposes = {model.name: model.purpose for model in MODEL_SETS}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        evaluation,
+        training_data=evaluation["training_data"],
+        remark=evaluation["remark"],
+        subjects=evaluation["subjects"],
+        fractures=evaluation["fractures"],
+        deaths=evaluation["deaths"],
+        cohort_sha256=evaluation["cohort_sha256"],
+        search=plan["search"],
+        trials=plan["trials"],
+        folds=plan["folds"],
+        seed=plan["seed"],
+        imputations=IMPUTATIONS,
+        refits=len(models[0]["refits"]["fracture_coefficients"]),
+        order="\n".join(
+            f"{number}. `{content['name']}`: {purposes[content['name']]}."
+            for number, content in enumerate(models, start=1)
+        ),
+        level_noise=f"{100 / evaluation['fractures'] ** 0.5:.1f} %",
         models="\n\n".join(sections),
-        rate_women=f"{FRACTURES_PER_PERSON_YEAR['F']:.2%}",
-        rate_men=f"{FRACTURES_PER_PERSON_YEAR['M']:.2%}",
-        bone_ratios=_listed(HAZARD_RATIO_PER_SD_LOWER),
-        clinical_ratios=_listed(HAZARD_RATIO),
-        age_ratio=f"{HAZARD_RATIO_AGE_PER_DECADE:g}",
-        frailty=f"{FRAILTY_VARIANCE:g}",
-        refits=REFITS,
     )
 
 
-def _listed(ratios: Mapping[str, float]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {ratio:g}" for name, ratio in ratios.items())
-
-
 def _section(content: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+    hyper, calibration = evaluation["hyperparameters"], evaluation["calibration"]
+    priors = ", ".join(f"{group.replace('_', ' ')} {sd:.3g}" for group, sd in hyper["prior_sd"].items())
     lines = [
         f"## `{content['name']}` {content['version']}",
         "",
         f"Categories: {content['category']['rule']}.",
         "",
-        "| feature | unit | log-odds per unit | training mean | training range |",
-        "|---|---|---|---|---|",
-        *(_feature_row(item) for item in content["features"]),
+        f"Prior SD (log-hazard per SD of a feature): {priors}. Frailty variance "
+        f"{hyper['frailty_variance']:g}; inner knots of the baseline {hyper['inner_knots']}. "
+        f"Calibration: {calibration['chosen']}.",
         "",
-        f"Held-out subjects (slope of the cross-fitted calibration "
-        f"{evaluation['cross_fitted_calibration_slope']:.2f}):",
+        "| feature | unit | scale | log-hazard per SD | training mean | training range | |",
+        "|---|---|---|---|---|---|---|",
+        *(_feature_row(item, content) for item in content["features"]),
         "",
-        "| years | fractures | AUC (95 %) | oracle's AUC | Brier (without model) | O:E | slope | intercept |",
+        *_products(content),
+        f"Held-out folds of the nested cross-validation ({KEPT} is the kind that is shipped):",
+        "",
+        "| learner | years | fractures | AUC | Brier | logarithmic score | O:E | slope |",
         "|---|---|---|---|---|---|---|---|",
-        *(_horizon_row(years, evaluation["horizons"][str(years)]) for years in HORIZONS_YEARS),
-        "",
-        "| held-out group, 10 years | subjects | fractures | AUC | O:E |",
-        "|---|---|---|---|---|",
-        *(_group_row(name, figures) for name, figures in evaluation["groups_10_years"].items()),
+        *(
+            _horizon_row(learner, years, figures[str(years)])
+            for learner, figures in evaluation["cross_validated"].items()
+            for years in HORIZONS_YEARS
+        ),
     ]
     return "\n".join(lines)
 
 
-def _feature_row(item: Mapping[str, Any]) -> str:
+def _feature_row(item: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    fracture = content["fracture"]
+    coefficient = fracture["coefficients"][fracture["terms"].index([item["name"]])]
     low, high = item["training_range"]
+    mean = f"{item['mean']:.4g}" + ("" if item["transform"] == "identity" else f" ({item['transform']})")
     return (
-        f"| `{item['name']}` | {item['unit']} | {item['coefficient']:+.4g} | {item['training_mean']:.4g} | "
-        f"{low:.4g} to {high:.4g} |"
+        f"| `{item['name']}` | {item['unit']} | {item['transform']} | {coefficient:+.3f} | {mean} | "
+        f"{low:.4g} to {high:.4g} | {'required' if item['required'] else ''} |"
     )
 
 
-def _group_row(name: str, figures: Mapping[str, Any]) -> str:
-    quality = "– | –"
-    if figures["auc"] is not None:
-        quality = f"{figures['auc']:.3f} | {figures['observed_to_expected']:.2f}"
-    return f"| {name} | {figures['subjects']} | {figures['fractures']} | {quality} |"
+def _products(content: Mapping[str, Any]) -> list[str]:
+    pairs = zip(content["fracture"]["terms"], content["fracture"]["coefficients"], strict=True)
+    texts = [f"`{'` × `'.join(term)}` {value:+.3f}" for term, value in pairs if len(term) == 2]
+    return [f"Products of standardised features: {', '.join(texts)}.", ""] if texts else []
 
 
-def _horizon_row(years: int, figures: Mapping[str, Any]) -> str:
-    if figures["auc"] is None:
-        return f"| {years} | 0 | – | – | – | – | – | – |"
-    low, high = figures["auc_interval"]
+def _horizon_row(learner: str, years: int, figures: Mapping[str, Any]) -> str:
     return (
-        f"| {years} | {figures['fractures']} | {figures['auc']:.3f} ({low:.3f}–{high:.3f}) | "
-        f"{figures['auc_oracle']:.3f} | {figures['brier']:.4f} ({figures['brier_null']:.4f}) | "
-        f"{figures['observed_to_expected']:.2f} | {figures['calibration_slope']:.2f} | "
-        f"{figures['calibration_intercept']:+.2f} |"
+        f"| {learner} | {years} | {figures['fractures']} | {_shown(figures['auc'], '.3f')} | "
+        f"{_shown(figures['brier'], '.4f')} | {_shown(figures['log_score'], '.4f')} | "
+        f"{_shown(figures['observed_to_expected'], '.2f')} | {_shown(figures['calibration_slope'], '.2f')} |"
     )
+
+
+def _shown(value: float | None, style: str) -> str:
+    return ABSENT if value is None else format(value, style)

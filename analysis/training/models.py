@@ -1,198 +1,228 @@
-"""From a measured cohort to model files: which features each model uses, and how a fit is written down."""
+"""From a cohort's table to a directory of models that the node can use: files, registry, evaluation, card."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from analysis import __version__
-from analysis.results import HORIZONS_YEARS
-from analysis.risk.model import CATEGORY_HORIZON_YEARS, SCHEMA
+from analysis.cohort.columns import DEATH, FRACTURE, TRUTH_PREFIX
+from analysis.errors import ConfigurationError
+from analysis.results import ModelIdentity
+from analysis.risk.model_file import SCHEMA, model_content
 from analysis.risk.registry import REGISTRY_FILE
-from analysis.training.cohort import FEATURE_UNITS, Cohort
-from analysis.training.evaluation import evaluate, evaluate_groups
-from analysis.training.fit import Fit, FloatArray, FollowUp, fit_calibrated
+from analysis.risk.versions import VERSIONS_FILE
+from analysis.training.fit import REFITS
 from analysis.training.model_card import model_card
-
-MODEL_FEATURES: Mapping[str, tuple[str, ...]] = {
-    "radius-calibrated": (
-        "age_years",
-        "male",
-        "one_third.bmd_g_cm2",
-        "ultradistal.bmd_g_cm2",
-        "morphometry.cortical_thickness_mm",
-        "texture.variogram_sill",
-    ),
-    "radius-t-scores": ("age_years", "male", "one_third.t_score", "ultradistal.t_score"),
-    "radius-one-third-t-score": ("age_years", "male", "one_third.t_score"),
-}
-"""Model name -> features, most preferred model first.
-
-Densitometers differ in g/cm², so numbers that come from a vendor enter as T-scores; only calibrated pixels
-enter as densities."""
-
-TEST_SHARE = 0.25
-CATEGORY_PERCENTILES = (50, 80)
-"""Percentiles of the training part's 10-year risk at which "moderate" and "high" begin."""
-
-DIGITS = 8
-"""Significant digits written: enough for 1e-6 in probability, few enough to be the same on every machine."""
+from analysis.training.model_sets import MODEL_SETS, ModelSet
+from analysis.training.one_model import KEPT, TrainedModel, train_model
+from analysis.training.training_data import CohortLike, prepare
+from analysis.training.tuning import Plan
 
 EVALUATION_FILE = "evaluation.json"
 MODEL_CARD_FILE = "model-card.md"
 
+DIGITS, REFIT_DIGITS = 8, 5
+"""Significant digits written: enough for 1e-6 in probability and few enough to be the same on every machine;
+the spread of refits needs fewer."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Split:
-    train: np.ndarray
-    test: np.ndarray
+TREES_COMPARED = ("full", "deployable")
+"""Models that are also compared with trees: those see the most features, with and without site entries."""
+
+SIMULATED = "simulated training data; research use only"
 
 
-def train_models(cohort: Cohort, directory: Path) -> None:
-    """Fit every model, evaluate it on held-out subjects, and write the files into `directory`.
+def train_models(
+    table: CohortLike,
+    directory: Path,
+    *,
+    plan: Plan | None = None,
+    models: Sequence[str] = (),
+    compared_with_trees: Sequence[str] = TREES_COMPARED,
+    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    refits: int = REFITS,
+) -> None:
+    """Fit every model on a cohort and write the files into `directory`.
 
-    Writes one JSON file per model, ``registry.json`` with their SHA-256, ``evaluation.json`` and
-    ``model-card.md``. The same cohort gives the same bytes.
+    Writes one JSON file per model, ``registry.json`` with their SHA-256, ``versions.json``,
+    ``evaluation.json`` and ``model-card.md``. The same table and plan give the same bytes.
 
     Parameters
     ----------
-    cohort : Cohort
+    table : CohortLike
+        E.g. of `analysis.cohort.table.load_cohort`.
     directory : Path
         Created if needed; files of the same names are replaced.
+    plan : Plan, optional
+    models : sequence of str
+        Names of `analysis.training.model_sets.MODEL_SETS`; all if empty.
+    compared_with_trees : sequence of str
+        Models that are also compared with a survival forest and gradient boosting (slow).
+    progress : callable
+        Called with the name of the next model, and how many of how many are done.
 
     Raises
     ------
     ConfigurationError
-        If the cohort is too small.
+        If the cohort is too small, or lacks what every chosen model requires.
     """
+    plan = plan or Plan()
+    wanted = [model for model in MODEL_SETS if not models or model.name in models]
+    with _one_thread():
+        trained, skipped = _train_all(
+            table, wanted, plan, compared_with_trees=compared_with_trees, progress=progress, refits=refits
+        )
     directory.mkdir(parents=True, exist_ok=True)
-    entries, contents, evaluations = [], {}, {}
-    split = _split(cohort)
-    for name, features in MODEL_FEATURES.items():
-        content, evaluation = _train_one(cohort, split, name, features)
-        raw = _write_json(directory / f"{name}.json", content)
-        entries.append({"file": f"{name}.json", "sha256": hashlib.sha256(raw).hexdigest()})
-        contents[name], evaluations[name] = content, evaluation
-    _write_json(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": entries})
-    summary = {
-        "training_data": training_data(cohort),
-        "seed": cohort.seed,
-        "subjects_drawn": cohort.drawn,
-        "subjects_not_measurable": cohort.drawn - len(cohort.log_hazard),
-        "subjects_train": len(split.train),
-        "subjects_test": len(split.test),
-        "models": evaluations,
+    about = _about(table, plan)
+    entries = [_write_model(directory, one, about) for one in trained]
+    files = [{"file": entry["file"], "sha256": entry["sha256"]} for entry in entries]
+    write_json(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": files})
+    write_json(directory / VERSIONS_FILE, {"schema": SCHEMA, "versions": entries})
+    evaluation = {
+        **about,
+        "not_trained": skipped,
+        "models": {one.model.identity.name: dict(one.evaluation) for one in trained},
     }
-    _write_json(directory / EVALUATION_FILE, summary)
-    card = model_card(_rounded(contents), _rounded(summary))  # the card shows what the files hold
+    write_json(directory / EVALUATION_FILE, evaluation)
+    contents = [json.loads((directory / str(entry["file"])).read_bytes()) for entry in entries]
+    card = model_card(contents, json.loads((directory / EVALUATION_FILE).read_bytes()))
     (directory / MODEL_CARD_FILE).write_text(card, encoding="utf-8")
 
 
-def training_data(cohort: Cohort) -> str:
+def _train_all(
+    table: CohortLike,
+    wanted: Sequence[ModelSet],
+    plan: Plan,
+    *,
+    compared_with_trees: Sequence[str],
+    progress: Callable[[str, int, int], None],
+    refits: int,
+) -> tuple[list[TrainedModel], list[str]]:
+    progress("imputation", 0, len(wanted))
+    cohort = prepare(table, wanted, plan.seed)
+    trained, skipped = [], []
+    for number, model_set in enumerate(wanted):
+        progress(model_set.name, number, len(wanted))
+        data = cohort.of_model(model_set)
+        if data is None:
+            skipped.append(model_set.name)
+            continue
+        identity = ModelIdentity(model_set.name, _version(table), training_data(table), "")
+        trees = model_set.name in compared_with_trees
+        trained.append(train_model(data, model_set, identity, plan, trees=trees, refits=refits))
+    progress("", len(wanted), len(wanted))
+    if not trained:
+        raise ConfigurationError(
+            f"training cohort: it lacks a column that {', '.join(skipped) or 'every model'} requires "
+            "(age_years, male and densities or T-scores); add it, see docs/cohort-schema.md"
+        )
+    return trained, skipped
+
+
+def is_simulated(table: CohortLike) -> bool:
+    """Whether a simulator made the cohort: only it knows the truth."""
+    return any(str(column).startswith(TRUTH_PREFIX) for column in table.frame.columns)
+
+
+def training_data(table: CohortLike) -> str:
     """What a model was trained on, in the words that travel with every result."""
+    size = len(table.follow_up.years)
+    if not is_simulated(table):
+        return f"a site's cohort of {size} subjects, engine {__version__}; research use only until validated"
+    seed = table.manifest.get("seed")
     return (
-        f"simulated cohort of {cohort.drawn} subjects, seed {cohort.seed}, engine {__version__}; "
+        f"simulated cohort of {size} subjects, seed {seed}, engine {__version__}; "
         "trained on simulated data, research use only"
     )
 
 
-def _split(cohort: Cohort) -> _Split:
-    """Held-out test part, stratified by ending and by the horizons between which it came.
-
-    The intercept of each horizon rests on the few who fracture before it: both parts get their share of them.
-    """
-    rng = np.random.default_rng([cohort.seed, 1])
-    interval = np.searchsorted(HORIZONS_YEARS, cohort.follow_up.years)
-    stratum = cohort.follow_up.ending * (len(HORIZONS_YEARS) + 1) + interval
-    in_test = np.zeros(len(stratum), dtype=bool)
-    for kind in np.unique(stratum):
-        members = rng.permutation(np.flatnonzero(stratum == kind))
-        in_test[members[: round(TEST_SHARE * len(members))]] = True
-    return _Split(np.flatnonzero(~in_test), np.flatnonzero(in_test))
+def cohort_digest(table: CohortLike) -> str:
+    """SHA-256 (hexadecimal) of the features and the follow-up that models are trained on."""
+    digest = hashlib.sha256()
+    for name in dict.fromkeys(name for model in MODEL_SETS for name in model.features):
+        if name in table.frame.columns:
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(table.features([name]), dtype=np.float64).tobytes())
+    digest.update(np.asarray(table.follow_up.years, dtype=np.float64).tobytes())
+    digest.update(np.asarray(table.follow_up.ending, dtype=np.int64).tobytes())
+    return digest.hexdigest()
 
 
-def _train_one(
-    cohort: Cohort, split: _Split, name: str, features: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    table = np.column_stack([cohort.features[feature] for feature in features])
-    train = table[split.train]
-    follow_up: FollowUp = cohort.follow_up
-    rng = np.random.default_rng([cohort.seed, 2])
-    fit = fit_calibrated(train, follow_up.take(split.train), rng)
-    content = _model_content(cohort, name, features, train, fit)
-    log_odds, held_out = fit.predictor.log_odds(table[split.test]), follow_up.take(split.test)
-    return content, {
-        "cross_fitted_calibration_slope": fit.calibration_slope,
-        "horizons": evaluate(log_odds, cohort.log_hazard[split.test], held_out, rng),
-        "groups_10_years": evaluate_groups(log_odds[:, -1], _groups(cohort, split.test), held_out),
-    }
-
-
-def _groups(cohort: Cohort, index: np.ndarray) -> dict[str, np.ndarray]:
-    male, age = cohort.features["male"][index] == 1, cohort.features["age_years"][index]
-    return {"women": ~male, "men": male, "under 65 years": age < 65, "65 years and over": age >= 65}
-
-
-def _model_content(
-    cohort: Cohort, name: str, features: tuple[str, ...], train: FloatArray, fit: Fit
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "name": name,
-        "version": f"{__version__}-n{cohort.drawn}-s{cohort.seed}",
-        "training_data": training_data(cohort),
-        "horizons_years": list(HORIZONS_YEARS),
-        "intercepts": fit.predictor.intercepts,
-        "features": [
-            {
-                "name": feature,
-                "unit": FEATURE_UNITS[feature],
-                "training_mean": train[:, column].mean(),
-                "training_range": [train[:, column].min(), train[:, column].max()],
-                "coefficient": fit.predictor.coefficients[column],
-            }
-            for column, feature in enumerate(features)
-        ],
-        "category": _category(train, fit),
-        "ensemble": {
-            "intercepts": np.array([refit.intercepts for refit in fit.ensemble]),
-            "coefficients": np.array([refit.coefficients for refit in fit.ensemble]),
-        },
-    }
-
-
-def _category(train: FloatArray, fit: Fit) -> dict[str, float | str]:
-    horizon = HORIZONS_YEARS.index(CATEGORY_HORIZON_YEARS)
-    risk = 1.0 / (1.0 + np.exp(-fit.predictor.log_odds(train)[:, horizon]))
-    moderate, high = (round(float(level), 3) for level in np.percentile(risk, CATEGORY_PERCENTILES))
-    below, above = CATEGORY_PERCENTILES
-    return {
-        "moderate_from": moderate,
-        "high_from": high,
-        "rule": (
-            f"{CATEGORY_HORIZON_YEARS}-year risk below {moderate:.1%} low, from {moderate:.1%} moderate, "
-            f"from {high:.1%} high ({below}th and {above}th percentile of the simulated training cohort)"
-        ),
-    }
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> bytes:
-    raw = (json.dumps(_rounded(content), indent=1, ensure_ascii=False) + "\n").encode()
+def write_json(path: Path, content: Mapping[str, Any]) -> bytes:
+    """Write one key of the object per line, numbers rounded; return the bytes."""
+    digits = {"refits": REFIT_DIGITS, "correlation": REFIT_DIGITS}
+    lines = [
+        f" {json.dumps(key)}: {json.dumps(rounded(value, digits.get(key, DIGITS)), ensure_ascii=False)}"
+        for key, value in content.items()
+    ]
+    raw = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
     path.write_bytes(raw)
     return raw
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any, digits: int) -> Any:
+    """A JSON value whose every number has at most `digits` significant digits."""
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | np.ndarray):
-        return [_rounded(item) for item in value]
+        return {str(key): rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [rounded(item, digits) for item in value]
     if isinstance(value, float | np.floating):
-        return float(f"{float(value):.{DIGITS}g}")
+        return float(f"{float(value):.{digits}g}")
     return value
+
+
+def _about(table: CohortLike, plan: Plan) -> dict[str, Any]:
+    follow_up = table.follow_up
+    names = ("population", "scanner", "seed", "effects", "measurement")
+    return {
+        "training_data": training_data(table),
+        "remark": SIMULATED if is_simulated(table) else "research use only until validated",
+        "engine": __version__,
+        "cohort_sha256": cohort_digest(table),
+        "cohort": {name: table.manifest[name] for name in names if name in table.manifest},
+        "subjects": len(follow_up.years),
+        "fractures": int((follow_up.ending == FRACTURE).sum()),
+        "deaths": int((follow_up.ending == DEATH).sum()),
+        "plan": {"search": plan.search, "trials": plan.trials, "folds": plan.folds, "seed": plan.seed},
+    }
+
+
+def _version(table: CohortLike) -> str:
+    return f"{__version__}-n{len(table.follow_up.years)}-{cohort_digest(table)[:8]}"
+
+
+def _write_model(directory: Path, trained: TrainedModel, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write one model's file; return its entry for the list of versions."""
+    identity = trained.model.identity
+    file = f"{identity.name}-{identity.version}.json"
+    provenance = {key: about[key] for key in ("engine", "cohort_sha256", "cohort", "plan")}
+    content = model_content(
+        trained.model, {**provenance, "hyperparameters": trained.evaluation["hyperparameters"]}
+    )
+    raw = write_json(directory / file, content)
+    return {
+        "name": identity.name,
+        "version": identity.version,
+        "file": file,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "training_data": identity.training_data,
+        **provenance,
+        "cross_validated": trained.evaluation["cross_validated"][KEPT],
+        "evaluation": EVALUATION_FILE,
+        "card": MODEL_CARD_FILE,
+    }
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums are always in one order, so that the same cohort gives the same bytes."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield

@@ -7,9 +7,12 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dicom_node.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -49,16 +52,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MM",
         help="measured ulnar length in mm, olecranon to ulnar styloid (site entry; wins over all else)",
     )
+    parser.add_argument(
+        "--clinical",
+        type=Path,
+        metavar="FILE",
+        help="JSON with the site's entries for one patient, e.g. falls, medication, turnover markers, gait: "
+        "names as in docs/cohort-schema.md (site entries win over DICOM headers)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     from analysis.config import ClinicalContext
+    from dicom_node.clinical_entries import read_entries
     from dicom_node.config import load_analysis_config
     from dicom_node.dicom_files import read_studies
 
     config = load_analysis_config(options.config)
-    clinical = ClinicalContext(forearm_length_mm=options.forearm_length)
+    clinical = read_entries(options.clinical) if options.clinical else ClinicalContext()
+    if options.forearm_length is not None:
+        clinical = replace(clinical, forearm_length_mm=options.forearm_length)
     studies, unreadable = read_studies(options.paths)
+    if options.clinical and len({study.patient_id for study in studies}) > 1:
+        raise ConfigurationError(
+            f"{options.clinical} holds one patient's entries, but the studies are of several; analyse them "
+            "one by one"
+        )
     earlier, unreadable_earlier = read_studies(options.prior)
     unreadable += unreadable_earlier
     for file in unreadable:

@@ -49,7 +49,7 @@ def test_every_kind_of_statement_is_there_with_proper_decimals() -> None:
     text = as_text(report(make_analysis()))
     for expected in (
         "Fracture risk category: Moderate risk. Rule: 10-year probability below 10 % low",
-        "Fracture risk within 10 y: 19.9 % (95 % interval 13.9 to 26.8 %)",
+        "Fracture risk within 10 y: 19.9 % (90 % interval 13.9 to 26.8 %)",
         "One-third radius: BMD 0.556 ± 0.004 g/cm², T-score -2.3, Z-score -0.5, BMC 3.89 g, area 7.00 cm²",
         "BMD measured on the pixels",
         "-0.021 g/cm² (-3.7 %, -1.8 % per year) in 2.0 y since 2024-11-01; exceeds the least significant "

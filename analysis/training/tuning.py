@@ -1,0 +1,187 @@
+"""Hyperparameters of a hazard by cross-validated likelihood: how much each family of predictors is believed.
+
+The score is the held-out log-likelihood of the fracture hazard per subject, a proper score for censored
+follow-up. Optuna draws the candidates: TPE (Bergstra et al. 2011), random, or a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.cohort.columns import FRACTURE
+from analysis.risk.hazard import FloatArray, design
+from analysis.training.cross_validation import folds, splits
+from analysis.training.hazard_fit import (
+    FittedHazard,
+    Observed,
+    fit_hazard,
+    log_likelihood,
+    observe,
+    spline_knots,
+)
+from analysis.training.model_sets import prior_group
+from analysis.training.training_data import TrainingData
+
+Search = Literal["tpe", "random", "grid"]
+SEARCHES: tuple[Search, ...] = ("tpe", "random", "grid")
+
+PRIOR_SD = (0.01, 1.0)
+"""Limits of a group's prior SD on log-hazard per SD of a feature."""
+FIRST_PRIOR_SD = 0.2
+FRAILTY_VARIANCES = (0.0, 0.5, 1.0)
+INNER_KNOTS = (0, 1)
+GRID = {"prior_sd": (0.05, 0.1, 0.2, 0.4), "products": (0.02, 0.1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How hyperparameters are searched for.
+
+    Attributes
+    ----------
+    search : {"tpe", "random", "grid"}
+    trials : int
+        Candidates tried (a grid may hold fewer).
+    folds : int
+        Of the inner and of the outer cross-validation.
+    seed : int
+    """
+
+    search: Search = "tpe"
+    trials: int = 40
+    folds: int = 5
+    seed: int = 20261120
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """Prior SD of each group (``products`` is one), frailty variance, inner knots of the baseline."""
+
+    prior_sd: tuple[tuple[str, float], ...]
+    frailty_variance: float
+    inner_knots: int
+
+    def term_priors(self, data: TrainingData) -> FloatArray:
+        """Prior SD of each fracture term."""
+        by_group = dict(self.prior_sd)
+        return np.array([by_group[group] for group in term_groups(data)])
+
+
+def term_groups(data: TrainingData) -> list[str]:
+    """Prior group of each fracture term."""
+    return [
+        prior_group(data.features[term[0]].name) if len(term) == 1 else "products"
+        for term in data.fracture_terms
+    ]
+
+
+def tune(data: TrainingData, plan: Plan) -> Hyperparameters:
+    """Search for the hyperparameters with the best held-out likelihood."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    groups = list(dict.fromkeys(term_groups(data)))
+    objective = _Objective.build(data, plan)
+    study = optuna.create_study(direction="maximize", sampler=_sampler(plan))
+    if plan.search != "grid":
+        first: dict[str, Any] = {f"sd.{group}": FIRST_PRIOR_SD for group in groups}
+        study.enqueue_trial({**first, "frailty_variance": 0.5, "inner_knots": 0})
+    study.optimize(
+        lambda trial: objective.score(_suggest(trial, groups, grid=plan.search == "grid")),
+        n_trials=plan.trials,
+    )
+    best = study.best_trial
+    return _from_parameters(best.params, groups)
+
+
+def _sampler(plan: Plan) -> Any:
+    import optuna
+
+    if plan.search == "grid":
+        return optuna.samplers.GridSampler(
+            {
+                "sd": list(GRID["prior_sd"]),
+                "sd.products": list(GRID["products"]),
+                "frailty_variance": list(FRAILTY_VARIANCES),
+                "inner_knots": list(INNER_KNOTS),
+            },
+            seed=plan.seed,
+        )
+    if plan.search == "random":
+        return optuna.samplers.RandomSampler(seed=plan.seed)
+    return optuna.samplers.TPESampler(seed=plan.seed, n_startup_trials=10)
+
+
+def _suggest(trial: Any, groups: Sequence[str], *, grid: bool) -> Hyperparameters:
+    low, high = PRIOR_SD
+    if grid:
+        trial.suggest_float("sd", low, high)
+        trial.suggest_float("sd.products", low, high)
+    else:
+        for group in groups:
+            trial.suggest_float(f"sd.{group}", low, high, log=True)
+    trial.suggest_categorical("frailty_variance", FRAILTY_VARIANCES)
+    trial.suggest_categorical("inner_knots", INNER_KNOTS)
+    return _from_parameters(trial.params, groups)
+
+
+def _from_parameters(parameters: dict[str, Any], groups: Sequence[str]) -> Hyperparameters:
+    prior = tuple(
+        (group, float(parameters.get(f"sd.{group}", parameters.get("sd", 0.0)))) for group in groups
+    )
+    return Hyperparameters(prior, float(parameters["frailty_variance"]), int(parameters["inner_knots"]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Objective:
+    """Held-out log-likelihood; each fold starts from its latest fit."""
+
+    data: TrainingData
+    columns: FloatArray
+    observed: dict[int, Observed]
+    parts: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+    latest: dict[tuple[int, int], FittedHazard]
+
+    @classmethod
+    def build(cls, data: TrainingData, plan: Plan) -> _Objective:
+        follow_up = data.follow_up
+        event = follow_up.ending == FRACTURE
+        rng = np.random.default_rng([plan.seed, 3])
+        fold = folds(follow_up, data.subjects, plan.folds, rng)
+        return cls(
+            data,
+            design(data.expected(), data.fracture_terms),
+            {
+                inner: observe(follow_up.years, event, spline_knots(follow_up.years, event, inner))
+                for inner in INNER_KNOTS
+            },
+            list(splits(fold)),
+            {},
+        )
+
+    def score(self, hyper: Hyperparameters) -> float:
+        prior, observed = hyper.term_priors(self.data), self.observed[hyper.inner_knots]
+        total = 0.0
+        for number, (seen, held_out) in enumerate(self.parts):
+            key = (hyper.inner_knots, number)
+            fit = fit_hazard(
+                self.columns[seen],
+                observed.take(seen),
+                prior,
+                frailty_variance=hyper.frailty_variance,
+                start=self.latest.get(key),
+            )
+            self.latest[key] = fit
+            each = log_likelihood(
+                self.columns[held_out] @ fit.coefficients,
+                observed.take(held_out),
+                fit.baseline,
+                hyper.frailty_variance,
+            )
+            total += float(each.sum())
+        return total / len(self.columns)
