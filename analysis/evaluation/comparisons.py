@@ -24,6 +24,7 @@ from analysis.evaluation.results import Comparison
 from analysis.results import HORIZONS_YEARS
 
 Pair = tuple[str, str]
+SIGNIFICANT = 0.05
 
 STEPS: tuple[Pair, ...] = (
     ("full", "simplified"),
@@ -70,8 +71,13 @@ def compare(
         ]
         made = [test for test in tests if test is not None]
         adjusted = holm([test.auc.p_value for test in made])
-        found += [replace(test, auc_p_holm=p) for test, p in zip(made, adjusted, strict=True)]
+        found += [_adjusted(test, p) for test, p in zip(made, adjusted, strict=True)]
     return tuple(found)
+
+
+def _adjusted(test: Comparison, p_value: float) -> Comparison:
+    claim = test.power.claim and p_value < SIGNIFICANT
+    return replace(test, auc_p_holm=p_value, power=replace(test.power, claim=claim))
 
 
 def _compare(

@@ -29,7 +29,8 @@ class Power:
     subjects_for_80 : int or None
         Subjects needed to show the assumed difference with 80 % power; None for a difference of 0.
     claim : bool
-        A claim of superiority is allowed: the interval excludes 0, and the power is 80 % or more.
+        A claim of a difference is allowed: the interval excludes 0, the power is 80 % or more, and (among
+        several comparisons) the adjusted P value is below 0.05.
     """
 
     assumed_difference: float

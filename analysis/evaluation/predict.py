@@ -87,7 +87,10 @@ def _of_comparator(name: str, scores: ComparatorScores) -> Predictions:
         scores.licence,
         scores.disclaimer,
     )
-    options: dict[str, Any] = {"comparator": True, "note": " ".join(part for part in told if part)}
+    options: dict[str, Any] = {
+        "comparator": True,
+        "note": " ".join(part.rstrip(".") + "." for part in told if part),
+    }
     if scores.probability is None or scores.horizons is None or scores.predicts not in SAME_OUTCOME:
         return Predictions(name, score=scores.scores, **options)
     risk = np.full((len(scores.scores), len(HORIZONS_YEARS)), np.nan)

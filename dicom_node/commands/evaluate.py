@@ -197,14 +197,13 @@ def _trainings(
 
 def _show(evaluation: Evaluation) -> None:
     """One line per model at the longest horizon, and the reference at every horizon."""
-    from rich.console import Console
     from rich.table import Table
 
     from analysis.evaluation.report.compose import BANNERS
     from analysis.evaluation.report.wording import NOTHING, count, estimate
+    from dicom_node.tables import print_table
 
-    console = Console()
-    console.print(BANNERS[evaluation.cohort.simulated], style="bold")
+    print(BANNERS[evaluation.cohort.simulated])
     reference = evaluation.models[evaluation.reference]
     table = Table(
         "years",
@@ -228,7 +227,7 @@ def _show(evaluation: Evaluation) -> None:
             estimate(part.observed_to_expected, 2) if part else NOTHING,
             estimate(part.slope, 2) if part else NOTHING,
         )
-    console.print(table)
+    print_table(table)
     last = max(evaluation.horizons)
     others = Table(
         "model", "subjects", f"AUC at {last} years", "C-index", title="all models", title_justify="left"
@@ -237,4 +236,4 @@ def _show(evaluation: Evaluation) -> None:
         others.add_row(
             model.name, count(model.subjects), estimate(model.horizons[last].auc), estimate(model.c_index)
         )
-    console.print(others)
+    print_table(others)

@@ -24,7 +24,7 @@ MARGIN_MM = 16.0
 BLUE, INK, SOFT, LINE, WARN, STRONG = "#0b4f8a", "#1c232b", "#5b6470", "#d7dce2", "#fff6e5", "#eef4fa"
 FONTS = {"Report": "DejaVuSans.ttf", "Report-Bold": "DejaVuSans-Bold.ttf"}
 """matplotlib brings these, so that every sign of the tables is there."""
-LONG_TABLE = 24
+LONG_TABLE = 12
 """Tables of more rows may break over pages."""
 
 
@@ -272,6 +272,6 @@ def _styles() -> dict[str, Any]:
             spaceBefore=14,
             spaceAfter=5,
         ),
-        "cell-left": like("cell-left", fontSize=6.9, leading=8.7, spaceAfter=0),
+        "cell-left": like("cell-left", fontSize=6.9, leading=8.7, spaceAfter=0, embeddedHyphenation=1),
         "cell-right": like("cell-right", fontSize=6.9, leading=8.7, spaceAfter=0, alignment=TA_RIGHT),
     }

@@ -14,6 +14,7 @@ from analysis.evaluation.report.wording import number
 from analysis.evaluation.results import Evaluation, SubgroupLevel, Subgroups, Tier
 
 TIER_COLOURS = ("#009e73", "#e69f00", "#c0392b", "#7b2d8b")
+RATIO_TICKS = (0.2, 0.33, 0.5, 0.7, 0.9, 1.1, 1.4, 2.0, 3.0, 5.0)
 WORST_RATIO = 0.5
 """|log(O:E)| and |1 - slope| at which the radar chart's calibration axes reach their centre."""
 
@@ -55,9 +56,11 @@ def draw_subgroups(subgroups: Sequence[Subgroups]) -> Any:
     for bound in (0.9, 1.1):
         axes[0, 1].axvline(bound, color=GREY, linewidth=0.7, linestyle=":")
     axes[0, 1].set_xscale("log")
-    axes[0, 1].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes[0, 1].xaxis.set_minor_formatter(lambda value, _: f"{value:.1f}")
-    axes[0, 1].tick_params(axis="x", which="minor", labelsize=6.5)
+    low, high = axes[0, 1].get_xlim()
+    axes[0, 1].set_xlim(max(low, RATIO_TICKS[0]), min(high, RATIO_TICKS[-1]))
+    shown = [tick for tick in RATIO_TICKS if low <= tick <= high]
+    axes[0, 1].minorticks_off()
+    axes[0, 1].set_xticks(shown, labels=[f"{tick:g}" for tick in shown])
     labels = [
         name if level is None else f"{name}  ({level.fractures:,}/{level.subjects:,})" for name, level in rows
     ]

@@ -107,7 +107,8 @@ def draw_decision_curves(evaluation: Evaluation) -> Any:
                     label="treat all",
                 )
                 panel.fill_between(curve.threshold, curve.low, curve.high, color=colour, alpha=0.13, lw=0)
-                panel.set_ylim(-0.12 * curve.net_benefit.max(), 1.15 * curve.net_benefit.max())
+                top = max(float(curve.net_benefit.max()), float(curve.treat_all[0]))
+                panel.set_ylim(-0.12 * top, 1.15 * top)
                 panel.set_xlim(0, float(curve.threshold[-1]))
             panel.plot(
                 curve.threshold,

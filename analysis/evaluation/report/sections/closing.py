@@ -78,7 +78,7 @@ def secondary(evaluation: Evaluation) -> Section:
                 ("first against second", "NRI, fractured", "NRI, others", "NRI", "NRI(>0)", "IDI"),
                 tuple(_reclassified(part) for part in moved),
                 CAUTION,
-                weights=(2, 1.7, 1.7, 1.7, 1.7, 1.7),
+                weights=(1.6, 2, 2, 2, 2, 2),
             )
         )
     return Section("secondary", "Secondary measures", tuple(blocks))

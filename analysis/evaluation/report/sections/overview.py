@@ -42,9 +42,9 @@ def summary(evaluation: Evaluation) -> Section:
                 "95 % intervals in brackets. O:E is observed over expected, ideally 1; slope ideally 1; "
                 "scaled Brier is 0 without and 100 % with perfect prediction."
                 + (_oracle_note if evaluation.cohort.simulated else ""),
-                weights=(0.6, 0.9, 1.7, 1.7, 1.7, 1.7, 1.5)
+                weights=(0.6, 0.9, 1.7, 1.7, 1.6, 1.8, 2.0)
                 if evaluation.cohort.simulated
-                else (0.6, 0.9, 1.7, 1.7, 1.7, 1.5),
+                else (0.6, 0.9, 1.7, 1.7, 1.8, 2.0),
             ),
             Paragraph(_claims(evaluation)),
             Picture(
@@ -132,7 +132,7 @@ def _glance(found: HorizonEvaluation, evaluation: Evaluation) -> tuple[str, ...]
 def _claims(evaluation: Evaluation) -> str:
     last = max(evaluation.horizons)
     at_last = [part for part in evaluation.comparisons if part.years == last]
-    allowed = [part for part in at_last if part.power.claim and part.auc_p_holm < 0.05]
+    allowed = [part for part in at_last if part.power.claim]
     if not at_last:
         return "No other model was compared."
     better = [f"{part.first} over {part.second}" for part in allowed if part.auc.value > 0]
