@@ -14,9 +14,12 @@ from analysis.cohort.columns import OSTEOPOROSIS, TRUTH_PREFIX, FollowUp
 from analysis.errors import ConfigurationError
 from analysis.risk.patch import COLUMNS, ROWS
 from analysis.risk.predictors import FAMILIES, family_of
+from analysis.training.model_sets import MICROSTRUCTURE as MICROSTRUCTURE_FEATURES
 
 FloatArray = NDArray[np.float64]
 
+CHOSEN_GROUPS = ("morphometry", "texture")
+"""Groups whose many measurements nearly repeat one another; only the few that other models use are taken."""
 LEFT_OUT = ("t_score", "z_score")
 """Endings of predictors that repeat another one in other units."""
 MICROSTRUCTURE = ("truth.trabecular_number_per_mm", "truth.distal_cortical_thickness_mm")
@@ -59,17 +62,28 @@ class Pictures:
         return Pictures(self.patches[index], self.seen[index])
 
 
-def predictor_names(columns: Sequence[str], families: Sequence[str] = FAMILIES) -> tuple[str, ...]:
-    """Columns that are predictors of `families`, without those that repeat another in other units."""
+def predictor_names(
+    columns: Sequence[str], families: Sequence[str] = FAMILIES, *, every: bool = False
+) -> tuple[str, ...]:
+    """Columns that are predictors of `families`, without those that repeat another in other units.
+
+    Parameters
+    ----------
+    every : bool
+        Also all of `CHOSEN_GROUPS`.
+    """
     names = []
     for column in columns:
-        if column.startswith(TRUTH_PREFIX) or column.rpartition(".")[2] in LEFT_OUT:
+        group = column.partition(".")[0]
+        if column.startswith(TRUTH_PREFIX) or column.rpartition(".")[2] in LEFT_OUT or group == "image":
+            continue
+        if group in CHOSEN_GROUPS and not every and column not in MICROSTRUCTURE_FEATURES:
             continue
         try:
             family = family_of(column)
         except KeyError:
             continue
-        if family in families and column.partition(".")[0] != "image":
+        if family in families:
             names.append(column)
     return tuple(names)
 

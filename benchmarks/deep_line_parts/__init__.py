@@ -1,0 +1,1 @@
+"""Parts of ``deep_line.py``."""
