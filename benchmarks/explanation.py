@@ -111,7 +111,7 @@ def chosen(models: RiskModels, people: Sequence[Person]) -> list[tuple[str, Pers
     )
     picks = (risks[0], risks[len(risks) // 2], risks[-1])
     return [
-        (f"{name}: 10-year risk {100 * risk:.0f} %", people[index])
+        (f"{name}: 10-year risk {100 * risk:.1f} %", people[index])
         for name, (risk, index) in zip(("Low", "Middle", "High"), picks, strict=True)
     ]
 

@@ -51,7 +51,7 @@ def input_text(feature: str, value: float, unit: str) -> tuple[str, str]:
         return rounded(value / 10.0, 1), "cm"
     if feature in COUNTS:
         return rounded(value, 0 if value == int(value) else 1), unit
-    return number_text(value, unit), unit
+    return "0" if value == 0.0 and unit not in DECIMALS else number_text(value, unit), unit
 
 
 def rounded(value: float, decimals: int) -> str:

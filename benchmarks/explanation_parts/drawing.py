@@ -40,7 +40,7 @@ def draw_maps(explained: Sequence[Explained], titles: Sequence[str], path: Path)
     plt = _pyplot()
     columns = ("patch", *METHODS, "Grad-CAM, weights shuffled")
     figure, axes = plt.subplots(
-        len(explained), len(columns), figsize=(2.5 * len(columns), 3.1 * len(explained)), squeeze=False
+        len(explained), len(columns), figsize=(2.5 * len(columns), 2.75 * len(explained)), squeeze=False
     )
     extent = (0, PATCH_MM[1], PATCH_MM[0], 0)
     for row, (item, title) in enumerate(zip(explained, titles, strict=True)):

@@ -78,6 +78,8 @@ def test_counts_and_lengths_are_told_as_people_count_and_measure() -> None:
     falls = Contribution("clinical.falls_past_year", 2.0, 0.1, "1", "clinical", 0.44)
     height = Contribution("height_mm", 1631.0, 0.1, "mm", "demography", 1655.0)
     assert told(falls)[0].startswith("Number of falls in the past year 2, above the average of 0.4, raises")
+    dose = Contribution("clinical.glucocorticoid_mg_d", 0.0, -0.2, "mg/d", "clinical", 0.31)
+    assert "equivalent) 0 mg/day, below the average of 0.310 mg/day, lowers" in told(dose)[0]
     assert told(height)[0].startswith("Height 163.1 cm, below the average of 165.5 cm, raises")
 
 
