@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from analysis.cohort.columns import (
 )
 from analysis.simulation.cohort.hazards import check_effects, hazards_of
 from analysis.simulation.cohort.missingness import remove_values
-from analysis.simulation.cohort.outcomes import draw_outcomes
+from analysis.simulation.cohort.outcomes import Outcomes, draw_outcomes
 from analysis.simulation.cohort.people import CHUNK, check_chunk_size, draw_people
 from analysis.simulation.cohort.populations import Population
 from analysis.simulation.cohort.predictors import Covariates, draw_covariates
@@ -60,10 +60,8 @@ def draw_table(
         As for `draw_people`; any chunk can be drawn alone.
     effects : mapping of family to multiplier
         See `hazards_of`.
-    missing : bool
-        Leave values out as in practice; False keeps every value.
-    censored : bool
-        End follow-up at random; False follows everybody for the longest time.
+    missing, censored : bool
+        Leave values out as in practice, end follow-up at random; False keeps every value, follows to the end.
 
     Returns
     -------
@@ -90,14 +88,20 @@ def draw_table(
         ETHNICITY: list(people.ethnicity),
         **predictors,
         OSTEOPOROSIS: covariates.osteoporosis,
-        YEARS: outcomes.years,
-        ENDING: outcomes.ending,
-        CAUSE: list(outcomes.cause),
-        **{TRUE_RISK[years]: risk for years, risk in outcomes.risk.items()},
+        **_follow_up(outcomes),
         **_truth(covariates),
         TRUE_LOG_HAZARD: outcomes.log_hazard,
     }
     return pd.DataFrame(columns).head(size)
+
+
+def _follow_up(outcomes: Outcomes) -> dict[str, Any]:
+    return {
+        YEARS: outcomes.years,
+        ENDING: outcomes.ending,
+        CAUSE: list(outcomes.cause),
+        **{TRUE_RISK[years]: risk for years, risk in outcomes.risk.items()},
+    }
 
 
 def _truth(covariates: Covariates) -> dict[str, NDArray[np.float64]]:
