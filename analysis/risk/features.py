@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,10 @@ from analysis.risk.hazard import FloatArray
 
 Transform = Literal["identity", "log", "log1p"]
 TRANSFORMS: tuple[Transform, ...] = ("identity", "log", "log1p")
+
+LARGEST_LOG = 300.0
+"""Logarithms are cut here in arithmetic only, so that what is to be expected beside absurd inputs stays a
+number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class ModelFeature:
         plain = self.mean + self.deviation * standardised
         if self.transform == "identity":
             return plain
-        return float(np.exp(plain)) - (self.transform == "log1p")
+        return math.exp(min(max(plain, -LARGEST_LOG), LARGEST_LOG)) - (self.transform == "log1p")
 
     def slope(self, value: float) -> float:
         """Change of the standardised number per `unit` at `value`."""

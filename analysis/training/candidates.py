@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from analysis.cohort.columns import DEATH, FRACTURE
 from analysis.results import HORIZONS_YEARS
-from analysis.risk.hazard import GRID_YEARS, HORIZON_INDEX, FloatArray, cumulative_incidence, design
+from analysis.risk.hazard import (
+    GRID_YEARS,
+    HORIZON_INDEX,
+    FloatArray,
+    Hazard,
+    cumulative_incidence,
+    design,
+)
 from analysis.training.cross_validation import censoring_weights, fractured_within
 from analysis.training.fit import fit_expected
 from analysis.training.hazard_fit import fit_hazard, observe, spline_knots
@@ -27,6 +34,8 @@ HORIZON_SCALE = 30.0
 """Scale of the horizon indicators, so that the ridge leaves the intercepts practically free."""
 TREES, LEAF, SAMPLE_SHARE = 60, 25, 0.4
 BOOSTING_STEPS, BOOSTING_RATE, BOOSTING_DEPTH = 60, 0.1, 2
+FIXED_SLOPE = np.array([1e-4])
+"""Prior SD that leaves a slope at its prior mean."""
 FOREST_TIME_STEP_YEARS = 0.5
 """Trees see follow-up in steps, which bounds the size of their leaves. All of these: assumption."""
 
@@ -118,10 +127,9 @@ def boosting(seen: TrainingData, held_out: TrainingData, hyper: Hyperparameters)
     )
     model.fit(seen.expected(), Surv.from_arrays(event, years))
     observed = observe(years, event, spline_knots(years, event, hyper.inner_knots))
-    fixed_slope = {"prior_sd": np.array([1e-4]), "prior_mean": np.array([1.0])}
-    fitted = fit_hazard(model.predict(seen.expected())[:, None], observed, **fixed_slope)
-    from analysis.risk.hazard import Hazard
-
+    fitted = fit_hazard(
+        model.predict(seen.expected())[:, None], observed, FIXED_SLOPE, prior_mean=np.array([1.0])
+    )
     hazard = Hazard(((0,),), fitted.coefficients, observed.knots, fitted.baseline)
     fracture = hazard.cumulative(model.predict(held_out.expected()))
     return _with_death(fracture, seen, held_out, hyper)

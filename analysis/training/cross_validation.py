@@ -32,7 +32,7 @@ def folds(
     for kind in np.unique(stratum):
         members = rng.permutation(np.flatnonzero(stratum == kind))
         fold[members] = (np.arange(len(members)) + rng.integers(count)) % count
-    return fold[member.ravel()]
+    return np.asarray(fold[member.ravel()], dtype=np.int_)
 
 
 def splits(fold: NDArray[np.int_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

@@ -169,7 +169,7 @@ def _fit_cause(
         cause.prior_sd,
         frailty_variance=cause.frailty_variance,
         prior_mean=prior_mean,
-        start=FittedHazard(start.coefficients, start.baseline, 0.0) if start else None,
+        start=FittedHazard(start.coefficients, start.baseline) if start else None,
     )
     return Hazard(cause.terms, fitted.coefficients, knots, fitted.baseline, cause.frailty_variance)
 

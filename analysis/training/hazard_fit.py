@@ -79,11 +79,14 @@ def spline_knots(years: FloatArray, event: NDArray[np.bool_], inner: int) -> Flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedHazard:
-    """Coefficients of the terms, of the baseline, and the log-likelihood without the prior."""
+    """Coefficients of the terms, of the baseline, and the variance of the former given the prior.
+
+    `variance` is the diagonal of the inverse information (Laplace's approximation to the posterior).
+    """
 
     coefficients: FloatArray
     baseline: FloatArray
-    log_likelihood: float
+    variance: FloatArray | None = None
 
 
 def fit_hazard(
@@ -94,6 +97,7 @@ def fit_hazard(
     frailty_variance: float = 0.0,
     prior_mean: FloatArray | None = None,
     start: FittedHazard | None = None,
+    with_variance: bool = False,
 ) -> FittedHazard:
     """Fit coefficients and baseline together.
 
@@ -109,6 +113,8 @@ def fit_hazard(
         Zero if left out.
     start : FittedHazard, optional
         Where to begin: a neighbouring fit saves steps.
+    with_variance : bool
+        Also give the coefficients' variance.
 
     Raises
     ------
@@ -126,7 +132,10 @@ def fit_hazard(
         frailty_variance,
     )
     parameters = problem.maximise(_starting_point(observed, len(prior_sd), start))
-    return FittedHazard(parameters[knots:], parameters[:knots], problem.log_likelihood(parameters))
+    variance = None
+    if with_variance:
+        variance = np.diag(np.linalg.inv(problem.derivatives(parameters)[1]))[knots:]
+    return FittedHazard(parameters[knots:], parameters[:knots], variance)
 
 
 def log_likelihood(
@@ -178,7 +187,7 @@ class _Problem:
         events = float(self.observed.weight @ self.observed.event)
         value = self.objective(parameters)
         for _ in range(STEPS):
-            gradient, information = self._derivatives(parameters)
+            gradient, information = self.derivatives(parameters)
             step = np.linalg.solve(information, gradient)
             for _ in range(HALVINGS):
                 better = self.objective(parameters + step)
@@ -192,7 +201,7 @@ class _Problem:
                 break
         return parameters
 
-    def _derivatives(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def derivatives(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Gradient and negative Hessian of the penalised log-likelihood."""
         observed, knots = self.observed, self.observed.basis.shape[1]
         hazard = np.exp(np.minimum(self.columns @ parameters, 50.0))

@@ -81,4 +81,5 @@ def nelson_aalen(years: FloatArray, event: NDArray[np.bool_]) -> FloatArray:
 
 def _standardise(column: FloatArray) -> FloatArray:
     deviation = column.std()
-    return (column - column.mean()) / deviation if deviation > 0 else column - column.mean()
+    centred = column - column.mean()
+    return np.asarray(centred / deviation if deviation > 0 else centred, dtype=np.float64)

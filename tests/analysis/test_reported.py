@@ -59,7 +59,7 @@ def test_numbers_alone_are_reported_as_the_vendors_and_nothing_is_invented() -> 
     assert analysis.segmentation is None
     assert "numbers_without_image" in codes(analysis)
     assert analysis.risk is not None
-    assert analysis.risk.model.name == "radius-t-scores"
+    assert analysis.risk.model.name == "t-scores"
 
 
 def test_it_becomes_json_and_a_prior_like_any_other() -> None:
