@@ -66,7 +66,10 @@ class Picture:
         from analysis.evaluation.report.figures.style import STYLE
 
         with mpl.rc_context(STYLE):
-            return self.draw()
+            drawn = self.draw()
+            drawn.draw_without_rendering()
+            drawn.set_layout_engine("none")  # the layout is found once, not once for each format
+            return drawn
 
     @cached_property
     def inches(self) -> tuple[float, float]:

@@ -24,6 +24,7 @@ MARGIN_MM = 16.0
 BLUE, INK, SOFT, LINE, WARN, STRONG = "#0b4f8a", "#1c232b", "#5b6470", "#d7dce2", "#fff6e5", "#eef4fa"
 FONTS = {"Report": "DejaVuSans.ttf", "Report-Bold": "DejaVuSans-Bold.ttf"}
 """matplotlib brings these, so that every sign of the tables is there."""
+MOST_PASSES = 4
 LONG_TABLE = 12
 """Tables of more rows may break over pages."""
 
@@ -43,15 +44,16 @@ def as_pdf(document: Document) -> tuple[bytes, dict[str, int]]:
             "a PDF needs reportlab: install the extra with pip install 'radius-dxa-node[training]'"
         ) from error
     pages: dict[str, int] = {}
-    for _ in range(3):  # references change the layout until the pages no longer move
-        data, found = _build(document, pages)
+    for _ in range(MOST_PASSES):  # references change the layout until the pages no longer move
+        _, found = _build(document, pages, draft=True)
         if found == pages:
             break
         pages = found
-    return data, pages
+    return _build(document, pages, draft=False)
 
 
-def _build(document: Document, pages: Mapping[str, int]) -> tuple[bytes, dict[str, int]]:
+def _build(document: Document, pages: Mapping[str, int], *, draft: bool) -> tuple[bytes, dict[str, int]]:
+    """The file and where its sections begin; a draft leaves room for its pictures."""
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.units import mm
     from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate
@@ -96,7 +98,7 @@ def _build(document: Document, pages: Mapping[str, int]) -> tuple[bytes, dict[st
         bottomPadding=0,
     )
     template.addPageTemplates([PageTemplate("page", [frame], onPage=decorate)])
-    template.build(_Writer(document, pages, width - 2 * MARGIN_MM * mm).story())
+    template.build(_Writer(document, pages, width - 2 * MARGIN_MM * mm, draft=draft).story())
     return buffer.getvalue(), found
 
 
@@ -117,7 +119,8 @@ def _register_fonts() -> None:
 class _Writer:
     """Makes reportlab's flowables of a document."""
 
-    def __init__(self, document: Document, pages: Mapping[str, int], width: float) -> None:
+    def __init__(self, document: Document, pages: Mapping[str, int], width: float, *, draft: bool) -> None:
+        self._draft = draft
         self._document = document
         self._pages = pages
         self._width = width
@@ -186,7 +189,8 @@ class _Writer:
         self._figures += 1
         inches = picture.inches
         scale = min(1.0, self._width / (72 * inches[0]))
-        image = Image(io.BytesIO(picture.png), 72 * inches[0] * scale, 72 * inches[1] * scale, hAlign="LEFT")
+        size = 72 * inches[0] * scale, 72 * inches[1] * scale
+        image = Spacer(*size) if self._draft else Image(io.BytesIO(picture.png), *size, hAlign="LEFT")
         caption = f"<b>Figure {self._figures}.</b> {escape(picture.caption)}"
         return [Spacer(0, 6), image, self._text(caption, "note"), Spacer(0, 6)]
 
