@@ -27,11 +27,11 @@ LARGEST_CHOICE = 20
 """Most features that a ranking keeps; the study kept 11 to 18."""
 ELASTIC_NET_RIDGE = 0.1
 """Quadratic penalty of the elastic net beside unit variances: assumption."""
-TREES, LEAF = 200, 10
+TREES, LEAF = 100, 10
 """Of the random forest: assumptions."""
-FOREST_SUBJECTS = 4000
+FOREST_SUBJECTS = 1500
 """Most subjects a tree is grown on: keeps the forest within seconds."""
-NEIGHBOUR_SUBJECTS = 3000
+NEIGHBOUR_SUBJECTS = 1000
 """Most subjects that mutual information is estimated on, evenly spaced: it compares neighbours."""
 
 
