@@ -41,7 +41,7 @@ DEPLOYABLE = ("demography", "densitometry", "microstructure")
 SIMPLIFIED = ("demography", "densitometry", "turnover", "clinical")
 CLINICAL_BMD = ("demography", "densitometry", "clinical")
 FULL = (*DEPLOYABLE, "turnover", "clinical", "genetics", "balance_gait")
-TUNING_EPOCHS = 4
+TUNING_EPOCHS = 2
 IMPUTATIONS = 3
 
 

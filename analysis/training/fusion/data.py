@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from analysis.cohort.columns import OSTEOPOROSIS, TRUTH_PREFIX, FollowUp
 from analysis.errors import ConfigurationError
@@ -95,7 +95,7 @@ def pictures_of(table: Table) -> Pictures:
         patches = table.patches()
     except ConfigurationError:
         return Pictures(np.zeros((size, ROWS, COLUMNS), np.float32), np.zeros(size, np.bool_))
-    seen = np.isfinite(patches).all(axis=(1, 2))
+    seen = np.asarray(np.isfinite(patches).all(axis=(1, 2)), np.bool_)
     patches[~seen] = 0.0
     return Pictures(patches, seen)
 
@@ -119,7 +119,11 @@ def split_folds(follow_up: FollowUp, groups: NDArray[Any], number: int, seed: in
     late = follow_up.years > np.median(follow_up.years)
     strata = 2 * follow_up.ending.astype(np.int_) + late
     folds = np.zeros(len(strata), dtype=np.int_)
-    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    for fold, (_, held) in enumerate(splitter.split(np.zeros(len(strata)), strata, groups)):
+    # grouping takes a pass over all patients: only where someone has several rows
+    several = len(np.unique(groups)) < len(groups)
+    kind = StratifiedGroupKFold if several else StratifiedKFold
+    splitter = kind(number, shuffle=True, random_state=seed)
+    rows = np.zeros(len(strata))
+    for fold, (_, held) in enumerate(splitter.split(rows, strata, groups if several else None)):
         folds[held] = fold
     return folds

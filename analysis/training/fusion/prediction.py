@@ -102,7 +102,7 @@ class FusionModel:
         if self._imputer is not None:
             inputs = self._imputer.fill(inputs, None)
         maps, weights = self._session.run(list(OUTPUTS[2:]), _feed(inputs, slice(None)))
-        return np.maximum(np.einsum("nk,nkij->nij", weights, maps), 0).astype(np.float32)
+        return np.asarray(np.maximum(np.einsum("nk,nkij->nij", weights, maps), 0), np.float32)
 
 
 def predict(model_dir: Path, table: Table, missing: Sequence[str] = ()) -> Prediction:

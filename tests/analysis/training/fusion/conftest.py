@@ -12,7 +12,7 @@ import pytest
 from analysis.cohort.table import CohortTable, load_cohort
 from analysis.risk.patch import COLUMNS, ROWS, encoded
 
-SUBJECTS = 360
+SUBJECTS = 240
 
 
 def write_cohort(directory: Path, size: int = SUBJECTS, seed: int = 1) -> Path:

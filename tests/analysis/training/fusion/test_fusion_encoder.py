@@ -80,8 +80,8 @@ def test_vicreg_prefers_views_that_agree_and_people_who_differ() -> None:
 
 
 def test_self_supervision_lowers_its_loss_and_repeats_with_its_seed() -> None:
-    patches, _ = pictures(48)
-    plan = PretrainingPlan(epochs=2, batch=24)
+    patches, _ = pictures(32)
+    plan = PretrainingPlan(epochs=2, batch=16)
     states = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -93,23 +93,23 @@ def test_self_supervision_lowers_its_loss_and_repeats_with_its_seed() -> None:
 
 
 def test_a_repeat_scan_is_another_view_and_a_missing_one_is_not() -> None:
-    patches, _ = pictures(24)
+    patches, _ = pictures(16)
     repeats = np.zeros_like(patches)
-    repeats[:12] = pictures(12, seed=2)[0]
+    repeats[:8] = pictures(8, seed=2)[0]
     torch.manual_seed(3)
     encoder = build_encoder("texture")
-    history = self_supervised(encoder, patches, repeats, PretrainingPlan(epochs=1, batch=24), ignore)
+    history = self_supervised(encoder, patches, repeats, PretrainingPlan(epochs=1, batch=16), ignore)
     assert np.isfinite(history).all()
 
 
 def test_texture_can_be_read_off_the_picture() -> None:
-    patches, strength = pictures(160)
+    patches, strength = pictures(120)
     torch.manual_seed(3)
     encoder = build_encoder("texture")
     plan = PretrainingPlan(epochs=8, batch=20, augmentation=NO_AUGMENTATION)
-    wanted = np.where(np.arange(160) == 5, np.nan, strength)[:, None]
+    wanted = np.where(np.arange(120) == 5, np.nan, strength)[:, None]
     readout = microstructure(encoder, patches, wanted, plan, ignore)
-    fresh, truth = pictures(60, seed=9)
+    fresh, truth = pictures(40, seed=9)
     with torch.no_grad():
         read = readout(embed(encoder, fresh).mean(dim=1))[:, 0].numpy()
     assert np.corrcoef(read, truth)[0, 1] > 0.8

@@ -32,7 +32,7 @@ from analysis.training.fusion.network import Member, tensors
 from analysis.training.fusion.prediction import Prediction
 from analysis.training.fusion.search import CHOICES, search_plan
 
-PLAN = FitPlan(epochs=12, members=3, batch=64, rate=1e-2, width=16)
+PLAN = FitPlan(epochs=8, members=2, batch=48, rate=1e-2, width=16)
 
 
 def ignore(stage: str, done: int, total: int) -> None:
@@ -48,7 +48,7 @@ def prepared(table: CohortTable) -> tuple[Material, Standard, np.ndarray]:
     pictures = pictures_of(table)
     inputs = standard.apply(features, pictures.patches, pictures.seen)
     observed = targets(table.follow_up, osteoporosis_of(table))
-    folds = split_folds(table.follow_up, np.array(table.ids), 3, 1)
+    folds = split_folds(table.follow_up, np.array(table.ids), 2, 1)
     return Material(no_pictures(len(inputs)), inputs, observed), standard, folds
 
 
@@ -168,12 +168,12 @@ def test_nested_cross_validation_predicts_everybody_by_others(
         outer=folds,
         inner=lambda index: np.arange(len(index)) % 2,
         shape=shape_for(standard, image=False),
-        plan=replace(PLAN, epochs=4),
+        plan=replace(PLAN, epochs=3),
         choose=choose,
         progress=ignore,
     )
-    assert asked == [int((folds != fold).sum()) for fold in range(3)]
-    assert len(chosen) == 3
+    assert asked == [int((folds != fold).sum()) for fold in range(2)]
+    assert len(chosen) == 2
     assert bool((outputs.log_hazard != 0).all())
 
 

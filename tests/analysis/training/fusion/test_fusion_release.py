@@ -58,7 +58,7 @@ def test_files_are_small_and_say_what_they_are(written: Path) -> None:
     config = json.loads((written / CONFIG).read_bytes())
     assert "simulated" in config["training_data"]
     assert "research use only" in config["training_data"]
-    assert config["subjects"] == {"training": 288, "test": 72}
+    assert config["subjects"] == {"training": 192, "test": 48}
     assert config["figures"]["horizons"]["5"]["auc"][0] > 0.6
 
 
