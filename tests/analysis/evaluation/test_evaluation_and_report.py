@@ -127,6 +127,7 @@ def test_a_section_reads_the_same_on_screen_and_on_paper(evaluation: Evaluation)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_report_is_three_files_that_say_what_the_data_are(evaluation: Evaluation, tmp_path: Path) -> None:
     pytest.importorskip("reportlab", reason="needs the training extra")
     files = write_report(evaluation, tmp_path / "report")

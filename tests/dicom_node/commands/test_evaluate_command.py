@@ -33,6 +33,7 @@ def write_site_table(path: Path, subjects: int, *, with_scores: bool = True) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_sites_table_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_site_table(tmp_path / "site.csv", 400)
     out = tmp_path / "report"
@@ -51,6 +52,7 @@ def test_a_sites_table_becomes_a_report(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_studies_give_the_columns_that_the_table_does_not_hold(tmp_path: Path) -> None:
     from analysis.cohort.table import load_cohort
     from dicom_node.commands.evaluate import _measured
