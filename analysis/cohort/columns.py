@@ -1,7 +1,7 @@
 """The columns of a cohort's table; `docs/cohort-schema.md` says the same for a site that brings its own.
 
-One row per subject, a Parquet file or a CSV. Predictors are columns named as in `analysis.risk.predictors` or as
-measured (``one_third.bmd_g_cm2``, ``texture.variogram_sill``); an unknown value is empty (NaN), never zero.
+One row per subject, a Parquet file or a CSV. Predictors are columns named as in `analysis.risk.predictors` or
+as measured (``one_third.bmd_g_cm2``, ``texture.variogram_sill``); an unknown value is empty (NaN), never zero.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ENDING = "ending"
 CAUSE = "cause"
 """Site of the first fracture, one of `FRACTURE_SITES`; empty without one."""
 OSTEOPOROSIS = "osteoporosis"
-"""1 if central DXA (spine, femoral neck or total hip) has a T-score of -2.5 or lower at the index scan; may be
-absent."""
+"""1 if central DXA (spine, femoral neck or total hip) has a T-score of -2.5 or lower at the index scan; may
+be absent."""
 ETHNICITY, SCANNER, POPULATION = "ethnicity", "scanner", "population"
 """For subgroups; words of the site's choice."""
 

@@ -185,7 +185,7 @@ def _shaft(
     fit = None if profile is None else fit_section(profile.position, profile.height, profile.half_width_mm)
     if fit is None or fit.residual > LARGEST_RESIDUAL:
         return Morphometry(values, (_not_fitted(fit),), sd)
-    values |= _section_values(fit, density=image.density)
+    values |= section_values(fit, density=image.density)
     sd |= _section_sd(fit, values)
     along = _along_the_shaft(shaft, fit, start_mm, slab[1])
     if along is not None:
@@ -205,7 +205,7 @@ def _metal_at_wrist(anatomy: ForearmAnatomy) -> bool:
     return bool((along[metal] < WRIST_MM).any())
 
 
-def _section_values(fit: SectionFit, *, density: bool) -> dict[str, float | None]:
+def section_values(fit: SectionFit, *, density: bool) -> dict[str, float | None]:
     ulnar, radial = fit.section.walls()
     width, mean = fit.section.width(), (radial + ulnar) / 2
     return {

@@ -21,7 +21,7 @@ from analysis.errors import RejectedInput
 from analysis.measurement.edge_recovery import recovered_density, region_contents
 from analysis.measurement.forearm_shape import BOW_START_MM, distal_width_and_inclination, ulnar_variance
 from analysis.measurement.measure import LARGEST_RING_DIFFERENCE, TEXTURE_REGION
-from analysis.measurement.morphometry import LARGEST_RESIDUAL, _section_values
+from analysis.measurement.morphometry import LARGEST_RESIDUAL, section_values
 from analysis.measurement.reference import ReferenceCurve
 from analysis.measurement.regions import PlacedRegions, place_regions
 from analysis.measurement.section_fit import fit_section
@@ -226,4 +226,4 @@ def _section(
     fit = None if profile is None else fit_section(profile.position, profile.height, profile.half_width_mm)
     if fit is None or fit.residual > LARGEST_RESIDUAL:
         return {}
-    return _section_values(fit, density=True)
+    return section_values(fit, density=True)
