@@ -50,6 +50,9 @@ def cox(seen: TrainingData, held_out: TrainingData, hyper: Hyperparameters) -> F
         (FRACTURE, seen.fracture_terms, hyper.term_priors(seen)),
         (DEATH, seen.death_terms, np.full(len(seen.death_terms), LOGISTIC_PRIOR_SD)),
     ):
+        if not (seen.follow_up.ending == cause).any():
+            hazards.append(np.zeros((len(held_out.subjects), len(GRID_YEARS))))
+            continue
         model = CoxPHSurvivalAnalysis(alpha=prior**-2.0)
         outcome = Surv.from_arrays(seen.follow_up.ending == cause, np.maximum(seen.follow_up.years, 1e-3))
         model.fit(design(seen.expected(), terms), outcome)

@@ -48,6 +48,19 @@ class Outcomes:
     fractured: NDArray[np.bool_]
     weight: FloatArray
 
+    @property
+    def told(self) -> list[bool]:
+        """At which horizons there are both subjects with and without a fracture."""
+        with_weight = self.weight > 0
+        return [
+            bool(some and others)
+            for some, others in zip(
+                (with_weight & self.fractured).any(axis=0),
+                (with_weight & ~self.fractured).any(axis=0),
+                strict=True,
+            )
+        ]
+
     def take(self, index: NDArray[np.intp]) -> Outcomes:
         """The subjects at `index`."""
         return Outcomes(self.fractured[index], self.weight[index])
@@ -65,21 +78,19 @@ def log_score(risk: FloatArray, observed: Outcomes) -> FloatArray:
     """Weighted mean negative log-likelihood of the status at each horizon; lower is better."""
     inside = np.clip(risk, SMALLEST_RISK, 1.0 - SMALLEST_RISK)
     each = -np.where(observed.fractured, np.log(inside), np.log1p(-inside))
-    return np.asarray(np.average(each, axis=0, weights=observed.weight), dtype=np.float64)
+    return _weighted_mean(each, observed.weight)
 
 
 def brier_score(risk: FloatArray, observed: Outcomes) -> FloatArray:
     """Weighted mean squared error at each horizon; lower is better."""
-    return np.asarray(
-        np.average((observed.fractured - risk) ** 2, axis=0, weights=observed.weight), dtype=np.float64
-    )
+    return _weighted_mean((observed.fractured - risk) ** 2, observed.weight)
 
 
 def auc(risk: FloatArray, observed: Outcomes) -> list[float | None]:
     """Weighted Mann–Whitney at each horizon, ties counting half; None without fractures."""
     return [
         _auc(observed.fractured[:, index], risk[:, index], observed.weight[:, index])
-        if observed.fractured[:, index].any()
+        if observed.told[index]
         else None
         for index in range(risk.shape[1])
     ]
@@ -87,8 +98,15 @@ def auc(risk: FloatArray, observed: Outcomes) -> list[float | None]:
 
 def observed_to_expected(risk: FloatArray, observed: Outcomes) -> FloatArray:
     """Weighted observed incidence over mean predicted risk at each horizon."""
-    incidence = np.average(observed.fractured, axis=0, weights=observed.weight)
+    incidence = _weighted_mean(observed.fractured.astype(np.float64), observed.weight)
     return np.asarray(incidence / risk.mean(axis=0), dtype=np.float64)
+
+
+def _weighted_mean(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weighted mean of each column; NaN where nothing has weight."""
+    total = weight.sum(axis=0)
+    mean = (values * weight).sum(axis=0) / np.where(total > 0, total, np.nan)
+    return np.asarray(mean, dtype=np.float64)
 
 
 def calibration_slope(risk: FloatArray, observed: Outcomes) -> list[float | None]:
@@ -97,7 +115,7 @@ def calibration_slope(risk: FloatArray, observed: Outcomes) -> list[float | None
 
     slopes: list[float | None] = []
     for index in range(risk.shape[1]):
-        if not observed.fractured[:, index].any():
+        if not observed.told[index]:
             slopes.append(None)
             continue
         inside = np.clip(risk[:, index], SMALLEST_RISK, 1.0 - SMALLEST_RISK)
@@ -119,8 +137,11 @@ def fractured_within(follow_up: FollowUp, years: float) -> NDArray[np.bool_]:
 def censoring_weights(follow_up: FollowUp, years: float) -> FloatArray:
     """Inverse probability of still being observed when the status at `years` became known; 0 if it never did.
 
-    The censoring distribution is the Kaplan–Meier estimate with censoring as the event.
+    The censoring distribution is the Kaplan–Meier estimate with censoring as the event. Beyond the longest
+    follow-up nothing is known of anybody: all weights are 0.
     """
+    if years > follow_up.years.max():
+        return np.zeros(len(follow_up.years))
     known = (follow_up.ending != CENSORED) | (follow_up.years > years)
     times, survival = _censoring_survival(follow_up)
     before = np.searchsorted(times, np.minimum(follow_up.years, years), side="left")

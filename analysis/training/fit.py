@@ -46,7 +46,7 @@ class Hazards:
     death: Hazard
 
 
-def require_fractures(data: TrainingData) -> None:
+def require_fractures(follow_up: FollowUp) -> None:
     """Refuse a cohort that cannot carry a model.
 
     Raises
@@ -54,10 +54,10 @@ def require_fractures(data: TrainingData) -> None:
     ConfigurationError
         With the number of fractures, what is needed, and the cure.
     """
-    fractures = int((data.follow_up.ending == FRACTURE).sum())
+    fractures = int((follow_up.ending == FRACTURE).sum())
     if fractures < MINIMUM_FRACTURES:
         raise ConfigurationError(
-            f"training cohort: {fractures} fractures among {len(data.subjects)} training subjects, at least "
+            f"training cohort: {fractures} fractures among {len(follow_up.years)} training subjects, at least "
             f"{MINIMUM_FRACTURES} are needed; take a larger cohort (--size of 'dicom-node simulate-cohort') "
             "or longer follow-up"
         )

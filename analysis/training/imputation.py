@@ -44,6 +44,8 @@ def impute(
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - scikit-learn's own switch
     from sklearn.impute import IterativeImputer
 
+    from analysis.training.imputation_regression import LinearPosterior
+
     outcome = np.column_stack(
         [
             _standardise(column)
@@ -58,6 +60,7 @@ def impute(
     complete = []
     for number in range(count):
         imputer = IterativeImputer(
+            LinearPosterior(),
             sample_posterior=True,
             max_iter=ROUNDS,
             random_state=np.random.RandomState([seed, number]),

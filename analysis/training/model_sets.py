@@ -22,9 +22,10 @@ _TRANSFORMS: Mapping[str, Transform] = {
     "clinical.vitamin_d_nmol_l": "log",
     "balance_gait.timed_up_and_go_s": "log",
     "balance_gait.sway_mm_s": "log",
-    "morphometry.one_third_section_modulus_mm3": "log",
     "morphometry.ultradistal_section_modulus_mm3": "log",
-    "texture.original_glcm_Contrast": "log",
+    "texture.variogram_snr": "log",
+    "texture.original_glrlm_GrayLevelNonUniformity": "log",
+    "texture.original_ngtdm_Coarseness": "log",
 }
 """Feature -> transform, where it is not the identity: positive quantities that vary by factors, doses,
 counts."""
@@ -35,29 +36,35 @@ _UNITS: Mapping[str, str] = {
     "one_third.t_score": "{T-score}",
     "ultradistal.t_score": "{T-score}",
     "morphometry.cortical_thickness_mm": "mm",
-    "morphometry.shaft_diameter_mm": "mm",
-    "morphometry.one_third_section_modulus_mm3": "mm3",
+    "morphometry.medullary_width_mm": "mm",
+    "morphometry.image_blur_mm": "mm",
     "morphometry.ultradistal_section_modulus_mm3": "mm3",
+    "texture.variogram_range_mm": "mm",
 }
-"""Measured feature -> UCUM unit; texture features have none (``1``)."""
+"""Measured feature -> UCUM unit; most texture features have none (``1``)."""
 
 DENSITIES = ("one_third.bmd_g_cm2", "ultradistal.bmd_g_cm2")
 BODY = ("age_years", "male", "bmi_kg_m2")
 MICROSTRUCTURE = (
     "morphometry.cortical_thickness_mm",
-    "morphometry.shaft_diameter_mm",
-    "morphometry.one_third_section_modulus_mm3",
+    "morphometry.medullary_width_mm",
     "morphometry.ultradistal_section_modulus_mm3",
+    "morphometry.image_blur_mm",
     "texture.variogram_log_sill",
-    "texture.variogram_robust_slope",
+    "texture.variogram_slope",
     "texture.variogram_range_mm",
-    "texture.original_glcm_Id",
-    "texture.original_glcm_Contrast",
-    "texture.original_glcm_Correlation",
-    "texture.original_glcm_JointEntropy",
+    "texture.variogram_snr",
+    "texture.original_glcm_Idm",
     "texture.original_glrlm_RunPercentage",
+    "texture.original_glrlm_GrayLevelNonUniformity",
+    "texture.original_glszm_ZoneEntropy",
     "texture.original_ngtdm_Coarseness",
 )
+"""Shape of the shaft, strength of the wrist, texture, and the scanner's blur, without which texture cannot be
+compared between pictures. Texture was chosen on a development draw of the simulator (20,000 emulated
+subjects, seed 202) by what adds to densities, age and sex in telling the planted trabecular number: R² 0.74
+of what those leave open, 0.78 with all measured features. Neither training nor test draws were looked at."""
+
 
 
 def _of(family: Family) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from analysis.results import ModelIdentity
 from analysis.risk.model_file import SCHEMA, model_content
 from analysis.risk.registry import REGISTRY_FILE
 from analysis.risk.versions import VERSIONS_FILE
-from analysis.training.fit import REFITS
+from analysis.training.fit import REFITS, require_fractures
 from analysis.training.model_card import model_card
 from analysis.training.model_sets import MODEL_SETS, ModelSet
 from analysis.training.one_model import KEPT, TrainedModel, train_model
@@ -104,6 +104,7 @@ def _train_all(
     progress: Callable[[str, int, int], None],
     refits: int,
 ) -> tuple[list[TrainedModel], list[str]]:
+    require_fractures(table.follow_up)
     progress("imputation", 0, len(wanted))
     cohort = prepare(table, wanted, plan.seed)
     trained, skipped = [], []

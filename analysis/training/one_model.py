@@ -72,7 +72,7 @@ def train_model(
     ConfigurationError
         If the cohort holds too few fractures.
     """
-    require_fractures(data)
+    require_fractures(data.follow_up)
     rng = np.random.default_rng([plan.seed, 2])
     fold = folds(data.follow_up, data.subjects, plan.folds, rng)
     hyper = tune(data, plan)
@@ -200,6 +200,6 @@ def categories(risk: FloatArray) -> tuple[float, float, str]:
 
 
 def _number(value: Any) -> float | int | None:
-    if value is None:
+    if value is None or np.isnan(value):
         return None
     return int(value) if isinstance(value, int | np.integer) else float(value)

@@ -14,7 +14,7 @@ LOG_RATIOS = {
     "age_years": 0.5,
     "one_third.bmd_g_cm2": -0.4,
     "one_third.t_score": 0.0,
-    "texture.original_glcm_Id": 0.25,
+    "texture.original_glcm_Idm": 0.25,
     "clinical.prior_fracture": 0.25,
     "turnover.ctx_ng_l": 0.2,
 }
