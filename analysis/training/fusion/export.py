@@ -34,6 +34,7 @@ def save(network: FusionNetwork, standard: Standard, about: dict[str, Any], dire
     network.eval()
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     save_file(state, directory / WEIGHTS)
+    (directory / WEIGHTS).chmod(0o644)
     export_onnx(network, directory / NETWORK)
     shape = network.shape
     written = {
