@@ -1,7 +1,7 @@
 """The columns of a cohort's table; `docs/cohort-schema.md` says the same for a site that brings its own.
 
 One row per subject, a Parquet file or a CSV. Predictors are columns named as in `analysis.risk.predictors` or
-as measured (``one_third.bmd_g_cm2``, ``texture.variogram_sill``); an unknown value is empty (NaN), never zero.
+as measured (``one_third.bmd_g_cm2``, ``texture.variogram_sill``); an unknown value is empty (NaN), never 0.
 """
 
 from __future__ import annotations
