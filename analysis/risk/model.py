@@ -136,10 +136,10 @@ class RiskModel:
         )
         completed = self.completed(values)
         terms = self._feature_terms(values[0], completed.values[0])
-        log_hazard = float(
-            expected_log_relative(self.fracture, completed)[0] + self.fracture.log_baseline(GRID_YEARS)[-1]
-        )
-        return RiskPrediction(estimate, log_hazard - sum(term.contribution for term in terms), terms)
+        expected = float(expected_log_relative(self.fracture, completed)[0])
+        baseline = float(self.fracture.log_baseline(GRID_YEARS)[-1])
+        unknown = expected - float(self.fracture.log_relative(completed.values)[0])
+        return RiskPrediction(estimate, baseline + unknown, terms, expected + baseline)
 
     def risk(self, values: FloatArray) -> FloatArray:
         """Calibrated fracture probabilities, (subjects, horizons).

@@ -62,9 +62,8 @@ class FeatureTerm:
 class RiskPrediction:
     """A risk estimate and the additive terms behind its log-hazard.
 
-    ``baseline_log_hazard + sum(term.contribution for term in terms)`` is `log_hazard`, the logarithm of the
-    cumulative fracture hazard over 10 years; the 10-year probability rises with it and follows from it by
-    competing death and calibration.
+    ``baseline_log_hazard + sum(term.contribution for term in terms)`` is `log_hazard`;
+    `analysis.explanation.contributions` holds the model to that at every prediction.
     """
 
     estimate: RiskEstimate
@@ -73,8 +72,6 @@ class RiskPrediction:
     features are imputed, with half the variance of the log-hazard that their absence leaves (the mean of a
     log-normal hazard)."""
     terms: tuple[FeatureTerm, ...]
-
-    @property
-    def log_hazard(self) -> float:
-        """Log of the 10-year cumulative fracture hazard."""
-        return self.baseline_log_hazard + sum(term.contribution for term in self.terms)
+    log_hazard: float
+    """Log of the 10-year cumulative fracture hazard as the model computed it. The 10-year probability follows
+    from it by competing death and calibration."""

@@ -35,7 +35,7 @@ PRIOR_SD = (0.01, 1.0)
 FIRST_PRIOR_SD, ROUNDS = 0.2, 12
 """Where the first guess by empirical Bayes starts, and how often it is bettered."""
 FRAILTY_VARIANCES = (0.5,)
-"""Assumption: people differ in what nobody observes. A thousand fractures cannot tell by how much: the held-out
+"""Assumption: people differ in what nobody observes. A thousand fractures cannot tell by how much: held-out
 likelihood chose 0 where 0.5 had been simulated, and the slope at one year was then 1.09, not 1.02."""
 INNER_KNOTS = (2,)
 """With fewer the logarithm of time leaves too little room in the first year: risk there was 5 % too low with

@@ -30,7 +30,7 @@ def prediction_of(*terms: FeatureTerm, baseline: float = -2.0) -> RiskPrediction
     estimate = RiskEstimate(
         {10: HorizonRisk(0.1, (0.05, 0.2))}, "low", ModelIdentity("m", "1", "simulated", "0"), "rule"
     )
-    return RiskPrediction(estimate, baseline, terms)
+    return RiskPrediction(estimate, baseline, terms, baseline + sum(t.contribution for t in terms))
 
 
 def predict(age: float, sex: Literal["F", "M"], one_third: float, ultradistal: float) -> RiskPrediction:
@@ -289,3 +289,10 @@ def test_rough_bone_carries_the_contribution_of_the_sill(
     integral = painted.astype(np.float64).sum() * SPACING[0] * SPACING[1] / 100
     assert integral == pytest.approx(term.contribution, abs=1e-6)
     assert "pixel by pixel: variogram sill" in note
+
+
+def test_contributions_that_miss_the_models_own_log_hazard_are_a_defect_and_never_shown() -> None:
+    whole = predict(70.0, "F", 0.5, 0.3)
+    broken = replace(whole, log_hazard=whole.log_hazard + 0.01)
+    with pytest.raises(AnalysisError, match="miss its log-hazard"):
+        contributions(broken)
