@@ -29,6 +29,10 @@ ETHNICITY, SCANNER, POPULATION = "ethnicity", "scanner", "population"
 CENSORED, FRACTURE, DEATH = 0, 1, 2
 FRACTURE_SITES = ("wrist", "hip", "spine", "humerus")
 
+COMPARATOR_PREFIXES = ("site.", "qfracture.")
+"""Columns that only comparators read: what a site computed elsewhere (``site.frax_major_percent``), and
+QFracture's own inputs; see `docs/comparators.md`."""
+
 TRUTH_PREFIX = "truth."
 """Columns only a simulator can know; no model may use them."""
 TRUE_RISK = {years: f"truth.risk_{years}y" for years in (1, 3, 5, 10)}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from analysis.cohort.check import Problem, check_rows
 from analysis.cohort.columns import (
     CAUSE,
+    COMPARATOR_PREFIXES,
     ENDING,
     ETHNICITY,
     OSTEOPOROSIS,
@@ -191,8 +192,8 @@ def load_cohort(path: Path) -> CohortTable:
 
 
 def is_known_column(name: str) -> bool:
-    """Whether a column is one of `analysis.cohort.columns`, a predictor, a measurement or the oracle."""
-    if name in (*REQUIRED, *TEXTS, OSTEOPOROSIS) or name.startswith(TRUTH_PREFIX):
+    """Whether a column is one of `analysis.cohort.columns`, a predictor, a measurement or a comparator's."""
+    if name in (*REQUIRED, *TEXTS, OSTEOPOROSIS) or name.startswith((TRUTH_PREFIX, *COMPARATOR_PREFIXES)):
         return True
     try:
         family_of(name)

@@ -57,7 +57,7 @@ def require_fractures(follow_up: FollowUp) -> None:
     fractures = int((follow_up.ending == FRACTURE).sum())
     if fractures < MINIMUM_FRACTURES:
         raise ConfigurationError(
-            f"training cohort: {fractures} fractures among {len(follow_up.years)} training subjects, at least "
+            f"training cohort: {fractures} fractures among {len(follow_up.years)} subjects, at least "
             f"{MINIMUM_FRACTURES} are needed; take a larger cohort (--size of 'dicom-node simulate-cohort') "
             "or longer follow-up"
         )

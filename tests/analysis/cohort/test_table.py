@@ -11,6 +11,7 @@ import pytest
 from analysis.cohort.columns import DEATH, FRACTURE
 from analysis.cohort.table import load_cohort
 from analysis.errors import ConfigurationError
+from analysis.risk.comparators import comparator_scores
 from analysis.risk.predictors import PREDICTORS
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "cohort-schema.md"
@@ -136,3 +137,11 @@ def test_the_schema_names_every_predictor_with_its_unit() -> None:
     text = SCHEMA.read_text(encoding="utf-8")
     for name, predictor in PREDICTORS.items():
         assert f"| `{name}` | {predictor.family} | {predictor.unit} |" in text
+
+
+def test_what_a_site_computed_elsewhere_reaches_the_comparators(tmp_path: Path) -> None:
+    header = "subject_id,years,ending,age_years,male,site.frax_major_percent"
+    path = table(tmp_path, "A,10,0,70,0,18", "B,4,1,60,1,", header=header)
+    scores = comparator_scores(load_cohort(path))["frax-entered-major"]
+    np.testing.assert_array_equal(scores.scores, [18.0, np.nan])
+    assert "entered no" in scores.reasons[1]
