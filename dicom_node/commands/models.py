@@ -79,9 +79,18 @@ def _list(versions: tuple[Version, ...], directory: Path, *, as_json: bool) -> N
         print(json.dumps([_document(version) for version in versions], indent=2, ensure_ascii=False))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("", "model", "version", "AUC 10 y", "O:E 10 y", "SHA-256", title=str(directory))
+    # names and versions must be there in full: 'models promote' wants them
+    table = Table(
+        "",
+        Column("model", overflow="fold"),
+        Column("version", overflow="fold"),
+        "AUC 10 y",
+        "O:E 10 y",
+        "SHA-256",
+        title=str(directory),
+    )
     for version in versions:
         figures = version.entry.get("cross_validated", {}).get("10", {})
         table.add_row(
