@@ -53,12 +53,8 @@ class Outcomes:
         """At which horizons there are both subjects with and without a fracture."""
         with_weight = self.weight > 0
         return [
-            bool(some and others)
-            for some, others in zip(
-                (with_weight & self.fractured).any(axis=0),
-                (with_weight & ~self.fractured).any(axis=0),
-                strict=True,
-            )
+            bool((known & fractured).any() and (known & ~fractured).any())
+            for known, fractured in zip(with_weight.T, self.fractured.T, strict=True)
         ]
 
     def take(self, index: NDArray[np.intp]) -> Outcomes:

@@ -6,7 +6,7 @@ with step-halving finds the one maximum in a handful of steps, from anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,12 +81,13 @@ def spline_knots(years: FloatArray, event: NDArray[np.bool_], inner: int) -> Flo
 class FittedHazard:
     """Coefficients of the terms, of the baseline, and the variance of the former given the prior.
 
-    `variance` is the diagonal of the inverse information (Laplace's approximation to the posterior).
+    `variance` is the diagonal of the inverse information (Laplace's approximation to the posterior); empty
+    where it was not asked for.
     """
 
     coefficients: FloatArray
     baseline: FloatArray
-    variance: FloatArray | None = None
+    variance: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 def fit_hazard(
@@ -132,7 +133,7 @@ def fit_hazard(
         frailty_variance,
     )
     parameters = problem.maximise(_starting_point(observed, len(prior_sd), start))
-    variance = None
+    variance = np.empty(0)
     if with_variance:
         variance = np.diag(np.linalg.inv(problem.derivatives(parameters)[1]))[knots:]
     return FittedHazard(parameters[knots:], parameters[:knots], variance)
