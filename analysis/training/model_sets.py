@@ -66,7 +66,6 @@ subjects, seed 202) by what adds to densities, age and sex in telling the plante
 of what those leave open, 0.78 with all measured features. Neither training nor test draws were looked at."""
 
 
-
 def _of(family: Family) -> tuple[str, ...]:
     return tuple(name for name, predictor in PREDICTORS.items() if predictor.family == family)
 
