@@ -54,7 +54,7 @@ BEST, IMAGE_ONLY = "full", "deployable"
 COVERAGE_SUBJECTS = 2_000
 ATTAINABLE_REFITS = 2
 """The attainable model's own interval is not used."""
-NULL = {"texture": 0.0}
+NULL, NULL_PLAN = {"texture": 0.0}, Plan(trials=8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

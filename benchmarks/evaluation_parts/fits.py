@@ -16,7 +16,7 @@ from analysis.training.fit import REFITS, Hazards, fit_expected, fit_hazards, re
 from analysis.training.model_sets import BODY, CLINICAL, DENSITIES, MODEL_SETS, ModelSet
 from analysis.training.one_model import held_out_risk
 from analysis.training.training_data import PreparedCohort, TrainingData
-from analysis.training.tuning import Hyperparameters
+from analysis.training.tuning import Hyperparameters, Plan, tune
 
 LADDER: tuple[ModelSet, ...] = (
     ModelSet("clinical-bmd", "ladder", (*BODY, *DENSITIES, *CLINICAL), ("age_years", "male", *DENSITIES)),
@@ -58,6 +58,11 @@ class Scale:
         """Fit `name` on another cohort, gaps filled by expectation as at prediction."""
         return fit_expected(self.lay_out(name, table), self.hyperparameters[name])
 
+    def tune_and_fit(self, name: str, table: CohortTable, plan: Plan) -> Hazards:
+        """As `fit`, with hyperparameters of that cohort's own."""
+        data = self.lay_out(name, table)
+        return fit_expected(data, tune(data, plan))
+
     def risk(self, name: str, hazards: Hazards, table: CohortTable) -> FloatArray:
         """Risks of a cohort by such a fit, (subjects, horizons), as they are: not calibrated."""
         return held_out_risk(hazards, self.lay_out(name, table))
@@ -69,7 +74,7 @@ class Scale:
         hyper = self.hyperparameters[name]
         hazards = fit_hazards(data, hyper)
         rng = np.random.default_rng([training.manifest["seed"], 3])
-        stack = refit(data, hyper, hazards, rng, refits=refits)
+        stack = refit(data, hyper, hazards, rng=rng, refits=refits)
         return RiskModel(
             identity=ModelIdentity(name, str(training.manifest["seed"]), "", ""),
             features=data.features,

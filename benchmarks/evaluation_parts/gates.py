@@ -105,6 +105,7 @@ def falsification(gains: list[Difference]) -> dict[str, Any]:
     return {
         "gains": [gain.value for gain in gains],
         "intervals_that_contain_zero": sum(not gain.excludes_zero for gain in gains),
+        "intervals_above_zero": sum(gain.low > 0 for gain in gains),
         "within_limit": sum(abs(gain.value) <= FALSIFICATION_LIMIT for gain in gains),
         "limit": FALSIFICATION_LIMIT,
         "seeds": len(gains),
