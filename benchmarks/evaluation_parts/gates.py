@@ -9,13 +9,13 @@ import numpy as np
 
 from analysis.cohort.columns import ETHNICITY, FloatArray
 from analysis.cohort.table import CohortTable
-from analysis.evaluation.calibration import calibrate
+from analysis.evaluation.calibration import LEAST_EVENTS, calibrate
 from analysis.evaluation.discrimination import Auc, auc_difference, auc_ratio, weighted_auc
 from analysis.evaluation.intervals import Difference, Estimate
 from analysis.evaluation.observed import Observed, observe
 from analysis.evaluation.power import power_of
 from analysis.evaluation.predictions import Predictions
-from analysis.evaluation.recalibrate import recalibrate
+from analysis.evaluation.recalibrate import FOLDS, recalibrate
 from analysis.evaluation.subgroups import evaluate_subgroups, grouping_variables
 from analysis.results import HORIZONS_YEARS
 from analysis.risk.comparators import comparator_scores
@@ -134,7 +134,8 @@ def calibration(risk: FloatArray, table: CohortTable) -> dict[str, Any]:
 
 def recalibrated(risk: FloatArray, table: CohortTable) -> dict[str, Any]:
     """O:E and slope before and, cross-fitted, after a site's own recalibration, by horizon."""
-    observed = {years: observe(table.follow_up, years) for years in HORIZONS_YEARS}
+    everywhere = {years: observe(table.follow_up, years) for years in HORIZONS_YEARS}
+    observed = {years: at for years, at in everywhere.items() if at.events >= FOLDS * LEAST_EVENTS}
     done = recalibrate(Predictions("model", risk), table.follow_up, observed, np.random.default_rng(1))
     return {
         str(years): {
@@ -142,7 +143,7 @@ def recalibrated(risk: FloatArray, table: CohortTable) -> dict[str, Any]:
             "after": _shown(done.after[years].observed_to_expected),
             "slope_after": _shown(slope) if (slope := done.after[years].slope) else None,
         }
-        for years in HORIZONS_YEARS
+        for years in observed
     }
 
 

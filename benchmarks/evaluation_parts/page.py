@@ -182,7 +182,10 @@ def _externals(figures: Mapping[str, Any]) -> Iterator[str]:
             for model, horizons in part["recalibration"].items():
                 auc = part["discrimination"]["10"]["models"][model]
                 before, after = (
-                    "/".join(f"{horizons[years][when]['value']:.2f}" for years in HORIZONS)
+                    "/".join(
+                        f"{horizons[years][when]['value']:.2f}" if years in horizons else "–"
+                        for years in HORIZONS
+                    )
                     for when in ("before", "after")
                 )
                 yield (
