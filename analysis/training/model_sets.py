@@ -59,8 +59,8 @@ MICROSTRUCTURE = (
 between pictures. Cortical thickness and section moduli are left out: with density they say what density says,
 and one then took back what the other had added (thin cortex "lowered" the risk) for an AUC better by 0.0002.
 Texture was chosen on a development draw of the simulator (20,000 emulated subjects, seed 202) by what adds to
-densities, age and sex in telling the planted trabecular number: R² 0.74 of what those leave open, 0.78 with all
-measured features. Neither training nor test draws were looked at."""
+densities, age and sex in telling the planted trabecular number: R² 0.74 of what those leave open, 0.78 with
+all measured features. Neither training nor test draws were looked at."""
 
 
 def _of(family: Family) -> tuple[str, ...]:
