@@ -30,7 +30,8 @@ MAIN_SEED, POPULATION_SEED, SCANNER_SEED = 20_261_127, 20_261_128, 20_261_129
 TEST_SEED, LARGE_SEED = 930_101, 930_002
 """930,001 was looked at while the baseline hazard was chosen; this one was not."""
 NULL_TEST_SEED, NULL_SEEDS = 940_000, tuple(range(940_001, 940_021))
-COVERAGE_SEEDS = tuple(range(950_001, 950_021))
+COVERAGE_SEEDS = tuple(range(950_101, 950_121))
+"""950,001 to 950,020 set `analysis.risk.model.WIDENING`."""
 EXTERNAL_DRAW_SEEDS = {"external-population": 960_001, "external-scanner": 960_002}
 REPEAT_SHARE = 0.08
 TEST_SHARE = 0.2
