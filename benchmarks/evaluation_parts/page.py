@@ -59,7 +59,8 @@ def _head(figures: Mapping[str, Any]) -> Iterator[str]:
         f"attainable) are "
         "not scanned: an emulator fitted on the scans draws what a scan would have measured. Their seeds "
         "were used "
-        "for nothing else."
+        "for nothing else. Every model is applied to everybody, what is missing replaced by its expectation; "
+        "the node uses a smaller model where a whole family of inputs is missing."
     )
 
 
