@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="passes in which the encoder learns from outcomes; 0 keeps it as pre-trained",
     )
     parser.add_argument("--epochs", type=_positive, default=60, metavar="N", help="at most, for each member")
-    parser.add_argument("--members", type=_several, default=5, metavar="N", help="networks that are averaged")
+    parser.add_argument("--members", type=_several, default=8, metavar="N", help="networks that are averaged")
     parser.add_argument("--optimizer", choices=OPTIMISERS, default="adamw", help="of the fusion")
     parser.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="of the learning rate")
     parser.add_argument("--missing", choices=("mask", "mice"), default="mask", help="what is done about gaps")

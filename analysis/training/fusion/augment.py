@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -80,3 +81,9 @@ def _blurred(patches: Tensor, sigma: Tensor) -> Tensor:
         functional.pad(flat, (0, 0, 1, 1), mode="replicate"), taps.view(count, 1, 3, 1), groups=count
     )
     return flat.transpose(0, 1)
+
+
+def batches(order: Tensor, size: int) -> Iterator[Tensor]:
+    """Consecutive parts of `order`, each of `size` positions but for the last."""
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

@@ -186,7 +186,7 @@ class HybridFusion(Fusion):
 
     def scores(self, regions: Tensor, values: Tensor, known: Tensor, seen: Tensor) -> Tensor:
         straight = [values, 1 - known]
-        tokens = [self.question.expand(len(values), -1, -1), self._family_tokens(values, known)]
+        tokens = [self.question.expand(values.shape[0], -1, -1), self._family_tokens(values, known)]
         asked = torch.cat(tokens, dim=1)
         if self.shape.image:
             standard = self._standard(regions, seen)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from analysis.training.fusion.augment import Augmentation, augmented
+from analysis.training.fusion.augment import Augmentation, augmented, batches
 from analysis.training.fusion.encoder import CHANNELS, ImageEncoder, SegmentationEncoder
 
 Pretraining = Literal["none", "self-supervised", "segmentation", "microstructure"]
@@ -123,7 +123,8 @@ def microstructure(
 
     def step(index: Tensor) -> Tensor:
         read = readout(encoder(augmented(pictures[index], plan.augmentation, generator)).mean(dim=(2, 3)))
-        return ((read - standard[index]) ** 2 * known[index]).mean()
+        misfit: Tensor = ((read - standard[index]) ** 2 * known[index]).mean()
+        return misfit
 
     _train([encoder, readout], len(patches), plan, step=step, stage="microstructure", progress=progress)
     return readout
@@ -151,7 +152,7 @@ def _train(
         for module in modules:
             module.train()
         total = 0.0
-        for index in torch.randperm(size, generator=order)[: steps * batch].split(batch):
+        for index in batches(torch.randperm(size, generator=order)[: steps * batch], batch):
             optimiser.zero_grad()
             value = step(index)
             value.backward()  # type: ignore[no-untyped-call]
@@ -262,5 +263,5 @@ def _settle(
 
 
 def _filled(repeats: NDArray[np.float32], patches: NDArray[np.float32]) -> NDArray[np.float32]:
-    there = repeats.any(axis=(1, 2))
+    there = np.asarray(repeats.any(axis=(1, 2)))
     return np.where(there[:, None, None], repeats, patches).astype(np.float32)

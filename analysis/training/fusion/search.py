@@ -16,7 +16,7 @@ Search = Literal["tpe", "grid", "random"]
 SEARCHES: tuple[Search, ...] = get_args(Search)
 
 CHOICES: dict[str, list[Any]] = {
-    "rate": [1e-3, 3e-3, 1e-2],
+    "rate": [3e-4, 1e-3, 3e-3],
     "weight_decay": [0.01, 0.1, 0.3],
     "dropout": [0.1, 0.3, 0.5],
     "width": [16, 24, 32],

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from analysis.training.fusion.augment import batches
 from analysis.training.fusion.fit import FitPlan, make_optimiser
 from analysis.training.fusion.heads import Heads, Levels, Outputs, Targets, loss
 
@@ -104,7 +105,7 @@ def fit_sequence(
     best, kept, waited = judged(), copy.deepcopy(network.state_dict()), 0
     for _ in range(plan.epochs):
         network.train()
-        for index in teach[torch.randperm(len(teach))].split(plan.batch):
+        for index in batches(teach[torch.randperm(len(teach))], plan.batch):
             optimiser.zero_grad()
             value = loss(
                 network(*(part[index] for part in parts)), observed.take(index), plan.osteoporosis_weight
