@@ -17,13 +17,11 @@ from analysis.risk.hazard import (
     GRID_YEARS,
     HORIZON_INDEX,
     FloatArray,
-    Hazard,
     cumulative_incidence,
     design,
 )
 from analysis.training.cross_validation import censoring_weights, fractured_within
 from analysis.training.fit import fit_expected
-from analysis.training.hazard_fit import fit_hazard, observe, spline_knots
 from analysis.training.training_data import TrainingData
 from analysis.training.tuning import Hyperparameters
 
@@ -33,9 +31,7 @@ LOGISTIC_PRIOR_SD = 0.25
 HORIZON_SCALE = 30.0
 """Scale of the horizon indicators, so that the ridge leaves the intercepts practically free."""
 TREES, LEAF, SAMPLE_SHARE = 60, 25, 0.4
-BOOSTING_STEPS, BOOSTING_RATE, BOOSTING_DEPTH = 60, 0.1, 2
-FIXED_SLOPE = np.array([1e-4])
-"""Prior SD that leaves a slope at its prior mean."""
+BOOSTING_STEPS, BOOSTING_RATE, BOOSTING_LEAVES = 150, 0.05, 6
 FOREST_TIME_STEP_YEARS = 0.5
 """Trees see follow-up in steps, which bounds the size of their leaves. All of these: assumption."""
 
@@ -115,27 +111,31 @@ def forest(seen: TrainingData, held_out: TrainingData, hyper: Hyperparameters) -
 
 
 def boosting(seen: TrainingData, held_out: TrainingData, hyper: Hyperparameters) -> FloatArray:
-    """Gradient-boosted Cox regression with shallow trees; its baseline is the hazard model's spline."""
-    from sksurv.ensemble import GradientBoostingSurvivalAnalysis
-    from sksurv.util import Surv
+    """Gradient-boosted trees of the status at every horizon, weighted for censoring; risk rises with the
+    horizon."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
-    event, years = seen.follow_up.ending == FRACTURE, np.maximum(seen.follow_up.years, 1e-3)
-    model = GradientBoostingSurvivalAnalysis(
-        n_estimators=BOOSTING_STEPS,
+    columns, unseen = seen.expected(), held_out.expected()
+    horizons = [np.full(len(columns), float(years)) for years in HORIZONS_YEARS]
+    rows = np.vstack([np.column_stack([columns, years]) for years in horizons])
+    status = np.concatenate([fractured_within(seen.follow_up, years) for years in HORIZONS_YEARS])
+    weight = np.concatenate([censoring_weights(seen.follow_up, years) for years in HORIZONS_YEARS])
+    model = HistGradientBoostingClassifier(
+        max_iter=BOOSTING_STEPS,
         learning_rate=BOOSTING_RATE,
-        max_depth=BOOSTING_DEPTH,
-        subsample=0.5,
-        max_features="sqrt",
+        max_leaf_nodes=BOOSTING_LEAVES,
+        min_samples_leaf=LEAF * len(HORIZONS_YEARS),
+        l2_regularization=1.0,
+        monotonic_cst=[0] * columns.shape[1] + [1],
+        early_stopping=False,
         random_state=0,
     )
-    model.fit(seen.expected(), Surv.from_arrays(event, years))
-    observed = observe(years, event, spline_knots(years, event, hyper.inner_knots))
-    fitted = fit_hazard(
-        model.predict(seen.expected())[:, None], observed, FIXED_SLOPE, prior_mean=np.array([1.0])
-    )
-    hazard = Hazard(((0,),), fitted.coefficients, observed.knots, fitted.baseline)
-    fracture = hazard.cumulative(model.predict(held_out.expected()))
-    return _with_death(fracture, seen, held_out, hyper)
+    model.fit(rows, status, sample_weight=weight)
+    risk = [
+        model.predict_proba(np.column_stack([unseen, np.full(len(unseen), float(years))]))[:, 1]
+        for years in HORIZONS_YEARS
+    ]
+    return np.asarray(np.column_stack(risk), dtype=np.float64)
 
 
 def _with_death(
