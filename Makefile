@@ -34,10 +34,11 @@ demo: setup
 	$(BIN)/dicom-node demo --out demo_output
 
 test: setup
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not alone"
+	$(BIN)/pytest -m "alone and not slow"
 
 test-slow: setup
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -o timeout=1200
 
 check: setup
 	$(BIN)/ruff check .

@@ -83,7 +83,7 @@ def test_a_tampered_model_keeps_the_node_from_starting(tmp_path: Path) -> None:
         (broken / file.name).write_bytes(file.read_bytes() + b" " * (file.name != "registry.json"))
     path = tmp_path / "conf/node.toml"
     path.write_text(path.read_text().replace("[analysis]", f'[analysis]\nmodels = "{broken}"'))
-    with pytest.raises(ConfigurationError, match=r"radius.*\.json"):
+    with pytest.raises(ConfigurationError, match=r"full-.*\.json"):
         Service(NodeConfig.load(path)).start()
 
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from running_node import DICOM_NODE
 
+pytestmark = pytest.mark.alone
+
 SECONDS_BEYOND_QUIET_TIME = 10
 
 

@@ -258,6 +258,7 @@ class TestServe:
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
 
+    @pytest.mark.alone
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
     def test_no_worker_outlives_a_node_that_was_killed(self, tmp_path: Path) -> None:
         config, _ = write_node_config(tmp_path, destinations={})
