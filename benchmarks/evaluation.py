@@ -134,7 +134,7 @@ class Run:
         directory, plan = self.directory / "models", Plan()
         if not (directory / EVALUATION_FILE).exists():
             began = time.perf_counter()
-            train_models(self.train, directory, plan=plan, compared_with_trees=(IMAGE_ONLY,))
+            train_models(self.train, directory, plan=plan)
             minutes = (time.perf_counter() - began) / 60
             (self.directory / "training_minutes.json").write_text(json.dumps(minutes), encoding="utf-8")
             print(f"models: trained in {minutes:.1f} min", flush=True)
