@@ -132,7 +132,7 @@ def test_multiple_imputation_keeps_what_is_known_and_draws_what_is_not() -> None
 
 
 def test_a_cohort_with_another_level_is_recalibrated(trained: Path, tmp_path: Path) -> None:
-    elsewhere = made_up(6000, seed=5, rate=0.03)
+    elsewhere = made_up(6000, seed=5, rate=0.05)
     model = model_of(trained, "deployable")
     names = [feature.name for feature in model.features]
     changed = recalibrate(model, elsewhere)
