@@ -60,11 +60,7 @@ def interval_coverage(
     gaps = np.isnan(values).any(axis=1)
     below, above, width = [], [], []
     for model in models:
-        if [feature.name for feature in model.features] != names:
-            raise ConfigurationError(
-                f"coverage: model {model.identity.name} {model.identity.version} has other features than the "
-                "attainable model; train both on cohorts with the same columns"
-            )
+        _require_features(model, names)
         interval = model.interval(values)
         below.append(target < interval[..., 0])
         above.append(target > interval[..., 1])
@@ -84,6 +80,14 @@ def interval_coverage(
         }
         for index, years in enumerate(HORIZONS_YEARS)
     }
+
+
+def _require_features(model: RiskModel, names: list[str]) -> None:
+    if [feature.name for feature in model.features] != names:
+        raise ConfigurationError(
+            f"coverage: model {model.identity.name} {model.identity.version} has other features than the "
+            "attainable model; train both on cohorts with the same columns"
+        )
 
 
 def _share(held: np.ndarray) -> float | None:

@@ -78,8 +78,13 @@ def train_models(
         trained, skipped = _train_all(
             table, wanted, plan, compared_with_trees=compared_with_trees, progress=progress, refits=refits
         )
+    _write(directory, trained, skipped, _about(table, plan))
+
+
+def _write(
+    directory: Path, trained: Sequence[TrainedModel], skipped: Sequence[str], about: Mapping[str, Any]
+) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    about = _about(table, plan)
     entries = [_write_model(directory, one, about) for one in trained]
     files = [{"file": entry["file"], "sha256": entry["sha256"]} for entry in entries]
     write_json(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": files})
