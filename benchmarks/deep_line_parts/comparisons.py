@@ -63,7 +63,7 @@ def cox(study: Study) -> dict[str, Any]:
     found = {}
     for name, families in {"clinical-bmd": CLINICAL_BMD, "deployable": DEPLOYABLE, "full": FULL}.items():
         material, _ = study.material(families, None)
-        risks = cox_risks(material, study.follow_up, study.train, study.test, study.folds(study.train))
+        risks = cox_risks(material, study.follow_up, study.train, study.test, study.folds(study.train, 3))
         unknown = np.full(len(risks), np.nan)
         found[name] = study.scored(f"cox {name}", Prediction(risks, unknown))
     return found

@@ -9,7 +9,7 @@ from analysis.cohort.columns import DEATH, FRACTURE, FollowUp
 from analysis.training.fusion.fit import Material
 from analysis.training.fusion.incidence import HORIZONS
 
-PENALTIES = (30.0, 300.0)
+PENALTIES = (10.0, 30.0, 100.0)
 
 
 def cox_risks(
@@ -21,7 +21,8 @@ def cox_risks(
 ) -> NDArray[np.float64]:
     """Cumulative incidence of fracture (test, horizons) from two cause-specific regressions.
 
-    Missing values are taken as the mean, with an indicator; the penalty has the best concordance on fold 0.
+    Missing values are taken as the mean, with an indicator; the penalty has the best mean concordance over
+    folds.
     """
     from sksurv.linear_model import CoxPHSurvivalAnalysis
     from sksurv.util import Surv
@@ -32,13 +33,12 @@ def cox_risks(
     steps = []
     for cause in (FRACTURE, DEATH):
         outcome = Surv.from_arrays(follow_up.ending == cause, np.maximum(follow_up.years, 1e-3))
-        teaching, held = train[folds != 0], train[folds == 0]
-        scores = [
-            CoxPHSurvivalAnalysis(alpha=penalty)
-            .fit(columns[teaching], outcome[teaching])
-            .score(columns[held], outcome[held])
-            for penalty in PENALTIES
-        ]
+        scores = np.zeros(len(PENALTIES))
+        for fold in range(int(folds.max()) + 1):
+            teaching, held = train[folds != fold], train[folds == fold]
+            for place, penalty in enumerate(PENALTIES):
+                tried = CoxPHSurvivalAnalysis(alpha=penalty).fit(columns[teaching], outcome[teaching])
+                scores[place] += tried.score(columns[held], outcome[held])
         model = CoxPHSurvivalAnalysis(alpha=PENALTIES[int(np.argmax(scores))]).fit(
             columns[train], outcome[train]
         )

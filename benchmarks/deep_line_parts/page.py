@@ -84,7 +84,7 @@ def _cox(found: Found) -> list[str]:
         "## The plain line: ridge Cox regression",
         "",
         "Cause-specific regressions of fracture and death on the same predictors, the ridge "
-        "chosen on a fold of the "
+        "chosen over three folds of the "
         "teaching part. This is a comparator made here, not the node's own risk models.",
         "",
         *_table(found["cox"]),

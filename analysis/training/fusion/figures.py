@@ -39,7 +39,7 @@ def figures_of(prediction: Prediction, follow_up: FollowUp, osteoporosis: FloatA
 
 def osteoporosis_auc(probability: FloatArray, status: FloatArray) -> Auc | None:
     """AUC with DeLong's interval among those whose status is known; None without both kinds."""
-    known = np.isfinite(status)
+    known = np.isfinite(status) & np.isfinite(probability)
     event = status[known] > 0.5
     if not 0 < event.sum() < len(event):
         return None
