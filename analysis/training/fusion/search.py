@@ -57,7 +57,9 @@ def search_plan(
         "grid": lambda: optuna.samplers.GridSampler(CHOICES, seed=plan.seed),
     }
     study = optuna.create_study(direction="minimize", sampler=samplers[how]())
-    study.enqueue_trial({name: getattr(plan, name) for name in CHOICES}, skip_if_exists=True)
+    own = {name: getattr(plan, name) for name in CHOICES}
+    if all(own[name] in choices for name, choices in CHOICES.items()):
+        study.enqueue_trial(own, skip_if_exists=True)
     tried: list[dict[str, Any]] = []
 
     def objective(trial: optuna.Trial) -> float:
