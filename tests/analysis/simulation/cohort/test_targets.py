@@ -74,5 +74,6 @@ def test_cox_finds_the_ratio_that_was_planted(sample):
 
 @pytest.mark.slow
 def test_the_cohort_is_near_every_published_figure():
-    missed = {one.target.key for one in measure_targets(draw_samples(40_000, 5)) if not one.passes}
+    page = draw_samples(60_000, 5)  # the draw of docs/cohort.md: a smaller one may miss by chance
+    missed = {one.target.key for one in measure_targets(page) if not one.passes}
     assert missed <= KNOWN_TO_MISS

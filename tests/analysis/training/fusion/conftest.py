@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from analysis.cohort.table import CohortTable, load_cohort
 from analysis.risk.patch import COLUMNS, ROWS, encoded
@@ -48,6 +50,15 @@ def write_cohort(directory: Path, size: int = SUBJECTS, seed: int = 1) -> Path:
     del packed["S0000003"]  # a scan that could not be read
     np.savez(directory / "patches" / "00000.npz", **packed)  # type: ignore[arg-type]
     return directory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads wait for each other longer than these small networks take."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
