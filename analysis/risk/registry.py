@@ -150,7 +150,7 @@ def _phrased(names: Sequence[str]) -> str:
 def _remarks(
     model: RiskModel, inputs: RiskInputs, passed_over: Mapping[str, tuple[str, ...]]
 ) -> tuple[QualityFinding, ...]:
-    why = f" because {_needs(passed_over)}" if passed_over else ": every input it needs is known"
+    why = f" because {_needs(passed_over)}" if passed_over else ": every input it cannot do without is known"
     findings = [
         QualityFinding("risk_model_choice", Severity.INFO, f"Risk by model {model.identity.name}{why}.")
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,11 @@ def run(options: argparse.Namespace) -> int:
 
     directory = options.directory or load_analysis_config(options.config).models
     if options.action == "list":
-        _list(versions.list_versions(directory), directory, as_json=options.json)
+        held = versions.list_versions(directory)
+        _list(held, directory, as_json=options.json)
+        damaged = list(_damaged(held, directory))
+        print("\n".join(damaged), end="\n" if damaged else "", file=sys.stderr)
+        return 1 if damaged else 0
     elif options.action == "show":
         _show(directory, options)
     elif options.action == "promote":
@@ -104,6 +110,18 @@ def _list(versions: tuple[Version, ...], directory: Path, *, as_json: bool) -> N
     console = Console()
     console.print(table)
     console.print(f"AUC and O:E by cross-validation on the training cohort. {RESEARCH_ONLY}")
+
+
+def _damaged(held: tuple[Version, ...], directory: Path) -> Iterator[str]:
+    """Why a file cannot be used, with the cure: it is missing, or not what was registered."""
+    from analysis.risk.registry import verified_bytes
+    from dicom_node.errors import ConfigurationError
+
+    for version in held:
+        try:
+            verified_bytes(directory, version.entry)
+        except ConfigurationError as error:
+            yield f"dicom-node models: {error}"
 
 
 def _show(directory: Path, options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +19,25 @@ if TYPE_CHECKING:
 __all__ = [
     "add_config_option",
     "add_devices_options",
+    "at_least",
     "devices_path",
     "find_peer",
     "load_config",
     "open_journal",
 ]
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """An argument's type: a whole number of `least` or more."""
+
+    def whole(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, not {value}")
+        return value
+
+    whole.__name__ = "whole number"  # what argparse calls the type of text that is no number
+    return whole
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:

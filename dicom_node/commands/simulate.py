@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dicom_node.commands.options import at_least
+
 FLAVOURS = ("calibrated", "hologic", "lunar")
 VARIANTS = (
     "parametric-map",
@@ -23,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder to write the studies into"
     )
-    parser.add_argument("--count", type=_positive, default=1, metavar="N", help="number of studies")
-    parser.add_argument("--seed", type=_not_negative, default=0, metavar="S", help="seed of the first study")
+    parser.add_argument("--count", type=at_least(1), default=1, metavar="N", help="number of studies")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="S", help="seed of the first study")
     parser.add_argument(
         "--flavour", choices=(*FLAVOURS, *VARIANTS), default="calibrated", help="way of speaking DICOM"
     )
@@ -55,17 +57,3 @@ def run(arguments: argparse.Namespace) -> int:
         write_study(study, folder)
         print(folder)
     return 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
-def _not_negative(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, not {value}")
-    return value

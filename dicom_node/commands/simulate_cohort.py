@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dicom_node.commands.options import at_least
 from dicom_node.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NOTICE = "simulated; research use only"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="write the cohort here")
-    parser.add_argument("--size", type=_positive, default=12856, metavar="N", help="subjects")
+    parser.add_argument("--size", type=at_least(1), default=12856, metavar="N", help="subjects")
     parser.add_argument("--seed", type=int, default=20261127, metavar="S", help="same seed, same bytes")
     parser.add_argument(
         "--population",
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-missing", action="store_true", help="leave no value out")
     parser.add_argument(
         "--dicom",
-        type=_count,
+        type=at_least(0),
         default=0,
         metavar="N",
         help="also write the first N subjects as DICOM studies",
@@ -77,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="reference curve for T-scores; default: the shipped iscd-atlas-female.csv",
     )
-    parser.add_argument("--processes", type=_positive, default=2, metavar="P", help="worker processes")
+    parser.add_argument("--processes", type=at_least(1), default=2, metavar="P", help="worker processes")
     parser.add_argument("--dask", metavar="ADDRESS", help="work on this Dask cluster instead")
 
 
@@ -226,20 +227,6 @@ def _effect(text: str) -> tuple[str, float]:
     if not separator or not 0 <= value <= 10:
         raise argparse.ArgumentTypeError(f"{text} is not FAMILY=MULTIPLIER with a multiplier of 0 to 10")
     return family, value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} must be 0 or more")
-    return value
 
 
 def _share(text: str) -> float:

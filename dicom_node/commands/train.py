@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node.commands import train_risk
+from dicom_node.commands.options import at_least
 from dicom_node.errors import ConfigurationError
 
 LINES = {
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network = models.add_parser(
         "segmentation", help="the network that outlines the bones", formatter_class=formatter
     )
-    network.add_argument("--size", type=_positive, default=400, metavar="N", help="simulated forearms")
-    network.add_argument("--steps", type=_positive, default=2000, metavar="N", help="optimiser steps")
+    network.add_argument("--size", type=at_least(1), default=400, metavar="N", help="simulated forearms")
+    network.add_argument("--steps", type=at_least(1), default=2000, metavar="N", help="optimiser steps")
     network.add_argument(
         "--architecture",
         choices=("deeplabv3plus", "unet"),
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="write network and evaluation here"
     )
-    network.add_argument("--processes", type=_positive, default=2, metavar="P", help="worker processes")
+    network.add_argument("--processes", type=at_least(1), default=2, metavar="P", help="worker processes")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -124,10 +125,3 @@ def _show_network(figures: dict[str, Any]) -> None:
     console.print(
         f"{figures['parameters']} parameters, {figures['minutes']} minutes; {figures['training_data']}"
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from dicom_node.commands.options import at_least
 from dicom_node.errors import ConfigurationError
 
 FUSIONS = ("early", "late-weighted", "late-stacked", "hybrid")
@@ -42,24 +43,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the encoder learns first; microstructure uses a simulator's truth",
     )
     parser.add_argument(
-        "--pretraining-epochs", type=_positive, default=6, metavar="N", help="passes over pictures"
+        "--pretraining-epochs", type=at_least(1), default=6, metavar="N", help="passes over pictures"
     )
     parser.add_argument(
         "--tuning-epochs",
-        type=_whole,
+        type=at_least(0),
         default=0,
         metavar="N",
         help="passes in which the encoder learns from outcomes; 0 keeps it as pre-trained",
     )
-    parser.add_argument("--epochs", type=_positive, default=60, metavar="N", help="at most, for each member")
-    parser.add_argument("--members", type=_several, default=8, metavar="N", help="networks that are averaged")
+    parser.add_argument(
+        "--epochs", type=at_least(1), default=60, metavar="N", help="at most, for each member"
+    )
+    parser.add_argument(
+        "--members", type=at_least(2), default=8, metavar="N", help="networks that are averaged"
+    )
     parser.add_argument("--optimizer", choices=OPTIMISERS, default="adamw", help="of the fusion")
     parser.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="of the learning rate")
     parser.add_argument("--missing", choices=("mask", "mice"), default="mask", help="what is done about gaps")
     parser.add_argument("--no-image", action="store_true", help="without pictures, to see what they add")
     parser.add_argument("--search", choices=SEARCHES, help="look for better settings first")
     parser.add_argument(
-        "--trials", type=_positive, default=12, metavar="N", help="settings to try with --search"
+        "--trials", type=at_least(1), default=12, metavar="N", help="settings to try with --search"
     )
     parser.add_argument("--seed", type=int, default=20261127, metavar="S", help="same seed, same weights")
 
@@ -148,26 +153,3 @@ def _cell(estimate: list[float] | None) -> str:
         return "–"
     value, low, high = estimate
     return f"{value:.3f} ({low:.3f}–{high:.3f})"
-
-
-def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def _several(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(
-            f"{text}: at least two members, each stopped by what others learn from"
-        )
-    return value

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dicom_node.commands.options import at_least
 from dicom_node.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--search", choices=SEARCHES, default="tpe", help="how hyperparameters are looked for"
     )
-    parser.add_argument("--trials", type=_positive, default=40, metavar="N", help="hyperparameters tried")
-    parser.add_argument("--folds", type=_several, default=5, metavar="N", help="of the cross-validation")
+    parser.add_argument("--trials", type=at_least(1), default=40, metavar="N", help="hyperparameters tried")
+    parser.add_argument("--folds", type=at_least(2), default=5, metavar="N", help="of the cross-validation")
     parser.add_argument("--seed", type=int, default=20261120, metavar="S", help="same seed, same bytes")
     parser.add_argument(
         "--no-trees", action="store_true", help="do not compare with survival forest and boosting (faster)"
@@ -132,17 +133,3 @@ def _cells(figures: dict[str, Any]) -> list[str]:
         "–" if figures[name] is None else format(figures[name], style) for name, style in styles.items()
     ]
     return [str(figures["fractures"]), *values]
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def _several(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"{text} must be 2 or more")
-    return value

@@ -17,10 +17,8 @@ from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from analysis.training.network_blocks import InvertedResidual, convolution
 from analysis.training.segmentation.labels import CLASS_NAMES, LANDMARK_NAMES
-
-EXPANSION = 4
-"""How many times an inverted residual widens its input."""
 
 
 def build_network(architecture: str) -> nn.Module:
@@ -41,7 +39,7 @@ class DeepLabV3Plus(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_convolution(1, 16, kernel=3, stride=2), InvertedResidual(16, 16))
+        self.stem = nn.Sequential(convolution(1, 16, kernel=3, stride=2), InvertedResidual(16, 16))
         self.quarter = nn.Sequential(InvertedResidual(16, 24, stride=2), InvertedResidual(24, 24))
         self.sixteenth = nn.Sequential(
             InvertedResidual(24, 40, stride=2),
@@ -60,10 +58,10 @@ class DeepLabV3Plus(nn.Module):
             norm_type="BATCH",
             acti_type="RELU",
         )
-        self.narrow = _convolution(96, 48)
-        self.quarter_skip = _convolution(24, 16)
+        self.narrow = convolution(96, 48)
+        self.quarter_skip = convolution(24, 16)
         self.quarter_decoder = nn.Sequential(_separable(64, 48), _separable(48, 48))
-        self.half_skip = _convolution(16, 12)
+        self.half_skip = convolution(16, 12)
         self.half_decoder = nn.Sequential(_separable(60, 32), _separable(32, 32))
         self.classes = nn.Conv2d(32, len(CLASS_NAMES), 1)
         self.landmarks = nn.Conv2d(32, len(LANDMARK_NAMES), 1)
@@ -75,25 +73,6 @@ class DeepLabV3Plus(nn.Module):
         merged = self.quarter_decoder(torch.cat([_enlarged(deep, 4), self.quarter_skip(quarter)], dim=1))
         fine = self.half_decoder(torch.cat([_enlarged(merged, 2), self.half_skip(half)], dim=1))
         return _enlarged(self.classes(fine), 2), _enlarged(self.landmarks(fine), 2)
-
-
-class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow without activation; a shortcut where shapes allow."""
-
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> None:
-        super().__init__()
-        wide = EXPANSION * inputs
-        self.shortcut = stride == 1 and inputs == outputs
-        self.body = nn.Sequential(
-            _convolution(inputs, wide),
-            _convolution(wide, wide, kernel=3, stride=stride, dilation=dilation, groups=wide),
-            nn.Conv2d(wide, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        filtered: Tensor = self.body(features)
-        return features + filtered if self.shortcut else filtered
 
 
 class TwoHeadedUNet(nn.Module):
@@ -123,19 +102,8 @@ ARCHITECTURES: Mapping[str, Callable[[], nn.Module]] = {
 }
 
 
-def _convolution(
-    inputs: int, outputs: int, *, kernel: int = 1, stride: int = 1, dilation: int = 1, groups: int = 1
-) -> nn.Sequential:
-    padding = dilation * (kernel // 2)
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 def _separable(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(_convolution(inputs, inputs, kernel=3, groups=inputs), _convolution(inputs, outputs))
+    return nn.Sequential(convolution(inputs, inputs, kernel=3, groups=inputs), convolution(inputs, outputs))
 
 
 def _enlarged(maps: Tensor, factor: int) -> Tensor:

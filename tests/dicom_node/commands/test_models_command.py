@@ -44,3 +44,17 @@ def test_promote_and_rollback_ask_for_a_reason_and_change_the_active_set(
     assert version["version"] in capsys.readouterr().out
     history = json.loads((tmp_path / "history.json").read_bytes())["changes"]
     assert [change["reason"] for change in history] == ["again"]
+
+
+def test_a_file_that_was_changed_is_named_in_the_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in SHIPPED_MODELS.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    changed = next(tmp_path.glob("t-scores-*.json"))
+    changed.write_bytes(changed.read_bytes() + b" ")
+    assert main(["models", "list", "--directory", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert "t-scores" in told.out
+    assert changed.name in told.err
+    assert "restore it" in told.err
