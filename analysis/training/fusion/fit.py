@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.training.fusion.augment import Augmentation, augmented, batches
+from analysis.training.fusion.early_stopping import keep_best
 from analysis.training.fusion.encoder import ImageEncoder, pooled
 from analysis.training.fusion.fusion import Fusion, FusionKind, LateFusion, Shape
 from analysis.training.fusion.heads import Outputs, Targets, loss
@@ -238,9 +239,8 @@ def _fit_member(member: Member, teaching: Material, stopping: Material, plan: Fi
     steps = max(size // plan.batch, 1)
     rates = make_schedule(optimiser, plan, steps * plan.epochs)
     tables = tensors(teaching.inputs)
-    best, kept, waited = _loss(member, stopping, plan), copy.deepcopy(member.state_dict()), 0
-    for _ in range(plan.epochs):
-        member.train()
+
+    def one_pass() -> None:
         order = torch.randperm(size, generator=generator)
         for index in batches(order[: steps * plan.batch], plan.batch):
             optimiser.zero_grad()
@@ -254,18 +254,14 @@ def _fit_member(member: Member, teaching: Material, stopping: Material, plan: Fi
             optimiser.step()
             if plan.schedule != "plateau":
                 rates.step()
+
+    def judged() -> float:
         now = _loss(member, stopping, plan)
         if plan.schedule == "plateau":
             rates.step(now)  # type: ignore[arg-type]
-        if now < best - 1e-5:
-            best, kept, waited = now, copy.deepcopy(member.state_dict()), 0
-        else:
-            waited += 1
-            if waited >= plan.patience:
-                break
-    member.load_state_dict(kept)
-    member.eval()
-    return best
+        return now
+
+    return keep_best(member, one_pass, judged, passes=plan.epochs, patience=plan.patience)
 
 
 def _start_straight(member: Member, teaching: Material, stopping: Material, plan: FitPlan) -> None:

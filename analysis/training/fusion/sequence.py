@@ -7,7 +7,6 @@ added to the linear path from the last scan, so that it starts as, and can only 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from analysis.training.fusion.augment import batches
+from analysis.training.fusion.early_stopping import keep_best
 from analysis.training.fusion.fit import FitPlan, make_optimiser
 from analysis.training.fusion.heads import Heads, Levels, Outputs, Targets, loss
 
@@ -102,9 +102,7 @@ def fit_sequence(
             outputs = network(*(part[stop] for part in parts))
             return float(loss(outputs, observed.take(stop), plan.osteoporosis_weight))
 
-    best, kept, waited = judged(), copy.deepcopy(network.state_dict()), 0
-    for _ in range(plan.epochs):
-        network.train()
+    def one_pass() -> None:
         for index in batches(teach[torch.randperm(len(teach))], plan.batch):
             optimiser.zero_grad()
             value = loss(
@@ -113,16 +111,8 @@ def fit_sequence(
             value.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         rates.step()
-        now = judged()
-        if now < best - 1e-5:
-            best, kept, waited = now, copy.deepcopy(network.state_dict()), 0
-        else:
-            waited += 1
-            if waited >= plan.patience:
-                break
-    network.load_state_dict(kept)
-    network.eval()
-    return best
+
+    return keep_best(network, one_pass, judged, passes=plan.epochs, patience=plan.patience)
 
 
 def tensors_of(visits: Visits) -> tuple[Tensor, ...]:
