@@ -34,10 +34,10 @@ PRIOR_SD = (0.01, 1.0)
 """Limits of a group's prior SD on log-hazard per SD of a feature."""
 FIRST_PRIOR_SD, ROUNDS = 0.2, 12
 """Where the first guess by empirical Bayes starts, and how often it is bettered."""
-FRAILTY_VARIANCES = (0.5,)
+FRAILTY_VARIANCE = 0.5
 """Assumption: people differ in what nobody observes. A thousand fractures cannot tell by how much: held-out
 likelihood chose 0 where 0.5 had been simulated, and the slope at one year was then 1.09, not 1.02."""
-INNER_KNOTS = (2,)
+INNER_KNOTS = 2
 """With fewer the logarithm of time leaves too little room in the first year: risk there was 5 % too low with
 300,000 subjects."""
 GRID = {"prior_sd": (0.05, 0.1, 0.2, 0.4), "products": (0.02, 0.1)}
@@ -94,10 +94,8 @@ def tune(data: TrainingData, plan: Plan) -> Hyperparameters:
     objective = _Objective.build(data, plan)
     study = optuna.create_study(direction="maximize", sampler=_sampler(plan))
     if plan.search != "grid":
-        for frailty in FRAILTY_VARIANCES:
-            likely = objective.likely_prior_sd(groups, frailty)
-            first = {f"sd.{group}": sd for group, sd in likely.items()}
-            study.enqueue_trial({**first, "frailty_variance": frailty, "inner_knots": INNER_KNOTS[0]})
+        likely = objective.likely_prior_sd(groups)
+        study.enqueue_trial({f"sd.{group}": sd for group, sd in likely.items()})
     study.optimize(
         lambda trial: objective.score(_suggest(trial, groups, grid=plan.search == "grid")),
         n_trials=plan.trials,
@@ -111,13 +109,7 @@ def _sampler(plan: Plan) -> Any:
 
     if plan.search == "grid":
         return optuna.samplers.GridSampler(
-            {
-                "sd": list(GRID["prior_sd"]),
-                "sd.products": list(GRID["products"]),
-                "frailty_variance": list(FRAILTY_VARIANCES),
-                "inner_knots": list(INNER_KNOTS),
-            },
-            seed=plan.seed,
+            {"sd": list(GRID["prior_sd"]), "sd.products": list(GRID["products"])}, seed=plan.seed
         )
     if plan.search == "random":
         return optuna.samplers.RandomSampler(seed=plan.seed)
@@ -132,8 +124,6 @@ def _suggest(trial: Any, groups: Sequence[str], *, grid: bool) -> Hyperparameter
     else:
         for group in groups:
             trial.suggest_float(f"sd.{group}", low, high, log=True)
-    trial.suggest_categorical("frailty_variance", FRAILTY_VARIANCES)
-    trial.suggest_categorical("inner_knots", INNER_KNOTS)
     return _from_parameters(trial.params, groups)
 
 
@@ -141,7 +131,7 @@ def _from_parameters(parameters: dict[str, Any], groups: Sequence[str]) -> Hyper
     prior = tuple(
         (group, float(parameters.get(f"sd.{group}", parameters.get("sd", 0.0)))) for group in groups
     )
-    return Hyperparameters(prior, float(parameters["frailty_variance"]), int(parameters["inner_knots"]))
+    return Hyperparameters(prior, FRAILTY_VARIANCE, INNER_KNOTS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,9 +140,9 @@ class _Objective:
 
     data: TrainingData
     columns: FloatArray
-    observed: dict[int, Observed]
+    observed: Observed
     parts: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
-    latest: dict[tuple[int, int], FittedHazard]
+    latest: dict[int, FittedHazard]
 
     @classmethod
     def build(cls, data: TrainingData, plan: Plan) -> _Objective:
@@ -163,28 +153,25 @@ class _Objective:
         return cls(
             data,
             design(data.expected(), data.fracture_terms),
-            {
-                inner: observe(follow_up.years, event, spline_knots(follow_up.years, event, inner))
-                for inner in INNER_KNOTS
-            },
+            observe(follow_up.years, event, spline_knots(follow_up.years, event, INNER_KNOTS)),
             list(splits(fold)),
             {},
         )
 
-    def likely_prior_sd(self, groups: Sequence[str], frailty_variance: float) -> dict[str, float]:
+    def likely_prior_sd(self, groups: Sequence[str]) -> dict[str, float]:
         """A first guess by empirical Bayes: each group's prior SD by expectation-maximisation.
 
         The mean over the group of squared coefficient plus its variance (MacKay 1992, Neural Comput 4:415).
         """
         member = np.array(term_groups(self.data))
-        observed, fit = self.observed[INNER_KNOTS[0]], None
+        fit = None
         sd = np.full(len(member), FIRST_PRIOR_SD)
         for _ in range(ROUNDS):
             fit = fit_hazard(
                 self.columns,
-                observed,
+                self.observed,
                 sd,
-                frailty_variance=frailty_variance,
+                frailty_variance=FRAILTY_VARIANCE,
                 start=fit,
                 with_variance=True,
             )
@@ -195,21 +182,20 @@ class _Objective:
         return {group: float(np.clip(sd[member == group][0], low, high)) for group in groups}
 
     def score(self, hyper: Hyperparameters) -> float:
-        prior, observed = hyper.term_priors(self.data), self.observed[hyper.inner_knots]
+        prior = hyper.term_priors(self.data)
         total = 0.0
         for number, (seen, held_out) in enumerate(self.parts):
-            key = (hyper.inner_knots, number)
             fit = fit_hazard(
                 self.columns[seen],
-                observed.take(seen),
+                self.observed.take(seen),
                 prior,
                 frailty_variance=hyper.frailty_variance,
-                start=self.latest.get(key),
+                start=self.latest.get(number),
             )
-            self.latest[key] = fit
+            self.latest[number] = fit
             each = log_likelihood(
                 self.columns[held_out] @ fit.coefficients,
-                observed.take(held_out),
+                self.observed.take(held_out),
                 fit.baseline,
                 hyper.frailty_variance,
             )
