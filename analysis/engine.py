@@ -20,7 +20,7 @@ from analysis.config import AnalysisConfig, ClinicalContext, ForearmPosition
 from analysis.errors import NotApplicable, RejectedInput
 from analysis.explanation import contributions, driver_map
 from analysis.identity import analysis_identity
-from analysis.measurement.longitudinal import changes
+from analysis.measurement.longitudinal import changes, trend
 from analysis.measurement.measure import Measurements, measure
 from analysis.measurement.reference import ReferenceCurve, load_reference
 from analysis.measurement.regions import PlacedRegions, place_regions
@@ -116,7 +116,7 @@ def analyze(
         CurrentScan(image, anatomy, placed, day),
         lambda earlier, objects, day: _seen(earlier, objects, day, config, devices),
     )
-    trend, trend_findings = changes(
+    changed, change_findings = changes(
         measured.regions, image.laterality, image.device, day, past, devices=devices
     )
     prediction, risk_findings = models.predict(
@@ -139,6 +139,7 @@ def analyze(
         reason="",
         identity=identity,
         engine_version=__version__,
+        study_date=day,
         laterality=image.laterality,
         pixel_spacing_mm=image.spacing_mm,
         spacing_source=image.spacing_source,
@@ -146,6 +147,7 @@ def analyze(
         device=image.device,
         source=image.source,
         reference=reference.identity,
+        reference_bands=MappingProxyType({} if image.peripheral else reference.bands(context.sex)),
         regions=_on_source_grid(measured.regions, image.origin),
         morphometry=MappingProxyType(dict(measured.morphometry)),
         texture=MappingProxyType(dict(measured.texture)),
@@ -162,14 +164,15 @@ def analyze(
             *anatomy.findings,
             *placed.findings,
             *measured.findings,
-            *trend_findings,
-            *(method if trend else ()),
+            *change_findings,
+            *(method if changed else ()),
             *risk_findings,
         ),
         risk=risk,
         explanation=contributions(prediction) if prediction else (),
         recommendations=advice,
-        changes=trend,
+        changes=changed,
+        trend=trend(measured.regions, image.laterality, image.device, day, past, devices=devices),
         context=MappingProxyType({**provenance, **image.context}),
         evidence=_evidence(image, anatomy, placed, measured, prediction),
     )

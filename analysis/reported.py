@@ -12,7 +12,7 @@ from analysis.advice import recommend
 from analysis.config import AnalysisConfig, ClinicalContext
 from analysis.explanation import contributions
 from analysis.measurement.densitometry import order_findings
-from analysis.measurement.longitudinal import changes
+from analysis.measurement.longitudinal import changes, trend
 from analysis.peripheral import without_scores
 from analysis.quality_control import Devices, scanner_findings
 from analysis.results import (
@@ -57,9 +57,8 @@ def reported_analysis(
     """
     regions = {name: region.measurement() for name, region in study.vendor.regions.items()}
     judged = without_scores(regions) if study.peripheral else regions
-    trend, trend_findings = changes(
-        regions, study.laterality, study.device, day, study.comparable_history(history), devices=devices
-    )
+    past = study.comparable_history(history)
+    changed, change_findings = changes(regions, study.laterality, study.device, day, past, devices=devices)
     prediction, risk_findings = models.predict(
         RiskInputs(context.age_years, context.sex, judged, predictors=known_predictors(context))
     )
@@ -71,6 +70,7 @@ def reported_analysis(
         reason="",
         identity=identity,
         engine_version=__version__,
+        study_date=day,
         laterality=study.laterality,
         calibration=Calibration.VENDOR_TABLE,
         device=study.device,
@@ -80,12 +80,13 @@ def reported_analysis(
             *study.findings,
             *scanner_findings(devices, study.device, day),
             *order_findings(every_region),
-            *trend_findings,
+            *change_findings,
             *risk_findings,
         ),
         risk=risk,
         explanation=contributions(prediction) if prediction else (),
         recommendations=recommend(config.guideline, clinical=context, regions=judged, risk=risk),
-        changes=trend,
+        changes=changed,
+        trend=trend(regions, study.laterality, study.device, day, past, devices=devices),
         context=MappingProxyType(dict(provenance)),
     )

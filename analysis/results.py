@@ -183,12 +183,60 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One sentence of advice with the guideline it comes from."""
+    """One sentence of advice with the guideline it comes from.
+
+    Attributes
+    ----------
+    kind : str
+        One of `analysis.advice.guideline.KINDS`.
+    text, text_zh : str
+        The sentence in English and in Simplified Chinese; the latter empty where a site's rule has none.
+    source : str
+        Where the rule stands: paper or guideline, section or table.
+    rule_id : str
+    guideline : str
+        Title of the rule set, e.g. ``AACE/ACE 2020``.
+    strength : str
+        As the guideline grades it; empty if it does not.
+    inputs_used : tuple of str
+        What was known and decided the rule, in words with values, e.g. ``age 68.6 y``.
+    inputs_missing : tuple of str
+        What the rule asked for in vain.
+    """
 
     kind: str
     text: str
     source: str
     rule_id: str = ""
+    text_zh: str = ""
+    guideline: str = ""
+    strength: str = ""
+    inputs_used: tuple[str, ...] = ()
+    inputs_missing: tuple[str, ...] = ()
+
+
+DiagnosticCategory = Literal[
+    "normal", "low_bone_mass", "osteoporosis", "within_expected_range", "below_expected_range"
+]
+"""WHO categories (T-score), and ISCD's wording by Z-score where WHO's do not apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class DensitometricDiagnosis:
+    """The category of the one-third radius, or why there is none.
+
+    Attributes
+    ----------
+    category : DiagnosticCategory or None
+    basis : str
+        Score, region and rule behind it, in words; empty without a category.
+    reason : str
+        Why there is no category; empty with one.
+    """
+
+    category: DiagnosticCategory | None
+    basis: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +267,34 @@ class RegionChange:
     percent_per_year: float | None
     least_significant_change_percent: float | None
     significant: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint:
+    """BMD of one study of the same forearm, for a plot over time.
+
+    Attributes
+    ----------
+    study_date : date
+    bmd_g_cm2 : mapping of region to float
+        On the current study's scale where ``comparable``; g/cm².
+    device : str
+    comparable : bool
+        False for another machine without cross-calibration: a line must not join it.
+    """
+
+    study_date: date
+    bmd_g_cm2: Mapping[str, float]
+    device: str
+    comparable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceBand:
+    """Young-adult reference of one region of the radius: what its T-score is counted from, g/cm²."""
+
+    mean_g_cm2: float
+    sd_g_cm2: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +381,7 @@ class StudyAnalysis:
     reason: str
     identity: str
     engine_version: str
+    study_date: date | None = None
     laterality: Laterality | None = None
     pixel_spacing_mm: tuple[float, float] | None = None
     spacing_source: str = ""
@@ -312,6 +389,9 @@ class StudyAnalysis:
     device: str = ""
     source: SourceImage | None = None
     reference: ReferenceIdentity | None = None
+    reference_bands: Mapping[str, ReferenceBand] = field(default_factory=lambda: MappingProxyType({}))
+    """Region -> the young adults its T-score is counted from, where T was computed here."""
+    diagnosis: DensitometricDiagnosis | None = None
     regions: Mapping[str, RegionMeasurement] = field(default_factory=lambda: MappingProxyType({}))
     morphometry: Mapping[str, float | None] = field(default_factory=_frozen_map)
     texture: Mapping[str, float | None] = field(default_factory=_frozen_map)
@@ -329,7 +409,11 @@ class StudyAnalysis:
     risk: RiskEstimate | None = None
     explanation: tuple[Contribution, ...] = ()
     recommendations: tuple[Recommendation, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    """What the advice took for granted because nobody entered it, in words."""
     changes: tuple[RegionChange, ...] = ()
+    trend: tuple[TrendPoint, ...] = ()
+    """Every study of this side, oldest first, this one last; empty without an earlier one."""
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Clinical inputs used: ``name -> value (provenance)``, e.g. ``age -> 67 y (Patient's Birth Date)``."""
     evidence: ImageEvidence | None = None

@@ -23,6 +23,7 @@ from analysis.results import (
     RiskEstimate,
     SegmentationQuality,
     StudyAnalysis,
+    TrendPoint,
 )
 from analysis.wording import LANGUAGES, explanation_sentences, family_shares
 
@@ -92,8 +93,11 @@ def to_json_object(analysis: StudyAnalysis, results: Sequence[Mapping[str, str]]
             language: explanation_sentences(analysis.explanation, analysis.regions, language)
             for language in LANGUAGES
         },
+        "diagnosis": asdict(analysis.diagnosis) if analysis.diagnosis else None,
         "recommendations": [_recommendation(item) for item in analysis.recommendations],
+        "assumptions": list(analysis.assumptions),
         "changes": [_change(item) for item in analysis.changes],
+        "trend": [_trend_point(item) for item in analysis.trend],
         "context": dict(analysis.context),
         "identity": analysis.identity,
         "engine_version": analysis.engine_version,
@@ -157,7 +161,17 @@ def _contribution(item: Contribution) -> JsonObject:
 
 
 def _recommendation(item: Recommendation) -> JsonObject:
-    return {"kind": item.kind, "text": item.text, "source": item.source, "rule_id": item.rule_id}
+    return {
+        "kind": item.kind,
+        "text": item.text,
+        "text_zh": item.text_zh or None,
+        "guideline": item.guideline or None,
+        "source": item.source,
+        "strength": item.strength or None,
+        "rule_id": item.rule_id,
+        "inputs_used": list(item.inputs_used),
+        "inputs_missing": list(item.inputs_missing),
+    }
 
 
 def _change(item: RegionChange) -> JsonObject:
@@ -171,6 +185,15 @@ def _change(item: RegionChange) -> JsonObject:
         "percent_per_year": item.percent_per_year,
         "least_significant_change_percent": item.least_significant_change_percent,
         "significant": item.significant,
+    }
+
+
+def _trend_point(item: TrendPoint) -> JsonObject:
+    return {
+        "study_date": item.study_date.isoformat(),
+        "bmd_g_cm2": dict(item.bmd_g_cm2),
+        "device": item.device or None,
+        "comparable": item.comparable,
     }
 
 

@@ -17,6 +17,7 @@ from analysis.results import (
     RegionChange,
     RegionMeasurement,
     Severity,
+    TrendPoint,
 )
 
 SHORTEST_RATE_YEARS = 0.5
@@ -86,6 +87,53 @@ def changes(
         machine = _machine_findings(prior.device, device, equations)
     judged = [change.region for change in found if change.significant is not None]
     return found, (*machine, *_precision_findings(judged, device, devices))
+
+
+def trend(
+    regions: Mapping[str, RegionMeasurement],
+    laterality: Laterality | None,
+    device: str,
+    study_date: date | None,
+    history: Sequence[PriorMeasurement],
+    *,
+    devices: Devices = NO_DEVICES,
+) -> tuple[TrendPoint, ...]:
+    """Every study of the same side up to this one, oldest first; empty if this one would stand alone.
+
+    BMD of another machine is converted where the site has an equation for the region. A machine without one
+    keeps its own numbers and is marked as not comparable.
+    """
+    earlier = [
+        prior
+        for prior in history
+        if laterality is not None
+        and prior.laterality is laterality
+        and study_date is not None
+        and prior.study_date < study_date
+    ]
+    now = {
+        region: found.bmd_g_cm2
+        for region in REGIONS
+        if (found := regions.get(region)) is not None and found.bmd_g_cm2 is not None
+    }
+    if not earlier or not now or study_date is None:
+        return ()
+    points = [
+        _trend_point(prior, device, devices) for prior in sorted(earlier, key=lambda prior: prior.study_date)
+    ]
+    return (*points, TrendPoint(study_date, now, device, comparable=True))
+
+
+def _trend_point(prior: PriorMeasurement, device: str, devices: Devices) -> TrendPoint:
+    if _same_machine(prior.device, device):
+        return TrendPoint(prior.study_date, dict(prior.bmd_g_cm2), prior.device, comparable=True)
+    converted = {
+        region: found[0]
+        for region, bmd in prior.bmd_g_cm2.items()
+        if (found := devices.cross_calibrated(bmd, prior.device, device, region)) is not None and found[0] > 0
+    }
+    known = converted or dict(prior.bmd_g_cm2)
+    return TrendPoint(prior.study_date, known, prior.device, comparable=bool(converted))
 
 
 def _change(

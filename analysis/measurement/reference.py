@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from analysis.errors import ConfigurationError
-from analysis.results import REGIONS, QualityFinding, ReferenceIdentity, Severity
+from analysis.results import REGIONS, QualityFinding, ReferenceBand, ReferenceIdentity, Severity
 
 Group = tuple[str, str, str]
 """Bone, region and sex of the people measured (``F`` or ``M``)."""
@@ -77,6 +77,15 @@ class ReferenceCurve:
         of_sex = "F" if self.policy == "female" else sex
         point = self.young_adult.get((bone, region, of_sex)) if of_sex is not None else None
         return point.score(bmd_g_cm2) if point is not None and bmd_g_cm2 > 0 else None
+
+    def bands(self, sex: str | None) -> dict[str, ReferenceBand]:
+        """Young adults of the radius' regions whom a T-score of a patient of this sex is counted from."""
+        of_sex = "F" if self.policy == "female" else sex
+        return {
+            region: ReferenceBand(point.median_g_cm2, point.sd_g_cm2)
+            for region in REGIONS
+            if of_sex is not None and (point := self.young_adult.get(("radius", region, of_sex))) is not None
+        }
 
     def z_score(
         self, region: str, bmd_g_cm2: float, age_years: float | None, sex: str | None, bone: str = "radius"

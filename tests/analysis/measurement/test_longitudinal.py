@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.measurement.longitudinal import changes, least_significant_change_percent
+from analysis.measurement.longitudinal import changes, least_significant_change_percent, trend
 from analysis.quality_control.devices import CrossCalibration, Device, Devices, Precision
 from analysis.results import Laterality, PriorMeasurement, RegionMeasurement
 
@@ -132,3 +132,24 @@ def test_without_an_equation_in_this_direction_no_change_is_significant(before: 
     found, findings = changes(NOW, Laterality.LEFT, now, TODAY, [prior(device=before, bmd=0.9)], devices=SITE)
     assert [change.significant for change in found] == [None, None]
     assert [finding.code for finding in findings] == ["machine_changed"]
+
+
+def test_the_trend_holds_every_study_of_this_side_oldest_first_and_this_one_last() -> None:
+    history = [
+        PriorMeasurement("2.25.2", date(2024, 5, 1), Laterality.LEFT, "Maker A", {"one_third": 0.62}),
+        PriorMeasurement("2.25.1", date(2022, 5, 1), Laterality.LEFT, "Maker A", {"one_third": 0.64}),
+        PriorMeasurement("2.25.3", date(2023, 5, 1), Laterality.RIGHT, "Maker A", {"one_third": 0.70}),
+        PriorMeasurement("2.25.4", date(2021, 5, 1), Laterality.LEFT, "Maker B", {"one_third": 0.81}),
+    ]
+    now = {"one_third": RegionMeasurement(bmd_g_cm2=0.60)}
+    points = trend(now, Laterality.LEFT, "Maker A", date(2026, 5, 1), history)
+    assert [point.study_date.year for point in points] == [2021, 2022, 2024, 2026]
+    assert [point.comparable for point in points] == [False, True, True, True]
+    assert points[-1].bmd_g_cm2 == {"one_third": 0.60}
+
+
+def test_a_first_study_has_no_trend() -> None:
+    now = {"one_third": RegionMeasurement(bmd_g_cm2=0.60)}
+    assert trend(now, Laterality.LEFT, "Maker A", date(2026, 5, 1), []) == ()
+    later = [PriorMeasurement("2.25.2", date(2027, 5, 1), Laterality.LEFT, "Maker A", {"one_third": 0.62})]
+    assert trend(now, Laterality.LEFT, "Maker A", date(2026, 5, 1), later) == ()
