@@ -3,6 +3,7 @@
 Importing this package is cheap; highdicom and the drawing libraries load when `compose` is called.
 """
 
-from reports.compose import ReportOptions, compose
+from reports.compose import compose
+from reports.options import ReportOptions
 
 __all__ = ["ReportOptions", "compose"]

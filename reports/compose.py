@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from reports.options import DEFAULT_OPTIONS, ReportOptions
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
     from analysis.results import StudyAnalysis
-
-
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """What a site may choose about the results.
-
-    Attributes
-    ----------
-    patient_on_summary : bool
-        Print patient name, ID, birth date and study date into the pixels of the summary page, which then
-        says Burned In Annotation YES.
-    """
-
-    patient_on_summary: bool = True
-
-
-DEFAULT_OPTIONS = ReportOptions()
 
 
 def compose(
@@ -76,9 +60,7 @@ def compose(
     from reports.summary import summary_page
     from reports.text_report import text_report
 
-    context = report_context(
-        analysis, source, predecessors=predecessors, patient_on_summary=options.patient_on_summary
-    )
+    context = report_context(analysis, source, predecessors=predecessors, options=options)
     pictures = [heat_map(context)] if context.evidence is not None else []
     results = [summary_page(context), measurement_report(context), *pictures, text_report(context)]
     check_results(results, context)

@@ -52,7 +52,7 @@ def heat_map(context: ReportContext) -> Dataset:
     return secondary_capture(
         picture,
         context,
-        ResultKind.HEAT_MAP,
+        ResultKind.DRIVER_MAP,
         derivation=_title(context.pixels),
         pixel_spacing_mm=pixel_mm,
         shows_identity=False,

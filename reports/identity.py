@@ -21,12 +21,17 @@ RESEARCH_STATEMENT = "AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 
 
 class ResultKind(StrEnum):
-    """The result objects of one analysis."""
+    """The result objects of one analysis, with the values of `reports.options.ResultName`."""
 
     SUMMARY = "summary"
     MEASUREMENTS = "measurements"
-    HEAT_MAP = "heat map"
+    DRIVER_MAP = "driver_map"
+    DENSITY_MAP = "density_map"
     REPORT = "report"
+    SEGMENTATION = "segmentation"
+    PRESENTATION = "presentation"
+    DOCUMENT = "document"
+    KEY_OBJECTS = "key_objects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,13 @@ class ResultSeries:
 SERIES = {
     ResultKind.REPORT: ResultSeries(900, "Report - AI radius DXA (research)"),
     ResultKind.MEASUREMENTS: ResultSeries(901, "Measurements - AI radius DXA (research)"),
-    ResultKind.HEAT_MAP: ResultSeries(902, "Heat map - AI radius DXA (research)"),
+    ResultKind.DRIVER_MAP: ResultSeries(902, "Risk drivers - AI radius DXA (research)"),
     ResultKind.SUMMARY: ResultSeries(903, "Summary - AI radius DXA (research)"),
+    ResultKind.DENSITY_MAP: ResultSeries(904, "Density map - AI radius DXA (research)"),
+    ResultKind.SEGMENTATION: ResultSeries(905, "Segmentation - AI radius DXA (research)"),
+    ResultKind.PRESENTATION: ResultSeries(906, "Outlines - AI radius DXA (research)"),
+    ResultKind.DOCUMENT: ResultSeries(907, "PDF report - AI radius DXA (research)"),
+    ResultKind.KEY_OBJECTS: ResultSeries(908, "Look here first - AI radius DXA (research)"),
 }
 
 

@@ -74,12 +74,12 @@ SURE_SCORE = 0.99
 scans."""
 
 
-def category_sentence(risk: RiskEstimate) -> str:
+def category_sentence(risk: RiskEstimate, language: Language = "en") -> str:
     """Say the risk category with the number and the rule behind it."""
     return f"{risk.category.capitalize()} risk. Rule: {risk.category_rule}"
 
 
-def risk_sentences(risk: RiskEstimate) -> list[str]:
+def risk_sentences(risk: RiskEstimate, language: Language = "en") -> list[str]:
     """One sentence per horizon: probability with its 90 % interval."""
     return [
         f"{year} y: {percent_text(estimate.probability)} % "
@@ -88,12 +88,12 @@ def risk_sentences(risk: RiskEstimate) -> list[str]:
     ]
 
 
-def model_sentence(risk: RiskEstimate) -> str:
+def model_sentence(risk: RiskEstimate, language: Language = "en") -> str:
     """Name the model and what it was trained on; the model itself says whether that was simulated."""
     return f"{risk.model.name} version {risk.model.version}; training data: {risk.model.training_data}"
 
 
-def region_sentences(analysis: StudyAnalysis) -> list[str]:
+def region_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """One sentence per region of the radius, distal to proximal."""
     return [
         _region_sentence(coded.REGION_NAMES[region], analysis.regions[region])
@@ -102,7 +102,7 @@ def region_sentences(analysis: StudyAnalysis) -> list[str]:
     ]
 
 
-def other_bone_sentences(analysis: StudyAnalysis) -> list[str]:
+def other_bone_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """One sentence per region of the ulna and of both bones together."""
     return [
         _region_sentence(coded.OTHER_BONE_FINDINGS[bone][region].meaning.removesuffix(" region"), measured)
@@ -133,7 +133,9 @@ def bmd_text(measured: RegionMeasurement) -> str:
     return text if spread is None else f"{text} ± {number_text(spread, 'g/cm2')}"
 
 
-def shape_sentences(analysis: StudyAnalysis, only: Collection[str] | None = None) -> list[str]:
+def shape_sentences(
+    analysis: StudyAnalysis, language: Language = "en", *, only: Collection[str] | None = None
+) -> list[str]:
     """Cortex, shaft and distal end in one sentence, the mechanical model in another, as far as measured.
 
     Parameters
@@ -169,7 +171,7 @@ def _within_sentence(meaning: str) -> str:
     return meaning if meaning[:2].isupper() else meaning[:1].lower() + meaning[1:]
 
 
-def texture_sentence(analysis: StudyAnalysis) -> str | None:
+def texture_sentence(analysis: StudyAnalysis, language: Language = "en") -> str | None:
     """The coded texture features in one sentence, or None if none was measured."""
     parts = [
         f"{concept.meaning} {number_text(value, '1')}" for concept, value in coded_texture(analysis.texture)
@@ -177,7 +179,7 @@ def texture_sentence(analysis: StudyAnalysis) -> str | None:
     return f"Texture of the ultradistal radius: {', '.join(parts)}" if parts else None
 
 
-def change_sentences(analysis: StudyAnalysis) -> list[str]:
+def change_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """One sentence per region measured before."""
     return [_change_sentence(change) for change in analysis.changes]
 
@@ -203,19 +205,19 @@ def driver_sentences(analysis: StudyAnalysis, language: Language = "en") -> list
     return explanation_sentences(analysis.explanation, analysis.regions, language)
 
 
-def recommendation_sentences(analysis: StudyAnalysis) -> list[str]:
+def recommendation_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """Advice with its source."""
     return [f"{advice.text} [{advice.source}]" for advice in analysis.recommendations]
 
 
-def quality_sentences(analysis: StudyAnalysis) -> list[str]:
+def quality_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """Quality findings, worst first."""
     order = (Severity.ERROR, Severity.WARNING, Severity.INFO)
     findings = sorted(analysis.quality, key=lambda finding: order.index(finding.severity))
     return [f"{finding.severity.value.capitalize()}: {finding.message}" for finding in findings]
 
 
-def limit_sentences(analysis: StudyAnalysis) -> list[str]:
+def limit_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """What the reader must know before using a number."""
     if analysis.risk is not None:
         model = f"Risk model {model_sentence(analysis.risk)}."
@@ -225,7 +227,7 @@ def limit_sentences(analysis: StudyAnalysis) -> list[str]:
     return [model, PERIPHERAL_STATEMENT if peripheral else ISCD_STATEMENT]
 
 
-def provenance_sentences(analysis: StudyAnalysis) -> list[str]:
+def provenance_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """Where the numbers come from: calibration, spacing, reference, densitometer."""
     sentences = [f"Calibration: {CALIBRATIONS[analysis.calibration]}"]
     if analysis.pixel_spacing_mm is not None:
@@ -262,7 +264,7 @@ def segmentation_sentence(found: SegmentationQuality) -> str:
     return f"Outlines by the {found.method} method ({drawn}): {score}{agreement}"
 
 
-def context_sentences(analysis: StudyAnalysis) -> list[str]:
+def context_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """The clinical inputs that were used, with their provenance."""
     inputs = [f"{name.replace('_', ' ')} {value}" for name, value in analysis.context.items()]
     return [f"Clinical inputs: {', '.join(inputs)}"] if inputs else []

@@ -15,9 +15,11 @@ from pydicom.valuerep import PersonName, validate_value
 
 from analysis.errors import AnalysisError
 from reports.identity import ResultKind, result_uid
+from reports.options import DEFAULT_OPTIONS, ReportOptions
 
 if TYPE_CHECKING:
     from analysis.results import ImageEvidence, SourceImage, StudyAnalysis
+    from analysis.wording.names import Language
 
 CHARACTER_SET = "ISO_IR 192"
 """Specific Character Set (0008,0005) of every result: UTF-8 holds every name any source can hold."""
@@ -64,8 +66,7 @@ class ReportContext:
         Normalised header of the source image (see `normalised_header`), without pixels.
     predecessors : tuple of Dataset
         Structured Reports that these results replace.
-    patient_on_summary : bool
-        See `reports.ReportOptions`.
+    options : ReportOptions
     """
 
     analysis: StudyAnalysis
@@ -73,7 +74,12 @@ class ReportContext:
     evidence: ImageEvidence | None
     header: Dataset
     predecessors: tuple[Dataset, ...]
-    patient_on_summary: bool
+    options: ReportOptions
+
+    @property
+    def language(self) -> Language:
+        """Of everything people read."""
+        return self.options.language
 
     @property
     def pixels(self) -> ImageEvidence:
@@ -98,15 +104,14 @@ class ReportContext:
 
     def uid(self, use: str, kind: ResultKind) -> str:
         """Return the deterministic UID of one use (``instance``, ``series``, ...) of one kind of result."""
-        identity = f"{self.analysis.identity}|patient_on_summary={self.patient_on_summary}"
-        return result_uid(identity, f"{use}:{kind}")
+        return result_uid(f"{self.analysis.identity}|{self.options.rendering}", f"{use}:{kind}")
 
 
 def report_context(
     analysis: StudyAnalysis,
     source: Sequence[Dataset],
     *,
-    patient_on_summary: bool,
+    options: ReportOptions = DEFAULT_OPTIONS,
     predecessors: Sequence[Dataset] = (),
 ) -> ReportContext:
     """Find the analysed image among the study's datasets and gather what the writers need.
@@ -127,7 +132,7 @@ def report_context(
         if str(dataset.get("SOPInstanceUID", "")) == wanted:
             header = normalised_header(dataset)
             return ReportContext(
-                analysis, analysis.source, analysis.evidence, header, tuple(predecessors), patient_on_summary
+                analysis, analysis.source, analysis.evidence, header, tuple(predecessors), options
             )
     raise AnalysisError(
         f"study {analysis.study_instance_uid}: the analysed image {wanted} is not among the {len(source)} "

@@ -46,7 +46,7 @@ def summary_page(context: ReportContext) -> Dataset:
         ResultKind.SUMMARY,
         derivation="Summary page of an automatic forearm DXA analysis",
         pixel_spacing_mm=None,
-        shows_identity=context.patient_on_summary,
+        shows_identity=context.options.patient_on_summary,
     )
 
 
@@ -97,7 +97,7 @@ def _title(analysis: StudyAnalysis) -> str:
 
 
 def _write_patient(page: Block, context: ReportContext) -> None:
-    if not context.patient_on_summary:
+    if not context.options.patient_on_summary:
         page.text("Patient: see the DICOM header", color=GREY)
         return
     header = context.header

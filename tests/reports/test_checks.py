@@ -129,5 +129,5 @@ def test_an_outline_beyond_the_image_stops_compose_itself() -> None:
 
 
 def document_and_context() -> tuple[Dataset, ReportContext]:
-    context = report_context(make_analysis(), [make_source()], patient_on_summary=True)
+    context = report_context(make_analysis(), [make_source()])
     return measurement_report(context), context

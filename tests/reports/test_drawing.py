@@ -14,6 +14,7 @@ from report_support import make_analysis, make_source
 
 from reports import drawing
 from reports.drawing import font, name_in_print, text_in_print, wrapped
+from reports.options import ReportOptions
 from reports.page import MARGIN, WIDTH, Block, set_in_columns
 from reports.source import report_context
 from reports.summary import draw_summary_page
@@ -79,22 +80,26 @@ def test_columns_hold_whole_sections_and_are_as_even_as_these_allow() -> None:
 
 @pytest.mark.parametrize("name", ["A" * 64 + "^" + "B" * 60, "Maria Anna^" + "de la Cruz y " * 12])
 def test_a_very_long_name_stays_on_the_page(name: str) -> None:
-    context = report_context(make_analysis(), [make_source(PatientName=name)], patient_on_summary=True)
+    context = report_context(make_analysis(), [make_source(PatientName=name)])
     pixels = np.asarray(draw_summary_page(context))
     assert not pixels[:, -MARGIN // 2 :].any()
-    plain = report_context(make_analysis(), [make_source()], patient_on_summary=True)
+    plain = report_context(make_analysis(), [make_source()])
     assert pixels.shape[0] > np.asarray(draw_summary_page(plain)).shape[0]
 
 
 def test_the_summary_page_is_wider_than_a_portrait_page_even_when_everything_is_said() -> None:
-    context = report_context(make_analysis(), [make_source()], patient_on_summary=True)
+    context = report_context(make_analysis(), [make_source()])
     width, height = draw_summary_page(context).size
     assert width >= height
 
 
 def test_the_patient_can_be_kept_off_the_summary_page() -> None:
     pages = [
-        np.asarray(draw_summary_page(report_context(make_analysis(), [source], patient_on_summary=False)))
+        np.asarray(
+            draw_summary_page(
+                report_context(make_analysis(), [source], options=ReportOptions(patient_on_summary=False))
+            )
+        )
         for source in (make_source(), make_source(PatientName="Roe^Richard", PatientID="99"))
     ]
     assert np.array_equal(*pages)

@@ -24,7 +24,7 @@ from reports.source import report_context
 
 
 def drawn(analysis: StudyAnalysis) -> NDArray[np.int16]:
-    context = report_context(analysis, [make_source()], patient_on_summary=True)
+    context = report_context(analysis, [make_source()])
     return np.asarray(draw_heat_map(context)[0]).astype(np.int16)
 
 
@@ -106,7 +106,7 @@ def test_the_page_is_drawn_either_way_up(hand_up: bool) -> None:
 
 def test_uneven_pixels_are_drawn_square() -> None:
     analysis = replace(make_analysis(), pixel_spacing_mm=(1.0, 0.5), regions={})
-    context = report_context(analysis, [make_source()], patient_on_summary=True)
+    context = report_context(analysis, [make_source()])
     picture, pixel_mm = draw_heat_map(context)
     assert pixel_mm is not None
     middle = np.asarray(picture)[TOP:BOTTOM, PANELS[0][0] : PANELS[0][1], 0] > 150

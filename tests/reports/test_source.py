@@ -76,7 +76,7 @@ def test_names_of_every_script_survive(character_set: str | list[str], encoded: 
     source = make_source(PatientName=None, SpecificCharacterSet=character_set)
     tag = Tag("PatientName")
     source[tag] = RawDataElement(tag, "PN", len(encoded), encoded, 0, False, True)
-    document = text_report(report_context(make_analysis(), [source], patient_on_summary=True))
+    document = text_report(report_context(make_analysis(), [source]))
     buffer = io.BytesIO()
     document.save_as(buffer, enforce_file_format=True)
     buffer.seek(0)

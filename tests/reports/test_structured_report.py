@@ -24,7 +24,7 @@ from reports.text_report import text_report
 
 
 def reread(analysis: StudyAnalysis) -> Any:
-    context = report_context(analysis, [make_source()], patient_on_summary=True)
+    context = report_context(analysis, [make_source()])
     buffer = io.BytesIO()
     measurement_report(context).save_as(buffer, enforce_file_format=True)
     buffer.seek(0)
@@ -249,9 +249,9 @@ def test_an_outline_is_closed_long_enough_and_keeps_its_points(polygon: list[tup
 
 def test_each_report_names_the_report_of_its_kind_that_it_replaces() -> None:
     source = make_source()
-    old = report_context(replace(make_analysis(), identity="old"), [source], patient_on_summary=True)
+    old = report_context(replace(make_analysis(), identity="old"), [source])
     replaced = [measurement_report(old), text_report(old)]
-    context = report_context(make_analysis(), [source], patient_on_summary=True, predecessors=replaced)
+    context = report_context(make_analysis(), [source], predecessors=replaced)
     for write, earlier in zip((measurement_report, text_report), replaced, strict=True):
         (study,) = write(context).PredecessorDocumentsSequence
         (series,) = study.ReferencedSeriesSequence
@@ -261,8 +261,6 @@ def test_each_report_names_the_report_of_its_kind_that_it_replaces() -> None:
 
 
 def test_a_report_never_replaces_itself() -> None:
-    context = report_context(make_analysis(), [make_source()], patient_on_summary=True)
-    again = report_context(
-        make_analysis(), [make_source()], patient_on_summary=True, predecessors=[measurement_report(context)]
-    )
+    context = report_context(make_analysis(), [make_source()])
+    again = report_context(make_analysis(), [make_source()], predecessors=[measurement_report(context)])
     assert "PredecessorDocumentsSequence" not in measurement_report(again)

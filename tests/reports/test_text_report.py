@@ -16,7 +16,7 @@ from reports.text_report import text_report
 
 
 def report(analysis: StudyAnalysis) -> Dataset:
-    return text_report(report_context(analysis, [make_source()], patient_on_summary=True))
+    return text_report(report_context(analysis, [make_source()]))
 
 
 def sections(document: Dataset) -> list[str]:
@@ -88,7 +88,7 @@ def test_sections_without_content_are_left_out() -> None:
 
 
 def test_no_number_of_a_vendor_is_claimed_as_measured() -> None:
-    context = report_context(make_analysis(), [make_source()], patient_on_summary=True)
+    context = report_context(make_analysis(), [make_source()])
     text = as_text(measurement_report(context))
     assert "Measured on calibrated pixels" in text
     assert "Copied from the densitometer" not in text
