@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
@@ -72,7 +73,24 @@ def _maps(results: Results) -> str:
         methods=" | ".join(f"rank agreement with {method}" for method in METHODS),
         rows="\n".join(_map_row(name, figures, results.mapped) for name, figures in results.maps.items()),
         mapped=results.mapped,
+        verdict=_verdict(results.maps, results.mapped),
     ).strip()
+
+
+def _verdict(maps: Mapping[str, MapFigures], people: int) -> str:
+    """Which maps point to what moves the network, by most people and in the mean."""
+    faithful = {
+        name: 2 * item.people_above_chance > people and item.gain > item.chance for name, item in maps.items()
+    }
+    good = " and ".join(name for name, found in faithful.items() if found) or "none of the maps"
+    bad = [name for name, found in faithful.items() if not found]
+    verdict = f"**Verdict.** {good[:1].upper()}{good[1:]} beat random blocks for most people"
+    if not bad:
+        return f"{verdict}."
+    return (
+        f"{verdict}; {' and '.join(bad)} did not: such a map looks plausible and does not show what moves "
+        "this network. No report draws a map of the network."
+    )
 
 
 def _map_row(name: str, figures: MapFigures, people: int) -> str:
