@@ -20,6 +20,7 @@ from analysis.results import (
 from analysis.wording import Language, explanation_sentences
 from analysis.wording.numbers import signed
 from reports import codes as coded
+from reports.language import translated
 from reports.numbers import decimals_of, number_text, percent_text, rounded
 from reports.texture import coded_texture
 
@@ -268,3 +269,8 @@ def context_sentences(analysis: StudyAnalysis, language: Language = "en") -> lis
     """The clinical inputs that were used, with their provenance."""
     inputs = [f"{name.replace('_', ' ')} {value}" for name, value in analysis.context.items()]
     return [f"Clinical inputs: {', '.join(inputs)}"] if inputs else []
+
+
+def research_statement(language: Language) -> str:
+    """Say what is printed on every picture and first in every text."""
+    return translated("AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS", language)
