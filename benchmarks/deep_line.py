@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cohort", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument(
+        "--fresh", type=Path, help="another cohort with pictures, which confirms once at the end"
+    )
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "deep-line.md")
     parser.add_argument("--pretraining-epochs", type=int, default=3)
     parser.add_argument("--pretraining-pictures", type=int, default=20000, help="at most")
@@ -43,17 +46,23 @@ def main() -> None:
     table = load_cohort(options.cohort)
     plan = FitPlan(epochs=30, patience=5, members=8, batch=512, seed=SEED)
     study = Study(table, options.work, plan, options.pretraining_epochs, options.pretraining_pictures)
-    results = run(study, options.only)
+    results = run(study, comparisons.STAGES, options.only)
+    if options.fresh:
+        fresh = study.judged_by(load_cohort(options.fresh))
+        found = run(fresh, comparisons.CONFIRMED)
+        minutes = sum(stage["processor_minutes"] for stage in found.values())
+        results["confirmation"] = {"found": found, "processor_minutes": minutes}
     text = page.page(study, results)
     options.out.write_text(text, encoding="utf-8")
     print(text)
 
 
-def run(study: Study, only: list[str] | None = None) -> dict[str, Any]:
+def run(
+    study: Study, stages: Mapping[str, Callable[[Study], Any]], only: list[str] | None = None
+) -> dict[str, Any]:
     """Results by stage, new ones appended to ``results.json``."""
     path = study.work / "results.json"
     results: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
-    stages: dict[str, Callable[[Study], Any]] = comparisons.STAGES
     for name, stage in stages.items():
         if name in results or (only and name not in only):
             continue

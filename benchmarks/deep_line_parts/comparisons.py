@@ -328,3 +328,11 @@ STAGES: dict[str, Callable[[Study], Any]] = {
     "search": search,
     "nested": nested,
 }
+
+CONFIRMED: dict[str, Callable[[Study], Any]] = {
+    "oracle": oracle,
+    "cox": cox,
+    "inputs": inputs,
+    "fusions": fusions,
+}
+"""What is told of a fresh draw: the claims, none of the tuning."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shutil
+from collections.abc import Sequence
+from dataclasses import astuple, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from analysis.cohort.columns import FollowUp
+from analysis.cohort.table import CohortTable
 from analysis.evaluation.discrimination import auc_difference, weighted_auc
 from analysis.evaluation.observed import observe
 from analysis.training.fusion.cross_validation import fitted
@@ -50,6 +55,30 @@ def quiet(stage: str, done: int, total: int) -> None:
     print(f"  {stage} {done} of {total}", flush=True)
 
 
+class Joined:
+    """Subjects of one table, then all of another."""
+
+    def __init__(self, first: CohortTable, second: CohortTable) -> None:
+        self.parts = (first, second)
+        # ids of two simulated cohorts repeat each other: the second's people are others
+        renamed = second.frame.assign(subject_id="fresh-" + second.frame["subject_id"].astype(str))
+        self.frame: Any = pd.concat([first.frame, renamed], ignore_index=True)
+
+    @property
+    def follow_up(self) -> FollowUp:
+        """Years and endings."""
+        one, other = (part.follow_up for part in self.parts)
+        return FollowUp(*(np.concatenate(pair) for pair in zip(astuple(one), astuple(other), strict=True)))
+
+    def features(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(n, len(names)), NaN where unknown."""
+        return np.concatenate([part.features(names) for part in self.parts])
+
+    def patches(self) -> NDArray[np.float32]:
+        """(n, 96, 80) in g/cm²."""
+        return np.concatenate([part.patches() for part in self.parts])
+
+
 class Study:
     """What all comparisons share."""
 
@@ -60,6 +89,17 @@ class Study:
         self.train, self.test = test_split(table, plan.seed)
         self.follow_up = table.follow_up
         self.osteoporosis = osteoporosis_of(table)
+
+    def judged_by(self, fresh: CohortTable) -> Study:
+        """The same teaching part and encoders, judged by people nobody has looked at."""
+        taught = self.table.take(self.train)  # type: ignore[attr-defined]
+        work = self.work / "fresh"
+        other = Study(Joined(taught, fresh), work, self.plan, self.epochs, self.pretraining_pictures)
+        other.train = np.arange(len(self.train))
+        other.test = np.arange(len(self.train), len(self.train) + len(fresh))
+        for path in self.work.glob("encoder-*.safetensors"):
+            shutil.copy(path, work)
+        return other
 
     @cached_property
     def pictures(self) -> Pictures:
