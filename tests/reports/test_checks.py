@@ -2,123 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
 from dataclasses import replace
+from functools import cache
+from io import BytesIO
+from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from report_support import make_analysis, make_source
+from result_mutations import MUTATIONS, NUMBERS, PICTURE, REPORT, SUMMARY
 
 from analysis.errors import AnalysisError
+from analysis.results import Laterality
 from reports import compose
-from reports.checks import check_results, content_items
+from reports.checks import check_results
+from reports.checks.measures import is_ucum
+from reports.options import DEFAULT_OPTIONS, ReportOptions
 from reports.source import ReportContext, report_context
-from reports.structured_report import measurement_report
 
 
-def a_group(document: Dataset) -> Dataset:
-    return next(item for item in content_items(document) if _code(item) == "125007")
+@cache
+def sound_results() -> dict[str, Dataset]:
+    """The results as a reader of their files has them, by the first word of their description."""
+    results: dict[str, Dataset] = {}
+    for result in compose(make_analysis(), [make_source()]):
+        file = BytesIO()
+        result.save_as(file, enforce_file_format=True)
+        file.seek(0)
+        results[result.SeriesDescription.partition(" - ")[0]] = dcmread(file)
+    return results
 
 
-def an_outline(document: Dataset) -> Dataset:
-    return next(item for item in content_items(document) if item.ValueType == "SCOORD")
+def result_named(name: str) -> Dataset:
+    return copy.deepcopy(sound_results()[name])
 
 
-def _code(item: Dataset) -> str:
-    return str(item.ConceptNameCodeSequence[0].CodeValue)
-
-
-def without_child(document: Dataset, code: str) -> None:
-    group = a_group(document)
-    group.ContentSequence = [child for child in group.ContentSequence if _code(child) != code]
-
-
-def without_outline(document: Dataset) -> None:
-    group = a_group(document)
-    group.ContentSequence = [child for child in group.ContentSequence if child.ValueType != "SCOORD"]
-
-
-def opened(document: Dataset) -> None:
-    an_outline(document).GraphicData = an_outline(document).GraphicData[:-2]
-
-
-def shortened(document: Dataset) -> None:
-    an_outline(document).GraphicData = [1, 1, 9, 1, 9, 9, 1, 9, 1, 1]
-
-
-def moved_out(document: Dataset) -> None:
-    an_outline(document).GraphicData = [x + 150 for x in an_outline(document).GraphicData]
-
-
-def renamed_source(document: Dataset) -> None:
-    an_outline(document).ContentSequence[0].ConceptNameCodeSequence[0].CodeValue = "260753009"
-
-
-def with_frame_number(document: Dataset) -> None:
-    an_outline(document).ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber = 1
-
-
-def continuous(document: Dataset) -> None:
-    a_group(document).ContinuityOfContent = "CONTINUOUS"
-
-
-def long_meaning(document: Dataset) -> None:
-    a_group(document).ConceptNameCodeSequence[0].CodeMeaning = "x" * 65
-
-
-def without_evidence(document: Dataset) -> None:
-    del document.CurrentRequestedProcedureEvidenceSequence
-
-
-def shared_tracking(document: Dataset) -> None:
-    groups = [item for item in content_items(document) if _code(item) == "125007"]
-    uids = [child for group in groups for child in group.ContentSequence if _code(child) == "112040"]
-    uids[1].UID = uids[0].UID
-
-
-def other_patient(document: Dataset) -> None:
-    document.PatientID = "someone else"
-
-
-def other_maker(document: Dataset) -> None:
-    document.ManufacturerModelName = "Something else"
-
-
-@pytest.mark.parametrize(
-    ("spoil", "rule"),
-    [
-        (lambda document: without_child(document, "112039"), "112039"),
-        (lambda document: without_child(document, "112040"), "112040"),
-        (without_outline, "exactly one outline"),
-        (opened, "closed outlines"),
-        (shortened, "at least 6 points"),
-        (moved_out, "within the image of 200 x 300"),
-        (renamed_source, "Original Source"),
-        (with_frame_number, "as a whole"),
-        (continuous, "SEPARATE"),
-        (long_meaning, "64 characters"),
-        (without_evidence, "evidence exactly once"),
-        (shared_tracking, "tracking UID of its own"),
-        (other_patient, "agree with its source image on PatientID"),
-        (other_maker, "name this product"),
-    ],
-)
-def test_a_broken_rule_is_named(spoil: Callable[[Dataset], None], rule: str) -> None:
-    document, context = document_and_context()
-    spoil(document)
-    with pytest.raises(AnalysisError, match=rule):
-        check_results([document], context)
-
-
-def test_results_that_share_a_uid_are_refused() -> None:
-    document, context = document_and_context()
-    with pytest.raises(AnalysisError, match="distinct SOP Instance UIDs"):
-        check_results([document, document], context)
+def context_of(**changes: Any) -> ReportContext:
+    return report_context(make_analysis(**changes), [make_source()])
 
 
 def test_sound_results_pass() -> None:
-    document, context = document_and_context()
-    check_results([document], context)
+    check_results(list(sound_results().values()), context_of())
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_broken_rule_is_named_with_its_place_and_cure(mutation: str) -> None:
+    name, spoil, rule = MUTATIONS[mutation]
+    result = result_named(name)
+    spoil(result)
+    with pytest.raises(AnalysisError, match=rule) as caught:
+        check_results([result], context_of())
+    assert "report this defect" in str(caught.value)
+    assert "PS3." in str(caught.value) or "ours" in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID"])
+def test_results_that_share_a_uid_are_refused(keyword: str) -> None:
+    first, second = result_named(SUMMARY), result_named(PICTURE)
+    setattr(second, keyword, first[keyword].value)
+    with pytest.raises(AnalysisError, match=f"distinct {keyword}s"):
+        check_results([first, second], context_of())
+
+
+def test_burned_in_annotation_follows_the_site_s_choice() -> None:
+    options = replace(DEFAULT_OPTIONS, patient_on_summary=False)
+    anonymous = report_context(make_analysis(), [make_source()], options=options)
+    with pytest.raises(AnalysisError, match="Burned In Annotation NO"):
+        check_results([result_named(SUMMARY)], anonymous)
+
+
+def test_a_class_that_the_site_has_not_chosen_is_refused() -> None:
+    enhanced = report_context(make_analysis(), [make_source()], options=ReportOptions(sr_class="enhanced"))
+    with pytest.raises(AnalysisError, match="be a Enhanced SR Storage"):
+        check_results([result_named(REPORT)], enhanced)
+
+
+def test_a_side_is_not_said_where_none_is_known() -> None:
+    with pytest.raises(AnalysisError, match="the side of the analysed forearm"):
+        check_results([result_named(NUMBERS)], context_of(laterality=None))
+    with pytest.raises(AnalysisError, match="the side of the analysed forearm"):
+        check_results([result_named(NUMBERS)], context_of(laterality=Laterality.RIGHT))
 
 
 def test_an_outline_beyond_the_image_stops_compose_itself() -> None:
@@ -128,6 +92,16 @@ def test_an_outline_beyond_the_image_stops_compose_itself() -> None:
         compose(replace(analysis, regions={**analysis.regions, "mid": outside}), [make_source()])
 
 
-def document_and_context() -> tuple[Dataset, ReportContext]:
-    context = report_context(make_analysis(), [make_source()])
-    return measurement_report(context), context
+@pytest.mark.parametrize(
+    "unit",
+    ["1", "%", "a", "g", "g/cm2", "mm", "mm2", "mm4", "deg", "10*-6", "N/mm", "{T-score}", "mm{mean}", "/mm"],
+)
+def test_units_of_ucum_are_known(unit: str) -> None:
+    assert is_ucum(unit)
+
+
+@pytest.mark.parametrize(
+    "unit", ["", "gram", "g/cm²", "g//cm2", "T-score", "mm^2", "2", "{T-score", "µm", "g/"]
+)
+def test_what_is_no_ucum_is_refused(unit: str) -> None:
+    assert not is_ucum(unit)

@@ -1,0 +1,53 @@
+"""Rules that external validators do not check and that viewers rely on.
+
+dciodvfy knows no templates, PixelMed's validator misses absent mandatory rows, and OHIF shows a black screen
+for a whole report if one group lacks an outline or a tracking identifier. Every result is checked against
+these rules before anyone sees it; each names the section of the standard that it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pydicom import Dataset
+
+from reports.checks.breach import Breach
+from reports.checks.coding import check_codes
+from reports.checks.documents import check_document
+from reports.checks.headers import check_header, kind_of
+from reports.checks.pictures import check_picture
+from reports.checks.tree import content_items
+from reports.source import ReportContext
+
+__all__ = ["check_results", "content_items"]
+
+
+def check_results(results: Sequence[Dataset], context: ReportContext) -> None:
+    """Check finished results.
+
+    Raises
+    ------
+    AnalysisError
+        Naming the result, the rule it breaks, where the rule is written and what to do. Results are made by
+        us: a failure is a defect of this program or of the analysis it was given, never of the patient's
+        study.
+    """
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        uids = [str(result.get(keyword)) for result in results]
+        if len(set(uids)) != len(uids):
+            raise Breach(f"have distinct {keyword}s", "PS3.5 9.1").error("the results")
+    for result in results:
+        for breach in _breaches(result, context):
+            raise breach.error(str(result.get("SeriesDescription") or "a result without description"))
+
+
+def _breaches(result: Dataset, context: ReportContext) -> Iterator[Breach]:
+    yield from check_header(result, context)
+    yield from check_codes(result)
+    kind = kind_of(result)
+    if kind is None:
+        return
+    if result.Modality == "SR":
+        yield from check_document(result, kind, context)
+    elif result.Modality == "OT":
+        yield from check_picture(result, kind, context)

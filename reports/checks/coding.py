@@ -1,0 +1,58 @@
+"""Codes: short enough for their attributes, with a meaning, of a scheme that is known or declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydicom import Dataset
+
+from reports.checks.breach import Breach
+from reports.checks.tree import items_of
+
+MAXIMUM_MEANING = 64
+"""Characters of Code Meaning (0008,0104), VR LO."""
+
+MAXIMUM_VALUE = 16
+"""Characters of Code Value (0008,0100), VR SH; longer ones belong into Long Code Value (0008,0119)."""
+
+STANDARD_SCHEMES = frozenset(
+    {"DCM", "SCT", "LN", "UCUM", "UMLS", "IBSI", "RFC5646", "ISO3166_1", "NCIt", "RADLEX", "FMA"}
+)
+"""Coding Scheme Designators of PS3.16 Table 8-1 that need no declaration."""
+
+
+def check_codes(dataset: Dataset) -> Iterator[Breach]:
+    """Check every code of an object, however deep, and that its private schemes are declared."""
+    declared = {
+        str(scheme.get("CodingSchemeDesignator", ""))
+        for scheme in items_of(dataset, "CodingSchemeIdentificationSequence")
+    }
+    for code in _codes(dataset):
+        yield from _check_code(code, declared)
+
+
+def _codes(dataset: Dataset) -> Iterator[Dataset]:
+    for element in dataset:
+        if element.VR != "SQ" or element.keyword == "CodingSchemeIdentificationSequence":
+            continue
+        for item in element.value:
+            if element.keyword.endswith("CodeSequence"):
+                yield item
+            yield from _codes(item)
+
+
+def _check_code(code: Dataset, declared: set[str]) -> Iterator[Breach]:
+    meaning, scheme = str(code.get("CodeMeaning") or ""), str(code.get("CodingSchemeDesignator") or "")
+    if not 0 < len(meaning) <= MAXIMUM_MEANING:
+        yield Breach(f"have code meanings of 1 to {MAXIMUM_MEANING} characters", "PS3.3 Table 8.8-1")
+    elif not meaning.isascii():
+        yield Breach(
+            f"have the English meaning of every code, not {meaning!r}", "ours: coded meanings stay standard"
+        )
+    values = [code.get(name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue") if code.get(name)]
+    if len(values) != 1:
+        yield Breach(f"have one code value for {meaning!r}", "PS3.3 Table 8.8-1")
+    elif code.get("CodeValue") and len(values[0]) > MAXIMUM_VALUE:
+        yield Breach(f"have code values of at most {MAXIMUM_VALUE} characters", "PS3.3 Table 8.8-1")
+    if scheme not in declared | STANDARD_SCHEMES and not code.get("URNCodeValue"):
+        yield Breach(f"declare the coding scheme {scheme!r} of {meaning!r}", "PS3.3 C.12.1.1.2")
