@@ -10,12 +10,17 @@ neither git nor the wheel carries a binary, and an editable install sees a corre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from analysis.wording.names import Language
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 CATALOGUES: dict[Language, str] = {"zh": "locale/zh_CN/LC_MESSAGES/radius_dxa.po"}
 """Language -> its catalogue, from this package; English needs none."""
@@ -51,9 +56,24 @@ def translatable(message: str) -> str:
     return message
 
 
-def joined(parts: list[str], language: Language) -> str:
-    """List parts of a sentence: commas in English, enumeration commas in Chinese."""
-    return ("、" if language == "zh" else ", ").join(parts)
+def joined(parts: Sequence[str], language: Language) -> str:
+    """Join what a sentence tells one by one, each with its number: commas."""
+    return ("，" if language == "zh" else ", ").join(parts)
+
+
+def listed(names: Sequence[str], language: Language) -> str:
+    """List names: "a, b and c", in Chinese by enumeration commas."""
+    if language == "zh":
+        return "、".join(names)
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def read_catalogue(name: str) -> Catalog:
+    """Read a catalogue of this package, e.g. one of `CATALOGUES`."""
+    from babel.messages.pofile import read_po
+
+    with files("reports").joinpath(name).open("rb") as text:
+        return read_po(text)
 
 
 @cache
@@ -62,10 +82,8 @@ def _catalogue(language: Language) -> NullTranslations:
     if name is None:
         return NullTranslations()
     from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
 
     compiled = BytesIO()
-    with files("reports").joinpath(name).open("rb") as text:
-        write_mo(compiled, read_po(text))
+    write_mo(compiled, read_catalogue(name))
     compiled.seek(0)
     return GNUTranslations(compiled)

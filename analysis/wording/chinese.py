@@ -36,6 +36,11 @@ def subject(item: Contribution) -> str:
     return f"{name} {with_unit(*input_text(item.feature, item.value, item.unit))}"
 
 
+def within(name: str) -> str:
+    """An input's name inside a sentence: Chinese has no capitals."""
+    return name
+
+
 def deviation(score: float | None, average: str | None, side: int, unit: str) -> str:
     """Where a value lies: `score` SD from the reference, on `side` (-1, 0, 1) of the `average`."""
     words = {-1: "低于", 0: "等于", 1: "高于"}

@@ -50,7 +50,7 @@ def subject(item: Contribution) -> str:
     if item.feature == "male":
         return "Male sex" if item.value else "Female sex"
     if item.feature in YES_OR_NO and item.value in (0.0, 1.0):
-        return name if item.value else f"No {_within(name)}"
+        return name if item.value else f"No {within(name)}"
     return f"{name} {with_unit(*input_text(item.feature, item.value, item.unit))}"
 
 
@@ -77,7 +77,7 @@ def further(count: int, total: float) -> str:
 def not_known(features: Sequence[str], total: float) -> str:
     """The inputs that were filled in."""
     names = [feature_name(feature, "en") for feature in features]
-    listed = _listed([names[0], *map(_within, names[1:])])
+    listed = _listed([names[0], *map(within, names[1:])])
     be, average = ("is", "the average") if len(names) == 1 else ("are", "the averages")
     used = "was" if len(names) == 1 else "were"
     return f"{listed} {be} not known; {average} of comparable people {used} used{_size(total)}."
@@ -114,7 +114,7 @@ def _size(contribution: float) -> str:
     return "" if float(text) == 0.0 else f" ({text})"
 
 
-def _within(name: str) -> str:
+def within(name: str) -> str:
     """Begin with a small letter, unless the first word is an abbreviation."""
     first = name.split(" ", maxsplit=1)[0]
     return name if first[1:2].isupper() or not first[:1].isalpha() else name[:1].lower() + name[1:]

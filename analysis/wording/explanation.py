@@ -31,6 +31,8 @@ class Phrases(Protocol):
 
     def driver(self, item: Contribution, deviation: str, *, most: bool) -> str: ...
     def deviation(self, score: float | None, average: str | None, side: int, unit: str) -> str: ...
+    def subject(self, item: Contribution) -> str: ...
+    def within(self, name: str) -> str: ...
     def further(self, count: int, total: float) -> str: ...
     def not_known(self, features: Sequence[str], total: float) -> str: ...
     def families(self, shares: Sequence[tuple[str, str]]) -> str: ...
@@ -76,6 +78,24 @@ def explanation_sentences(
 def explanation_lead(language: Language) -> str:
     """Introduce the sentences: against whom, and what the numbers in brackets are."""
     return _PHRASES[language].LEAD
+
+
+def main_drivers(
+    explanation: Sequence[Contribution], language: Language, *, count: int
+) -> tuple[list[str], list[str]]:
+    """Name the `count` known inputs that raise the estimate most, and those that lower it most.
+
+    Inputs with no influence at the decimals shown, and those that were filled in, are not named.
+    """
+    phrases = _PHRASES[language]
+    told = [
+        item
+        for item in sorted(explanation, key=lambda item: (-abs(item.contribution), item.feature))
+        if not item.imputed and float(rounded(item.contribution, DECIMALS_OF_CONTRIBUTION)) != 0.0
+    ]
+    raising = [phrases.within(phrases.subject(item)) for item in told if item.contribution > 0]
+    lowering = [phrases.within(phrases.subject(item)) for item in told if item.contribution < 0]
+    return raising[:count], lowering[:count]
 
 
 def family_sentence(explanation: Sequence[Contribution], language: Language) -> str | None:

@@ -80,8 +80,8 @@ REGIONS: Mapping[str, Words] = MappingProxyType(
     {
         "ultradistal": ("Ultradistal radius", "桡骨超远端"),
         "mid": ("Mid radius", "桡骨中段"),
-        "one_third": ("One-third radius", "桡骨远端三分之一"),
-        "total": ("Total radius", "桡骨全区"),
+        "one_third": ("One-third radius", "桡骨远端1/3"),
+        "total": ("Total radius", "桡骨总体"),
     }
 )
 
@@ -208,6 +208,16 @@ def feature_name(feature: str, language: Language) -> str:
     return _words(feature)[LANGUAGES.index(language)]
 
 
+def region_name(region: str, language: Language) -> str:
+    """Name a region of the radius, e.g. ``one_third`` as "One-third radius"."""
+    return REGIONS[region][LANGUAGES.index(language)]
+
+
+def texture_name(quantity: str, language: Language) -> str:
+    """Name a texture feature where the text around it says that it is texture."""
+    return _feature_of_texture(quantity)[LANGUAGES.index(language)]
+
+
 def family_name(family: str, language: Language) -> str:
     """Name a family of inputs as within a sentence."""
     return FAMILY_NAMES[family][LANGUAGES.index(language)]
@@ -221,7 +231,8 @@ def _words(feature: str) -> Words:
     if group == "image":
         return IMAGE
     if group == "texture":
-        return _texture(quantity)
+        english, chinese = _feature_of_texture(quantity)
+        return english, f"纹理特征 {chinese}"
     plain = (quantity or feature).replace("_", " ")
     return plain[:1].upper() + plain[1:], plain
 
@@ -241,8 +252,10 @@ def _in_region(region: str, quantity: str) -> Words:
     return f"{english} {of_english}", f"{chinese}{of_chinese}"
 
 
-def _texture(quantity: str) -> Words:
+def _feature_of_texture(quantity: str) -> Words:
     """``original_glcm_Contrast`` as "GLCM contrast"; the Chinese keeps English words it has no entry for."""
+    if quantity in OTHER:
+        return OTHER[quantity]
     *prefix, name = quantity.split("_")
     matrix = next((_MATRICES[part] for part in prefix if part in _MATRICES), "")
     filtered = "" if not prefix or prefix[0] == "original" or not matrix else f" ({prefix[0]})"
@@ -250,4 +263,4 @@ def _texture(quantity: str) -> Words:
     english = f"{matrix} {spelled}" if matrix else " ".join([*prefix, spelled])
     english = f"{english[:1].upper()}{english[1:]}{filtered}"
     chinese = f"{matrix}{_TEXTURE_IN_CHINESE[name]}{filtered}" if name in _TEXTURE_IN_CHINESE else english
-    return english, f"纹理特征 {chinese}"
+    return english, chinese

@@ -144,7 +144,7 @@ def test_the_explanation_is_told_in_chinese_too_and_the_section_says_so() -> Non
     language, *texts = section.ContentSequence
     assert language.ConceptCodeSequence[0].CodeValue == "zh"
     assert texts[1].TextValue == (
-        "桡骨远端三分之一骨密度 0.556 g/cm²，低于参考值 2.3 个标准差，是使估计风险升高最多的因素（+0.41）。"
+        "桡骨远端1/3骨密度 0.556 g/cm²，低于参考值 2.3 个标准差，是使估计风险升高最多的因素（+0.41）。"
     )
 
 

@@ -40,7 +40,7 @@ def test_the_strongest_input_is_told_first_with_its_distance_from_the_reference(
         "raises the estimated risk most (+0.62)."
     )
     assert told(AGE, BONE, language="zh")[0] == (
-        "桡骨远端三分之一骨密度 0.512 g/cm²，低于参考值 2.9 个标准差，是使估计风险升高最多的因素（+0.62）。"
+        "桡骨远端1/3骨密度 0.512 g/cm²，低于参考值 2.9 个标准差，是使估计风险升高最多的因素（+0.62）。"
     )
 
 
