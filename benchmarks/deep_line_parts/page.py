@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deep_line_parts.comparisons import STAGES
-from deep_line_parts.study import Study
+from deep_line_parts.study import TUNING_EPOCHS, Study
 
 Found = Mapping[str, Any]
 HEADER = "| | AUC 1 y | 3 y | 5 y | 10 y | Brier 10 y | O:E 10 y | slope 10 y | osteoporosis AUC |"
@@ -112,6 +112,7 @@ def _inputs(found: Found) -> list[str]:
 def _encoders(found: Found) -> list[str]:
     rows = found["encoders"]
     gains = [f"| {name} | {_interval(figures['gain_over_bmd'], 4)} |" for name, figures in rows.items()]
+    stayed = [name for name in rows if rows[name] == rows["random"] and name != "random"]
     return [
         "## How the encoder is trained",
         "",
@@ -124,7 +125,8 @@ def _encoders(found: Found) -> list[str]:
         "scans of a person are not kept as pictures in a cohort), `microstructure` regression of "
         "the simulator's true "
         "trabecular number and distal cortical thickness, which no site has. `+tuned` also learns "
-        "from outcomes.",
+        f"from outcomes for {TUNING_EPOCHS} passes, of which the best is kept, and none where none helps"
+        + (f" (so of {', '.join(stayed)}: the same as `random`)." if stayed else "."),
         "",
         *_table(rows),
         "",
