@@ -17,6 +17,7 @@ from types import ModuleType
 COMMANDS = {
     "serve": "run the node: receive, analyse, deliver",
     "analyze": "analyse DICOM files without network or database",
+    "render": "show a Structured Report as table, text or page; write the numbers attached to our PDF",
     "status": "show what the running node is doing: queues, destinations, oldest waiting item",
     "studies": "list received studies with their state and reason",
     "send": "send DICOM files to a peer",
