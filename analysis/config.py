@@ -126,12 +126,13 @@ class ClinicalContext:
 
     Units: years, millimetres, kilograms. ``None`` means unknown, never "no". `predictors` holds further
     entries by their names in `analysis.risk.predictors.PREDICTORS`, for risk models; age, sex, height and
-    weight have the fields above.
+    weight have the fields above. `advice` holds what only the advice asks for (laboratory values, treatment,
+    contraindications), by the names of `analysis.advice.entries.ENTRIES`.
 
     Raises
     ------
     ConfigurationError
-        If a predictor has an unknown name, or a value outside its limits.
+        If a predictor or an entry has an unknown name, or a value outside its limits.
     """
 
     age_years: float | None = None
@@ -144,10 +145,16 @@ class ClinicalContext:
     parental_hip_fracture: bool | None = None
     current_smoker: bool | None = None
     predictors: Mapping[str, float] = field(default_factory=dict)
+    advice: Mapping[str, float | bool | str | tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        from analysis.advice.entries import entry_broken
         from analysis.risk.predictors import PREDICTORS, rule_broken
 
+        for name, entered in self.advice.items():
+            wrong = entry_broken(name, entered)
+            if wrong is not None:
+                raise ConfigurationError(f"site entry: {wrong}; correct it or leave it out")
         for name, value in self.predictors.items():
             if name not in PREDICTORS or name in ENTERED_OTHERWISE:
                 instead = ENTERED_OTHERWISE.get(name)

@@ -132,7 +132,14 @@ def analyze(
         )
     )
     risk = prediction.estimate if prediction else None
-    advice = recommend(config.guideline, clinical=context, regions=judged, risk=risk)
+    advice = recommend(
+        config.guideline,
+        clinical=context,
+        regions=judged,
+        risk=risk,
+        changes=changed,
+        peripheral=image.peripheral,
+    )
     return StudyAnalysis(
         study_instance_uid=image.study_instance_uid,
         status=Status.ANALYZED,
@@ -170,7 +177,9 @@ def analyze(
         ),
         risk=risk,
         explanation=contributions(prediction) if prediction else (),
-        recommendations=advice,
+        diagnosis=advice.diagnosis,
+        recommendations=advice.recommendations,
+        assumptions=advice.assumptions,
         changes=changed,
         trend=trend(measured.regions, image.laterality, image.device, day, past, devices=devices),
         context=MappingProxyType({**provenance, **image.context}),

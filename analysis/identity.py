@@ -15,6 +15,7 @@ from analysis import __version__
 from analysis.acquisition import header
 from analysis.acquisition.accept import OWN_MODEL_NAME
 from analysis.acquisition.dates import study_date
+from analysis.advice.guideline import guideline_digest
 from analysis.config import AnalysisConfig, ClinicalContext
 from analysis.errors import ConfigurationError
 from analysis.quality_control.devices import devices_digest
@@ -38,9 +39,9 @@ def analysis_identity(
         Of one study, in any order. Our own results among them and repeats of an instance do not count; nor do
         file meta information and group lengths, which change when a study is passed on.
     history, clinical, config, priors
-        As `analysis.engine.analyze` takes them. The files that `config` names count by their content, the
-        models by their registry, which holds the SHA-256 of every model; of the devices file also the phantom
-        scans of its logs up to the day of the study.
+        As `analysis.engine.analyze` takes them. The files that `config` names count by their content (the
+        guideline with the tables it names), the models by their registry, which holds the SHA-256 of every
+        model; of the devices file also the phantom scans of its logs up to the day of the study.
 
     Returns
     -------
@@ -117,6 +118,8 @@ def _setting_digest(name: str, value: Any) -> str:
     """What a setting says; a file counts by its content, the models by their registry."""
     if not isinstance(value, Path):
         return repr(_plain(value))
+    if name == "guideline":
+        return guideline_digest(value)
     return _file_digest(value / REGISTRY_FILE if name == "models" else value, name)
 
 

@@ -63,6 +63,14 @@ def reported_analysis(
         RiskInputs(context.age_years, context.sex, judged, predictors=known_predictors(context))
     )
     risk = prediction.estimate if prediction else None
+    advice = recommend(
+        config.guideline,
+        clinical=context,
+        regions=judged,
+        risk=risk,
+        changes=changed,
+        peripheral=study.peripheral,
+    )
     every_region = {name: regions.get(name, RegionMeasurement()) for name in REGIONS}
     return StudyAnalysis(
         study_instance_uid=study.study_instance_uid,
@@ -85,7 +93,9 @@ def reported_analysis(
         ),
         risk=risk,
         explanation=contributions(prediction) if prediction else (),
-        recommendations=recommend(config.guideline, clinical=context, regions=judged, risk=risk),
+        diagnosis=advice.diagnosis,
+        recommendations=advice.recommendations,
+        assumptions=advice.assumptions,
         changes=changed,
         trend=trend(regions, study.laterality, study.device, day, past, devices=devices),
         context=MappingProxyType(dict(provenance)),

@@ -148,6 +148,10 @@ class RiskEstimate:
     model: ModelIdentity
     category_rule: str
     """The thresholds behind the category, in words."""
+    moderate_from: float | None = None
+    """10-year probability (0–1) from which the category is moderate; ``None`` if not told."""
+    high_from: float | None = None
+    """10-year probability from which it is high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,10 @@ class Recommendation:
         What was known and decided the rule, in words with values, e.g. ``age 68.6 y``.
     inputs_missing : tuple of str
         What the rule asked for in vain.
+    conclusion : str
+        The rule in a word, of `analysis.advice.guideline.CONCLUSIONS`: a risk tier, or whether to treat.
+    agents, agents_to_check : tuple of str
+        Drugs the sentence names: that nothing entered speaks against, and only after a check.
     """
 
     kind: str
@@ -213,6 +221,9 @@ class Recommendation:
     strength: str = ""
     inputs_used: tuple[str, ...] = ()
     inputs_missing: tuple[str, ...] = ()
+    conclusion: str = ""
+    agents: tuple[str, ...] = ()
+    agents_to_check: tuple[str, ...] = ()
 
 
 DiagnosticCategory = Literal[

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from analysis.advice.entries import ENTRIES, EntryValue
 from analysis.config import ClinicalContext
 from dicom_node.errors import ConfigurationError
 
@@ -27,10 +28,11 @@ def read_entries(path: Path) -> ClinicalContext:
     Parameters
     ----------
     path : Path
-        Keys are fields of `ClinicalContext` (``age_years``, ``sex``, ``height_mm``, ``glucocorticoids``, ...)
-        or predictors of `analysis.risk.predictors.PREDICTORS` (``clinical.falls_past_year``,
-        ``turnover.ctx_ng_l``, ...); values are numbers in the catalogue's units, ``true`` or ``false``, and
-        ``"F"`` or ``"M"`` for sex. ``null`` means unknown.
+        Keys are fields of `ClinicalContext` (``age_years``, ``sex``, ``height_mm``, ...), predictors of
+        `analysis.risk.predictors.PREDICTORS` (``clinical.falls_past_year``, ``turnover.ctx_ng_l``, ...) or
+        entries of `analysis.advice.entries.ENTRIES` (``menopause``, ``serum_creatinine_umol_l``,
+        ``current_drug``, ...); values are numbers in the catalogue's units, ``true`` or ``false``, words,
+        lists of words, and ``"F"`` or ``"M"`` for sex. ``null`` means unknown.
 
     Raises
     ------
@@ -58,19 +60,31 @@ def entries(known: Mapping[str, Any]) -> ClinicalContext:
     ConfigurationError
         For an unknown name or a value that cannot be.
     """
-    names = {item.name for item in fields(ClinicalContext)} - {"predictors"}
+    names = {item.name for item in fields(ClinicalContext)} - {"predictors", "advice"}
     plain: dict[str, Any] = {}
     predictors: dict[str, float] = {}
+    advice: dict[str, EntryValue] = {}
     for name, value in known.items():
         if name in names:
             plain[name] = _field(name, value)
         elif name in ANSWERS:
             plain[ANSWERS[name]] = _answer(name, value)
+        elif name in ENTRIES:
+            advice[name] = _entry(name, value)
         else:
             predictors[name] = _number(name, value)
     if GLUCOCORTICOID_DOSE in predictors:
         plain.setdefault("glucocorticoids", predictors[GLUCOCORTICOID_DOSE] > 0)
-    return ClinicalContext(**plain, predictors=predictors)
+    return ClinicalContext(**plain, predictors=predictors, advice=advice)
+
+
+def _entry(name: str, value: Any) -> Any:
+    """As `ClinicalContext` takes it; what cannot be is left for it to refuse."""
+    if ENTRIES[name].kind == "yes_no":
+        return _answer(name, value)
+    if ENTRIES[name].kind == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _field(name: str, value: Any) -> Any:

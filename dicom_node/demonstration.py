@@ -190,7 +190,7 @@ quiet_seconds = {QUIET_SECONDS}
 
 [analysis]
 reference = "{conf / "reference" / "iscd-atlas-female.csv"}"
-guideline = "{conf / "guidelines" / "forearm.toml"}"
+guideline = "{conf / "guidelines" / "aace-2020.toml"}"
 
 [execution]
 workers = 2

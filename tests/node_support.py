@@ -47,7 +47,7 @@ data_dir = "../data"
 quiet_seconds = 1
 [analysis]
 reference = "{shipped / "reference/iscd-atlas-female.csv"}"
-guideline = "{shipped / "guidelines/forearm.toml"}"
+guideline = "{shipped / "guidelines/aace-2020.toml"}"
 [delivery]
 connect_timeout_seconds = 2
 response_timeout_seconds = 2

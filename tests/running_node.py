@@ -44,7 +44,7 @@ def write_node_config(
         f"quiet_seconds = {quiet_seconds}",
         "[analysis]",
         f'reference = "{CONF / "reference" / "iscd-atlas-female.csv"}"',
-        f'guideline = "{CONF / "guidelines" / "forearm.toml"}"',
+        f'guideline = "{CONF / "guidelines" / "aace-2020.toml"}"',
         "[delivery]",
         "first_retry_seconds = 1",
     ]

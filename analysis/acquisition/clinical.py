@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from analysis.acquisition import header, hologic
 from analysis.acquisition.accept import OWN_MODEL_NAME
 from analysis.acquisition.dates import dicom_date, study_date
+from analysis.advice.entries import ENTRIES, written_entry
 from analysis.config import ClinicalContext
 from analysis.results import QualityFinding, Severity
 from analysis.risk.predictors import PREDICTORS
@@ -43,10 +44,14 @@ def clinical_context(
     provenance = {
         _shown_name(field.name): _entry_text(field.name, getattr(entered, field.name))
         for field in fields(entered)
-        if field.name != "predictors" and getattr(entered, field.name) is not None
+        if field.name not in ("predictors", "advice") and getattr(entered, field.name) is not None
     }
     provenance |= {
         PREDICTORS[name].phrase: _predictor_text(name, value) for name, value in entered.predictors.items()
+    }
+    provenance |= {
+        ENTRIES[name].phrase: f"{written_entry(name, value)} (site entry)"
+        for name, value in entered.advice.items()
     }
     objects = [item for item in datasets if header.text(item, "ManufacturerModelName") != OWN_MODEL_NAME]
     context = entered

@@ -20,7 +20,7 @@ from analysis.simulation.variants import simulate_variant
 ROOT = Path(__file__).parents[2]
 CONFIG = AnalysisConfig(
     reference=ROOT / "conf" / "reference" / "iscd-atlas-female.csv",
-    guideline=ROOT / "conf" / "guidelines" / "forearm.toml",
+    guideline=ROOT / "conf" / "guidelines" / "aace-2020.toml",
     models=SHIPPED_MODELS,
     segmentation="classical",
 )

@@ -21,7 +21,7 @@ from reports import compose
 ROOT = Path(__file__).parents[2]
 CONFIG = AnalysisConfig(
     reference=ROOT / "conf" / "reference" / "iscd-atlas-female.csv",
-    guideline=ROOT / "conf" / "guidelines" / "forearm.toml",
+    guideline=ROOT / "conf" / "guidelines" / "aace-2020.toml",
     models=SHIPPED_MODELS,
 )
 SITE = ClinicalContext(forearm_length_mm=240)

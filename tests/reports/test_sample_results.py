@@ -16,11 +16,12 @@ from analysis.engine import analyze
 from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports import compose
+from reports.identity import SERIES, ResultKind
 
 ROOT = Path(__file__).parents[2]
 CONFIG = AnalysisConfig(
     ROOT / "conf/reference/iscd-atlas-female.csv",
-    ROOT / "conf/guidelines/forearm.toml",
+    ROOT / "conf/guidelines/aace-2020.toml",
     ROOT / "analysis/risk/models",
 )
 SAMPLES = ("01-calibrated-low-risk", "02-calibrated-high-risk", "04-hologic", "05-lunar")
@@ -31,6 +32,10 @@ def analysed(sample: str) -> tuple[StudyAnalysis, list[Dataset]]:
     datasets = [dcmread(path) for path in sorted((ROOT / "sample_studies" / sample).glob("*.dcm"))]
     analysis = analyze(datasets, config=CONFIG)
     return analysis, compose(analysis, datasets)
+
+
+def one(results: list[Dataset], kind: ResultKind) -> Dataset:
+    return next(result for result in results if result.SeriesNumber == SERIES[kind].number)
 
 
 def numbers(document: Dataset) -> dict[tuple[str, str], float]:
@@ -45,7 +50,7 @@ def numbers(document: Dataset) -> dict[tuple[str, str], float]:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_bmd_score_and_risk_reads_back_from_the_sr(sample: str) -> None:
     analysis, results = analysed(sample)
-    read = numbers(results[1])
+    read = numbers(one(results, ResultKind.MEASUREMENTS))
     assert analysis.risk is not None
     for region, measured in analysis.regions.items():
         group = coded.REGION_FINDINGS[region].value
@@ -60,7 +65,7 @@ def test_every_bmd_score_and_risk_reads_back_from_the_sr(sample: str) -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_shape_the_engine_measures_has_a_code_in_the_sr(sample: str) -> None:
     analysis, results = analysed(sample)
-    read = numbers(results[1])
+    read = numbers(one(results, ResultKind.MEASUREMENTS))
     for name, value in analysis.morphometry.items():
         concept, _ = coded.MORPHOMETRY[name]
         assert read.get((coded.RADIUS_FINDING.value, concept.value)) == value
@@ -76,8 +81,9 @@ def test_nothing_printed_on_a_report_page_around_the_scan_reaches_the_heat_map()
     pixels[scan] = page.pixel_array[scan]
     page.PixelData = pixels.tobytes()
     overprinted = compose(analyze([page], config=CONFIG), [page])
-    assert results[2].BurnedInAnnotation == "NO"
-    assert overprinted[2].PixelData == results[2].PixelData
+    clean = one(results, ResultKind.DRIVER_MAP)
+    assert clean.BurnedInAnnotation == "NO"
+    assert one(overprinted, ResultKind.DRIVER_MAP).PixelData == clean.PixelData
 
 
 def test_the_spine_study_gets_no_results() -> None:

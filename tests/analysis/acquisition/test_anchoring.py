@@ -23,7 +23,7 @@ from analysis.simulation.study import display_image, simulate_study
 CONF = Path(__file__).parents[3] / "conf"
 CONFIG = AnalysisConfig(
     reference=CONF / "reference" / "iscd-atlas-female.csv",
-    guideline=CONF / "guidelines" / "forearm.toml",
+    guideline=CONF / "guidelines" / "aace-2020.toml",
     models=SHIPPED_MODELS,
     segmentation="classical",
 )

@@ -21,7 +21,7 @@ from analysis.simulation.study import simulate_study
 ROOT = Path(__file__).parents[3]
 CONFIG = AnalysisConfig(
     reference=ROOT / "conf" / "reference" / "iscd-atlas-female.csv",
-    guideline=ROOT / "conf" / "guidelines" / "forearm.toml",
+    guideline=ROOT / "conf" / "guidelines" / "aace-2020.toml",
     models=SHIPPED_MODELS,
     segmentation="classical",
 )
