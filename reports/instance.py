@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from highdicom.base import SOPClass
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
-from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, SERIES, ResultKind
+from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, SERIES, ResultKind, result_uid
 from reports.source import CHARACTER_SET, ReportContext
 
 VOLATILE = (
@@ -43,6 +44,50 @@ def instance_arguments(context: ReportContext, kind: ResultKind) -> dict[str, An
         "series_date": day,
         "series_time": time,
     }
+
+
+def plain_instance(context: ReportContext, kind: ResultKind, sop_class_uid: str, modality: str) -> SOPClass:
+    """Return an object with patient, study, series and equipment, for classes that are filled by hand."""
+    header = context.header
+    return SOPClass(
+        study_instance_uid=context.analysis.study_instance_uid,
+        sop_class_uid=sop_class_uid,
+        modality=modality,
+        patient_id=header.PatientID,
+        patient_name=header.PatientName,
+        patient_birth_date=header.PatientBirthDate,
+        patient_sex=header.PatientSex,
+        accession_number=header.AccessionNumber,
+        study_id=header.StudyID,
+        study_date=header.StudyDate,
+        study_time=header.StudyTime,
+        referring_physician_name=header.ReferringPhysicianName,
+        **instance_arguments(context, kind),
+    )
+
+
+def device_uid(context: ReportContext) -> str:
+    """Return the UID of this program in this version, by which the reports name their observer."""
+    return result_uid(context.analysis.engine_version, MANUFACTURER_MODEL_NAME)
+
+
+def coded_item(code: Code) -> Dataset:
+    """Return the item of a code sequence."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = (
+        code.value,
+        code.scheme_designator,
+        code.meaning,
+    )
+    return item
+
+
+def image_reference(context: ReportContext) -> Dataset:
+    """Return an item that refers to the analysed image (or document)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = context.image.sop_class_uid
+    item.ReferencedSOPInstanceUID = context.image.sop_instance_uid
+    return item
 
 
 def report_arguments(context: ReportContext, kind: ResultKind, title: Code) -> dict[str, Any]:

@@ -104,7 +104,10 @@ class ReportContext:
 
     def uid(self, use: str, kind: ResultKind) -> str:
         """Return the deterministic UID of one use (``instance``, ``series``, ...) of one kind of result."""
-        return result_uid(f"{self.analysis.identity}|{self.options.rendering}", f"{use}:{kind}")
+        made_of = f"{self.analysis.identity}|{self.options.rendering}"
+        if kind is ResultKind.REPORT and ResultKind.MEASUREMENTS not in self.options.results:
+            made_of += "|alone"  # it refers to the measurements, where a site has them
+        return result_uid(made_of, f"{use}:{kind}")
 
 
 def report_context(
