@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydicom import Dataset
 from pydicom.uid import (
     UID,
+    ColorSoftcopyPresentationStateStorage,
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     EncapsulatedPDFStorage,
@@ -100,8 +101,15 @@ def _check_series(result: Dataset, context: ReportContext) -> Iterator[Breach]:
         return
     if result.get("SeriesInstanceUID") == context.image.series_instance_uid:
         yield Breach("have a series of its own", "PS3.3 C.7.3.1")
-    expected = CLASSES.get(kind, (SR_CLASSES[context.options.sr_class], "SR"))
+    expected = _class_of(kind, context)
     if (result.get("SOPClassUID"), result.get("Modality")) != expected:
         yield Breach(f"be a {expected[0].name} of modality {expected[1]}", "PS3.3 C.7.3.1.1.1")
     if result.get("ContentQualification", "RESEARCH") != "RESEARCH":
         yield Breach("be qualified as RESEARCH", "PS3.3 C.8.13.2.1.1")
+
+
+def _class_of(kind: ResultKind, context: ReportContext) -> tuple[UID, str]:
+    photometric = str(context.header.get("PhotometricInterpretation") or "MONOCHROME2")
+    if kind is ResultKind.PRESENTATION and not photometric.startswith("MONOCHROME"):
+        return ColorSoftcopyPresentationStateStorage, "PR"
+    return CLASSES.get(kind, (SR_CLASSES[context.options.sr_class], "SR"))
