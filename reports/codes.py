@@ -10,27 +10,24 @@ region: they are short (at most 20 characters) and say the region or horizon the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from analysis.results import HORIZONS_YEARS, BmdSource, Laterality
+from analysis.results import HORIZONS_YEARS, BmdSource, DiagnosticCategory, Laterality
+from analysis.wording import Language
 from reports.identity import MANUFACTURER, result_uid
 
 SCHEME = "99RADIUSDXA"
 """Coding Scheme Designator of the private codes; the prefix 99 marks it as private (PS3.16 section 8)."""
 
-CODING_SCHEMES = (
-    CodingSchemeIdentificationItem(
-        SCHEME,
-        name="Radius DXA Node private codes",
-        version="1",
-        uid=result_uid(SCHEME, "coding scheme"),
-        responsible_organization=MANUFACTURER,
-    ),
-)
+SCHEME_UID = result_uid(SCHEME, "coding scheme")
+SCHEME_NAME = "Radius DXA Node private codes"
+SCHEME_VERSION = "1"
+SCHEME_ORGANIZATION = MANUFACTURER
+"""What the Coding Scheme Identification Sequence (0008,0110) of every Structured Report says of `SCHEME`."""
 
 
 def _private(value: str, meaning: str) -> Code:
@@ -50,6 +47,8 @@ T_SCORE_UNIT = Code("{T-score}", "UCUM", "T-score")
 """The unit LOINC gives as example for its T-scores."""
 Z_SCORE_UNIT = Code("{Z-score}", "UCUM", "Z-score")
 UNITLESS = codes.UCUM.NoUnits
+PIXELS = Code("{pixels}", "UCUM", "pixels")
+"""PS3.16 TID 1602 rows Pixel Data Rows and Columns."""
 
 # --- document titles and procedure ----------------------------------------------------------------------
 
@@ -59,10 +58,30 @@ IMAGING_MEASUREMENT_REPORT = codes.DCM.ImagingMeasurementReport
 DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
 """PS3.16 CID 7000. LOINC 38269-7 "Study report Skeletal system DXA" says more; PixelMed does not know it."""
 
+INDICATION = codes.DCM.Request
+"""(121062, DCM), PS3.16 CID 7002."""
+
 DXA_PROCEDURE = Code("241686001", "SCT", "Dual energy X-ray absorptiometry")
 """SNOMED CT, PS3.16 CID 10005. CID 100 (procedure reported) is extensible and has no DXA code."""
 
+LANGUAGES: Mapping[Language, Code] = MappingProxyType(
+    {"en": Code("en", "RFC5646", "English"), "zh": Code("zh", "RFC5646", "Chinese")}
+)
+"""PS3.16 CID 5000; Chinese is written in simplified characters."""
+
+MODALITIES = MappingProxyType(
+    {
+        "BMD": codes.DCM.BoneMineralDensitometry,
+        "CR": codes.DCM.ComputedRadiography,
+        "DX": codes.DCM.DigitalRadiography,
+    }
+)
+"""Modality (0008,0060) -> PS3.16 CID 29, as far as an analysed image can have one; OT is not among them."""
+
 # --- anatomy --------------------------------------------------------------------------------------------
+
+FOREARM = codes.SCT.Forearm
+"""(14975008, SCT), PS3.16 CID 4."""
 
 RADIUS = codes.SCT.RadiusBone
 """(62413002, SCT), PS3.16 CID 7304."""
@@ -218,6 +237,48 @@ MECHANICS = MappingProxyType(
     }
 )
 """`StudyAnalysis.mechanics` key -> concept; model assumptions, so no public code."""
+
+# --- change -------------------------------------------------------------------------------------------
+
+BMD_CHANGE = _private("BMD_CHANGE", "BMD change")
+BMD_CHANGE_PERCENT = _private("BMD_CHANGE_PCT", "BMD change percent")
+LEAST_SIGNIFICANT_CHANGE = _private("LSC_PCT", "Least signif. change")
+"""In percent of BMD: 2.77 times the precision error (ISCD)."""
+CHANGE_SIGNIFICANCE = _private("CHANGE_SIGNIF", "Significance of BMD change")
+SIGNIFICANCES = MappingProxyType(
+    {
+        True: Code("386134007", "SCT", "Significant"),
+        False: codes.SCT.NotSignificant,
+        None: codes.SCT.SignificanceUndetermined,
+    }
+)
+"""`RegionChange.significant` -> (386134007, SCT), (371928007, SCT), (386135008, SCT), PS3.16 CID 220."""
+PRIOR_STUDY_DATE = _private("PRIOR_DATE", "Date of compared study")
+PRIOR_STUDY_UID = _private("PRIOR_STUDY_UID", "Compared Study Instance UID")
+
+# --- outlines -------------------------------------------------------------------------------------------
+
+OUTLINE_CONFIDENCE = _private("OUTLINE_CONF", "Outline confidence")
+"""Estimated probability that the radius outline reaches a Dice of 0.93, in percent."""
+OUTLINE_AGREEMENT = _private("OUTLINE_DICE", "Outline agreement")
+"""Dice between independent segmentations of the same image."""
+
+# --- diagnosis ------------------------------------------------------------------------------------------
+
+DENSITOMETRIC_CATEGORY = _private("DXA_CATEGORY", "Densitometric category")
+"""Category of the one-third radius by T-score (WHO), or by Z-score in the words of ISCD."""
+DENSITOMETRIC_CATEGORIES: Mapping[DiagnosticCategory, Code] = MappingProxyType(
+    {
+        "normal": codes.SCT.Normal,
+        "low_bone_mass": Code("312894000", "SCT", "Osteopenia"),
+        "osteoporosis": Code("64859006", "SCT", "Osteoporosis"),
+        "within_expected_range": _private("Z_EXPECTED", "Within the expected range for age"),
+        "below_expected_range": _private("Z_BELOW", "Below the expected range for age"),
+    }
+)
+"""(17621005, SCT), PS3.16 CID 222; the other two SNOMED CT codes are not in PS3.16 but among those that HL7
+Switzerland publishes (CH LAB-Order, value set "Contexts for reimbursement of the vitamin D test"). The words
+of ISCD have no public code."""
 
 # --- risk -----------------------------------------------------------------------------------------------
 

@@ -5,38 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from highdicom.sr import (
-    FindingSite,
-    GraphicTypeValues,
-    ImageRegion,
-    SourceImageForRegion,
-    TrackingIdentifier,
-)
+from highdicom.sr import TrackingIdentifier
 from numpy.typing import NDArray
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 
 from analysis.errors import AnalysisError
-from analysis.results import Laterality, Polygon
-from reports.codes import LATERALITIES
+from analysis.results import Polygon
 from reports.identity import MANUFACTURER_MODEL_NAME, ResultKind
 from reports.source import ReportContext
 
 MINIMUM_POINTS = 6
 """Points of a closed outline, the repeated first one included. OHIF takes a polyline of 4 or 5 for a
 rectangle, offers to "track" it and then replaces the measured numbers by its own pixel statistics."""
-
-
-def image_region(polygon: Polygon, context: ReportContext) -> ImageRegion:
-    """Return `polygon` as a POLYLINE on the analysed image."""
-    source = SourceImageForRegion(context.image.sop_class_uid, context.image.sop_instance_uid)
-    region = ImageRegion(GraphicTypeValues.POLYLINE, closed_polyline(polygon), source)
-    for image in region.ContentSequence:
-        # Stone of Orthanc draws the outline only if its image is called by this code of PS3.16 TID 1410
-        image.ConceptNameCodeSequence[0].CodeValue = codes.DCM.OriginalSource.value
-        image.ConceptNameCodeSequence[0].CodingSchemeDesignator = "DCM"
-        image.ConceptNameCodeSequence[0].CodeMeaning = codes.DCM.OriginalSource.meaning
-    return region
 
 
 def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
@@ -80,13 +59,16 @@ def convex_outline(*polygons: Polygon) -> Polygon:
     return tuple((float(column), float(row)) for column, row in corners)
 
 
+def tracking_text(name: str) -> str:
+    """Return the Tracking Identifier of an outline, for people."""
+    return f"{name} ({MANUFACTURER_MODEL_NAME})"
+
+
+def tracking_uid(name: str, context: ReportContext) -> str:
+    """Return the Tracking Unique Identifier of an outline, the same in every result that shows it."""
+    return context.uid(f"tracking:{name}", ResultKind.MEASUREMENTS)
+
+
 def tracking_identifier(name: str, context: ReportContext) -> TrackingIdentifier:
-    """Name an outline for people and, by a UID of its own, for machines."""
-    uid = context.uid(f"tracking:{name}", ResultKind.MEASUREMENTS)
-    return TrackingIdentifier(uid=uid, identifier=f"{name} ({MANUFACTURER_MODEL_NAME})")
-
-
-def finding_site(site: Code, laterality: Laterality | None, modifier: Code | None = None) -> FindingSite:
-    """Return the anatomic site of a finding; without a known side it names none."""
-    side = LATERALITIES[laterality] if laterality else None
-    return FindingSite(site, laterality=side, topographical_modifier=modifier)
+    """Return both as highdicom's classes take them."""
+    return TrackingIdentifier(uid=tracking_uid(name, context), identifier=tracking_text(name))

@@ -1,131 +1,195 @@
-"""SR-2, the report in words: a Comprehensive SR whose title makes viewers list its text.
+"""SR-2, the report in words: a Structured Report whose title makes viewers list its text.
 
 OHIF shows a report with the title "Imaging Measurement Report" as outlines and any other as text, so the
 category, the advice and the caveats live here. The tree keeps to TID 2000 "Basic Diagnostic Imaging Report"
-with the headings of CID 7001 and the elements of CID 7002, which radiology systems know.
+with the headings of CID 7001 and the elements of CID 7002, which radiology systems know. What the reader
+needs first stands first; method, quality and limits come last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from highdicom.sr import (
-    CodeContentItem,
-    CodedConcept,
-    ComprehensiveSR,
-    ContainerContentItem,
-    ContentItem,
-    ContentSequence,
-    LanguageOfContentItemAndDescendants,
-    RelationshipTypeValues,
-    TextContentItem,
-)
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from analysis.results import StudyAnalysis
 from analysis.wording import Language, explanation_lead
 from reports import codes as coded
-from reports.identity import RESEARCH_STATEMENT, ResultKind
-from reports.instance import finish, report_arguments
-from reports.sentences import (
+from reports import content
+from reports.conclusions import (
+    assumption_sentences,
     category_sentence,
-    change_sentences,
-    context_sentences,
+    comparison_sentences,
+    diagnosis_sentence,
     driver_sentences,
+    impression_sentences,
+    indication_sentences,
+    recommendation_sentences,
+    risk_sentences,
+    technique_sentences,
+)
+from reports.content import INFERRED_FROM, Item
+from reports.identity import SERIES, ResultKind
+from reports.language import translated
+from reports.sentences import (
+    context_sentences,
     limit_sentences,
     model_sentence,
     other_bone_sentences,
-    provenance_sentences,
     quality_sentences,
-    recommendation_sentences,
     region_sentences,
-    risk_sentences,
+    research_statement,
     shape_sentences,
     texture_sentence,
 )
 from reports.source import ReportContext
-from reports.structured_report import observation_context, separate_containers
-
-ENGLISH = CodedConcept("en", "RFC5646", "English")
-CHINESE = CodedConcept("zh", "RFC5646", "Chinese")
-"""PS3.16 CID 5000; written in simplified characters."""
+from reports.sr_document import measurements_evidence, source_evidence, structured_report
+from reports.templates import device_observer, language_of_content
 
 TEMPLATE = "2000"
 
+OTHER_LANGUAGE: dict[Language, Language] = {"en": "zh", "zh": "en"}
+"""What drives the risk is told in both languages, whichever the document's is."""
 
-def text_report(context: ReportContext) -> ComprehensiveSR:
+
+def text_report(context: ReportContext) -> Dataset:
     """Write one analysis up in sentences, numbers at their proper decimals.
 
     Returns
     -------
-    highdicom.sr.ComprehensiveSR
-        Root (18748-4, LN), TID 2000.
+    Dataset
+        Root (18748-4, LN), TID 2000. It refers to the measurement report, where the site has that made.
     """
-    root = ContainerContentItem(coded.DIAGNOSTIC_IMAGING_REPORT, template_id=TEMPLATE)
-    root.ContentSequence = ContentSequence()
-    root.ContentSequence.extend(LanguageOfContentItemAndDescendants(ENGLISH))
-    root.ContentSequence.extend(observation_context(context))
-    for section in _sections(context):
-        root.ContentSequence.append(section)
-    separate_containers(root)
-    document = ComprehensiveSR(
-        evidence=[context.header],
-        content=root,
-        is_complete=True,
-        coding_schemes=coded.CODING_SCHEMES,
-        **report_arguments(context, ResultKind.REPORT, coded.DIAGNOSTIC_IMAGING_REPORT),
+    evidence = [source_evidence(context)]
+    if _has_measurements(context):
+        evidence.append(measurements_evidence(context))
+    return structured_report(
+        context,
+        ResultKind.REPORT,
+        title=coded.DIAGNOSTIC_IMAGING_REPORT,
+        template=TEMPLATE,
+        children=[
+            language_of_content(context.language),
+            *device_observer(context),
+            *_sections(context),
+        ],
+        evidence=evidence,
     )
-    finish(document, context)
-    return document
 
 
-def _sections(context: ReportContext) -> list[ContainerContentItem]:
-    analysis = context.analysis
-    findings = region_sentences(analysis) + other_bone_sentences(analysis)
-    findings += shape_sentences(analysis) + list(filter(None, [texture_sentence(analysis)]))
-    method = [f"Quality: {text}" for text in quality_sentences(analysis)]
-    method += [f"Limit: {text}" for text in limit_sentences(analysis)]
-    method += provenance_sentences(analysis) + context_sentences(analysis)
+def _has_measurements(context: ReportContext) -> bool:
+    return ResultKind.MEASUREMENTS in context.options.results
+
+
+def _sections(context: ReportContext) -> list[Item]:
+    analysis, language = context.analysis, context.language
+    other = OTHER_LANGUAGE[language]
+    texture = texture_sentence(analysis, language, only=context.options.texture)
+    findings = [
+        *region_sentences(analysis, language),
+        *other_bone_sentences(analysis, language),
+        *shape_sentences(analysis, language),
+        *([texture] if texture else []),
+    ]
+    advice = recommendation_sentences(analysis, language) + assumption_sentences(analysis, language)
     sections = (
-        (codes.DCM.Summary, _texts(codes.DCM.Summary, [RESEARCH_STATEMENT])),
-        (codes.DCM.Impressions, _impressions(analysis) + _explanation(analysis, "en")),
-        (codes.DCM.Impressions, _explanation(analysis, "zh")),
+        (codes.DCM.Summary, _texts(codes.DCM.Summary, _summary(context))),
+        (codes.DCM.IndicationsForProcedure, _indications(context)),
         (codes.DCM.Findings, _texts(codes.DCM.Finding, findings)),
-        (codes.DCM.PreviousFindings, _texts(codes.DCM.PreviousFinding, change_sentences(analysis))),
-        (codes.DCM.Recommendations, _texts(codes.DCM.Recommendation, recommendation_sentences(analysis))),
-        (codes.DCM.CurrentProcedureDescriptions, _texts(codes.DCM.ProcedureDescription, method)),
+        (
+            codes.DCM.PreviousFindings,
+            _texts(codes.DCM.PreviousFinding, comparison_sentences(analysis, language)),
+        ),
+        (codes.DCM.Impressions, _impressions(analysis, language) + _explanation(analysis, language)),
+        (codes.DCM.Impressions, _explanation(analysis, other, translated_section=True)),
+        (codes.DCM.Recommendations, _texts(codes.DCM.Recommendation, advice)),
+        (codes.DCM.CurrentProcedureDescriptions, _procedure(context)),
     )
-    return [_section(heading, items) for heading, items in sections if items]
+    return [content.container(heading, items) for heading, items in sections if items]
 
 
-def _explanation(analysis: StudyAnalysis, language: Language) -> list[ContentItem]:
+def _summary(context: ReportContext) -> list[str]:
+    return [
+        research_statement(context.language),
+        *impression_sentences(context.analysis, context.language),
+    ]
+
+
+def _indications(context: ReportContext) -> list[Item]:
+    return _texts(coded.INDICATION, indication_sentences(context.header, context.language))
+
+
+def _impressions(analysis: StudyAnalysis, language: Language) -> list[Item]:
+    """The densitometric category, then the risk with its intervals and its rule."""
+    items = []
+    if (diagnosis := diagnosis_sentence(analysis, language)) is not None:
+        items += _texts(codes.DCM.Impression, [diagnosis])
+    risk = analysis.risk
+    if risk is None:
+        return items
+    sentences = [
+        translated(
+            "Fracture risk category: {category}", language, category=category_sentence(risk, language)
+        ),
+        *(
+            translated("Fracture risk within {risk}", language, risk=sentence)
+            for sentence in risk_sentences(risk, language)
+        ),
+        translated("Risk model: {model}", language, model=model_sentence(risk, language)),
+    ]
+    category = content.code(codes.DCM.Impression, coded.RISK_CATEGORIES[risk.category])
+    return [*items, category, *_texts(codes.DCM.Impression, sentences)]
+
+
+def _explanation(
+    analysis: StudyAnalysis, language: Language, *, translated_section: bool = False
+) -> list[Item]:
     """What drove the estimate; in another language than the document's, the section says so (TID 1204)."""
     sentences = driver_sentences(analysis, language)
     if not sentences:
         return []
     texts = _texts(codes.DCM.Impression, [explanation_lead(language), *sentences])
-    return texts if language == "en" else [*LanguageOfContentItemAndDescendants(CHINESE), *texts]
+    return [language_of_content(language), *texts] if translated_section else texts
 
 
-def _impressions(analysis: StudyAnalysis) -> list[ContentItem]:
-    risk = analysis.risk
-    if risk is None:
-        return []
-    sentences = [f"Fracture risk category: {category_sentence(risk)}"]
-    sentences += [f"Fracture risk within {text}" for text in risk_sentences(risk)]
-    sentences.append(f"Risk model: {model_sentence(risk)}")
-    category = CodeContentItem(
-        codes.DCM.Impression, coded.RISK_CATEGORIES[risk.category], RelationshipTypeValues.CONTAINS
+def _procedure(context: ReportContext) -> list[Item]:
+    """Technique, what it rests on, quality and limits."""
+    analysis, language = context.analysis, context.language
+    sentences = [
+        *technique_sentences(analysis, language),
+        *context_sentences(analysis, language),
+        *(
+            translated("Quality: {finding}", language, finding=sentence)
+            for sentence in quality_sentences(analysis, language)
+        ),
+        *(
+            translated("Limit: {limit}", language, limit=sentence)
+            for sentence in limit_sentences(analysis, language)
+        ),
+    ]
+    items = _texts(codes.DCM.ProcedureDescription, sentences)
+    return [*items, _reference(context)] if _has_measurements(context) else items
+
+
+def _reference(context: ReportContext) -> Item:
+    """Where the numbers stand in coded form; the reference hangs below a text, which every viewer shows."""
+    measurements = measurements_evidence(context)
+    said = translated(
+        "Every number stands coded and with its outline in the report of series {number}: {description}.",
+        context.language,
+        number=SERIES[ResultKind.MEASUREMENTS].number,
+        description=SERIES[ResultKind.MEASUREMENTS].description,
     )
-    return [category, *_texts(codes.DCM.Impression, sentences)]
+    reference = content.composite(
+        coded.IMAGING_MEASUREMENT_REPORT,
+        measurements.sop_class_uid,
+        measurements.sop_instance_uid,
+        INFERRED_FROM,
+    )
+    return content.text(codes.DCM.ProcedureDescription, said, children=[reference])
 
 
-def _section(heading: Code, items: Sequence[ContentItem]) -> ContainerContentItem:
-    section = ContainerContentItem(heading, relationship_type=RelationshipTypeValues.CONTAINS)
-    section.ContentSequence = ContentSequence(items)
-    return section
-
-
-def _texts(name: Code, sentences: Sequence[str]) -> list[ContentItem]:
-    return [TextContentItem(name, sentence, RelationshipTypeValues.CONTAINS) for sentence in sentences]
+def _texts(name: Code, sentences: Iterable[str]) -> list[Item]:
+    return [content.text(name, sentence) for sentence in sentences]

@@ -201,12 +201,8 @@ def test_every_code_has_a_short_code_value() -> None:
 
 
 def test_names_of_measurements_fit_beside_the_picture() -> None:
-    document = reread(with_ulna())
-    names = [
-        item.ConceptNameCodeSequence[0].CodeMeaning
-        for item in content_items(document)
-        if item.ValueType == "NUM"
-    ]
+    groups = reread(with_ulna()).content.get_planar_roi_measurement_groups()
+    names = [measured.name.meaning for group in groups for measured in group.get_measurements()]
     assert names
     assert max(map(len, names)) <= 20
 

@@ -27,13 +27,14 @@ def sections(document: Dataset) -> list[str]:
     ]
 
 
-def test_the_research_statement_comes_first_then_risk_findings_change_advice_and_method() -> None:
+def test_the_research_statement_comes_first_then_what_a_report_has_in_its_usual_order() -> None:
     assert sections(report(make_analysis())) == [
         "Summary",
-        "Impressions",
-        "Impressions",  # the explanation again, in Chinese
+        "Indications for Procedure",
         "Findings",
         "Previous Findings",
+        "Impressions",
+        "Impressions",  # the explanation again, in Chinese
         "Recommendations",
         "Current Procedure Descriptions",
     ]
@@ -83,7 +84,13 @@ def test_many_drivers_are_listed_largest_first_and_the_rest_summed_up() -> None:
 
 def test_sections_without_content_are_left_out() -> None:
     analysis = make_analysis(risk=None, explanation=(), changes=(), recommendations=(), quality=())
-    assert sections(report(analysis)) == ["Summary", "Findings", "Current Procedure Descriptions"]
+    assert sections(report(analysis)) == [
+        "Summary",
+        "Indications for Procedure",  # "not given"
+        "Findings",
+        "Previous Findings",  # "no earlier study"
+        "Current Procedure Descriptions",
+    ]
     assert "No fracture risk was computed" in as_text(report(analysis))
 
 
@@ -138,9 +145,11 @@ def test_a_shape_is_told_with_its_standard_deviation_where_one_is_known() -> Non
 def test_the_explanation_is_told_in_chinese_too_and_the_section_says_so() -> None:
     document = report(make_analysis())
     assert document.SpecificCharacterSet == "ISO_IR 192"
-    section = document.ContentSequence[
-        [item.ValueType for item in document.ContentSequence].index("CONTAINER") + 2
-    ]
+    section = [
+        item
+        for item in document.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeMeaning == "Impressions"
+    ][1]
     language, *texts = section.ContentSequence
     assert language.ConceptCodeSequence[0].CodeValue == "zh"
     assert texts[1].TextValue == (

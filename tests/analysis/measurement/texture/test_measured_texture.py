@@ -18,7 +18,7 @@ from analysis.measurement.texture.families import EXPECTED, PREFIXES
 from analysis.measurement.texture.quantities import CATALOGUE
 from analysis.measurement.texture.variogram import variogram_features
 from analysis.segmentation import find_forearm
-from reports.texture import TEXTURE
+from reports.options import DEFAULT_OPTIONS
 
 VARIOGRAM = EXPECTED["variogram"]
 ICC_TABLE = Path(__file__).parents[4] / "docs" / "texture_icc.csv"
@@ -50,7 +50,7 @@ def test_the_core_set_is_measured_unless_asked_otherwise(ultradistal):
 
 
 def test_what_reports_show_is_in_the_core_set():
-    assert {name for name in TEXTURE if name.startswith("original_")} <= CORE
+    assert {name for name in DEFAULT_OPTIONS.texture if name.startswith("original_")} <= CORE
 
 
 def test_what_risk_models_read_is_always_there(ultradistal):

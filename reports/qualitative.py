@@ -1,0 +1,49 @@
+"""The qualitative evaluations of TID 1500 row 12: what the numbers amount to, and what they are not.
+
+OHIF does not show them, so that the report in words and the summary page say them again.
+"""
+
+from __future__ import annotations
+
+from reports import codes as coded
+from reports import content
+from reports.conclusions import category_sentence, diagnosis_sentence
+from reports.content import Item
+from reports.sentences import limit_sentences, research_statement
+from reports.source import ReportContext
+
+
+def qualitative_evaluations(context: ReportContext) -> Item:
+    """Research use only, densitometric category or why there is none, risk category, and the limits."""
+    items = [
+        content.text(coded.RESEARCH_USE_ONLY, research_statement(context.language)),
+        *_densitometric_category(context),
+        *_risk_category(context),
+        *(
+            content.text(coded.LIMITS, sentence)
+            for sentence in limit_sentences(context.analysis, context.language)
+        ),
+    ]
+    return content.container(coded.QUALITATIVE_EVALUATIONS, items)
+
+
+def _densitometric_category(context: ReportContext) -> list[Item]:
+    diagnosis = context.analysis.diagnosis
+    sentence = diagnosis_sentence(context.analysis, context.language)
+    if diagnosis is None or sentence is None:
+        return []
+    said = content.text(coded.DENSITOMETRIC_CATEGORY, sentence)
+    if diagnosis.category is None:
+        return [said]
+    category = coded.DENSITOMETRIC_CATEGORIES[diagnosis.category]
+    return [content.code(coded.DENSITOMETRIC_CATEGORY, category), said]
+
+
+def _risk_category(context: ReportContext) -> list[Item]:
+    risk = context.analysis.risk
+    if risk is None:
+        return []
+    return [
+        content.code(coded.RISK_CATEGORY, coded.RISK_CATEGORIES[risk.category]),
+        content.text(coded.RISK_CATEGORY, category_sentence(risk, context.language)),
+    ]
