@@ -7,9 +7,11 @@ engine's sources.
 
 Places of a template, in braces:
 
-- ``{name}``: a number or a name, taken over as it stands;
+- ``{name}``: whatever stands there, a name or a number, is taken over;
+- ``{name!n}``: a number, with its unit if it has one, is taken over; anything else does not fit;
+- ``{name!w}``: one word, such as a model's name, is taken over;
 - ``{name!t}``: a phrase that must have a template of its own;
-- ``{name!l}``: a list of such phrases, joined by commas or "and".
+- ``{name!l}``: a list of such phrases, joined by commas, semicolons or "and", or several sentences.
 """
 
 from __future__ import annotations
@@ -19,12 +21,18 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from string import Formatter
 
-from analysis.wording.names import Language
-from reports.language import listed, read_catalogue
+from analysis.wording.names import Language, phrase_of_feature
+from reports.language import read_catalogue
 
 CATALOGUE = "locale/zh_CN/LC_MESSAGES/engine.po"
 
-_LIST = re.compile(r", and |, | and |; ")
+NUMBER = r"[-+−]?\d[\d.,]*(?: ?[A-Za-zµ/%²³^\d·]+)?"
+WORD = r"\S+?"
+ANYTHING = ".+?"
+
+_SEPARATOR = re.compile(r"(, and |, | and |; |(?<=\.) )")
+_SEPARATED_BY = {"; ": "；", " ": ""}
+"""How the parts of a list are set apart in Chinese, where not by an enumeration comma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Template:
 
     english: re.Pattern[str]
     kinds: dict[str, str | None]
-    literal: int
+    weight: tuple[int, int]
     chinese: str
 
     def said(self, sentence: str) -> str | None:
@@ -52,37 +60,56 @@ def engine_text(english: str, language: Language) -> str:
 
 def template(english: str, chinese: str) -> Template:
     """Compile one entry of the catalogue."""
-    pattern, kinds, literal = "", {}, 0
-    for text, name, _, conversion in Formatter().parse(english):
+    kinds: dict[str, str | None] = {}
+    pattern, letters = "", 0
+    for text, name, _, kind in Formatter().parse(english):
         pattern += re.escape(text)
-        literal += len(text)
+        letters += len(text)
         if name is not None:
-            pattern += f"(?P<{name}>.+?)" if name not in kinds else f"(?P={name})"
-            kinds[name] = conversion
-    return Template(re.compile(pattern, re.DOTALL), kinds, literal, chinese)
+            place = {"n": NUMBER, "w": WORD}.get(kind or "", ANYTHING)
+            pattern += f"(?P={name})" if name in kinds else f"(?P<{name}>{place})"
+            kinds[name] = kind
+    free = sum(kind is None for kind in kinds.values())
+    return Template(re.compile(pattern, re.DOTALL), kinds, (-letters, free), chinese)
 
 
 def _value(text: str, kind: str | None) -> str | None:
     if kind == "t":
         return _said(text)
-    if kind == "l":
-        whole = _said(text)
-        parts = [_said(part) for part in _LIST.split(text)]
-        return whole or (None if None in parts else listed([part for part in parts if part], "zh"))
-    return text
+    return _list_said(text) if kind == "l" else text
+
+
+def _list_said(text: str) -> str | None:
+    """Every part of a list said, or None; a part may hold separators itself: the longest are tried first."""
+    parts = _SEPARATOR.split(text)
+    said = ""
+    start = 0
+    while start < len(parts):
+        ends = range(len(parts), start, -2)
+        end, part = next(((n, p) for n in ends if (p := _said("".join(parts[start:n])))), (0, None))
+        if part is None:
+            return None
+        said += part
+        if end < len(parts):
+            said += _SEPARATED_BY.get(parts[end], "、")
+        start = end + 1
+    return said
 
 
 @lru_cache(maxsize=1024)
 def _said(sentence: str) -> str | None:
-    return next((said for item in _templates() if (said := item.said(sentence)) is not None), None)
+    for item in _templates():
+        if (said := item.said(sentence)) is not None:
+            return said
+    return phrase_of_feature(sentence, "zh")
 
 
 @cache
 def _templates() -> tuple[Template, ...]:
-    """Those with most words first: they say most surely what is meant."""
-    entries = [
+    """Those with most words first, then those that ask most of their places: they are surest of the sense."""
+    entries = (
         template(str(entry.id), str(entry.string))
         for entry in read_catalogue(CATALOGUE)
         if entry.id and entry.string
-    ]
-    return tuple(sorted(entries, key=lambda item: -item.literal))
+    )
+    return tuple(sorted(entries, key=lambda item: item.weight))

@@ -200,12 +200,46 @@ _TEXTURE_IN_CHINESE = {
 }
 
 
+def _spoken(quantity: str) -> str:
+    """As `analysis.risk.inputs.feature_phrase` does."""
+    return quantity.removesuffix("_mm").replace("_", " ")
+
+
+_MEASURED_PHRASES: Mapping[str, str] = MappingProxyType(
+    {_spoken(quantity): f"measured.{quantity}" for quantity in OTHER}
+    | {
+        _spoken(f"{region}_{quantity}"): f"measured.{region}_{quantity}"
+        for region in REGIONS
+        for quantity in OF_REGION
+    }
+)
+
+
+def _texture_feature(phrase: str) -> str | None:
+    """``original glcm Contrast`` as a feature, if there is a Chinese word for it."""
+    *_, name = phrase.split(" ")
+    named = name in _TEXTURE_IN_CHINESE and any(part in _MATRICES for part in phrase.split(" "))
+    return f"texture.{phrase.replace(' ', '_')}" if named else None
+
+
 def feature_name(feature: str, language: Language) -> str:
     """Name an input of a model, e.g. ``one_third.bmd_g_cm2`` as "One-third radius BMD".
 
     Never fails: an input that the catalogue lacks is called by its own name.
     """
     return _words(feature)[LANGUAGES.index(language)]
+
+
+def phrase_of_feature(phrase: str, language: Language) -> str | None:
+    """Say what the engine calls a measured input in running text, e.g. ``cortical thickness``.
+
+    Returns
+    -------
+    str or None
+        None if `phrase` is not the name of a catalogued quantity without its ``_mm`` and underscores.
+    """
+    feature = _MEASURED_PHRASES.get(phrase) or _texture_feature(phrase)
+    return None if feature is None else feature_name(feature, language)
 
 
 def region_name(region: str, language: Language) -> str:
