@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reports.options import DEFAULT_OPTIONS, ReportOptions
+from reports.options import DEFAULT_OPTIONS, EVERY_RESULT, ReportOptions, ResultName
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
     from analysis.results import StudyAnalysis
+    from reports.source import ReportContext
+
+Writer = Callable[["ReportContext"], "Dataset | None"]
+
+ON_THE_IMAGE: frozenset[ResultName] = frozenset({"driver_map", "density_map", "segmentation", "presentation"})
+"""Results that a study without an image cannot have."""
 
 
 def compose(
@@ -23,12 +29,13 @@ def compose(
     """Write up one analysed study.
 
     Pure and deterministic: the same arguments give the same bytes. Dates come from the source study, UIDs
-    from `StudyAnalysis.identity` and the options.
+    from `StudyAnalysis.identity` and the options. What an object holds does not depend on which others are
+    made with it, except that the report refers to the measurements and the key objects to both.
 
     Parameters
     ----------
     analysis : StudyAnalysis
-        What the engine found. Anything but status ``analyzed`` yields no results.
+        What the engine found.
     source : sequence of Dataset
         The study's datasets; the one named by `StudyAnalysis.source` must be among them. Not modified.
     predecessors : sequence of Dataset
@@ -39,9 +46,10 @@ def compose(
     Returns
     -------
     list of Dataset
-        Summary page, measurement SR, heat map, report SR, in the order in which they should be sent (the
-        summary is what every viewer can show). No heat map where the study reports numbers without an image.
-        Each carries `file_meta` and is ready to write.
+        The results that `options` names, in the order in which they should be sent (the summary is what
+        every viewer can show); none that needs a picture where the study reports numbers without an image.
+        For a study that was not analysed the refusal, where `options` wants one, else nothing. Each carries
+        `file_meta` and is ready to write.
 
     Raises
     ------
@@ -54,14 +62,40 @@ def compose(
         return []
 
     from reports.checks import check_results
-    from reports.heatmap import heat_map
+    from reports.key_objects import key_objects
     from reports.source import report_context
+
+    context = report_context(analysis, source, predecessors=predecessors, options=options)
+    writers = _writers()
+    written = (
+        writers[name](context)
+        for name in EVERY_RESULT
+        if name in options.results
+        and name in writers
+        and (context.evidence is not None or name not in ON_THE_IMAGE)
+    )
+    results = [result for result in written if result is not None]
+    if "key_objects" in options.results:
+        results.append(key_objects(context, results))
+    check_results(results, context)
+    return results
+
+
+def _writers() -> Mapping[ResultName, Writer]:
+    """Who writes what; the key objects name the others and come after them."""
+    from reports.heatmap import density_map, driver_map
+    from reports.presentation import presentation
+    from reports.segmentation import segmentation
     from reports.structured_report import measurement_report
     from reports.summary import summary_page
     from reports.text_report import text_report
 
-    context = report_context(analysis, source, predecessors=predecessors, options=options)
-    pictures = [heat_map(context)] if context.evidence is not None else []
-    results = [summary_page(context), measurement_report(context), *pictures, text_report(context)]
-    check_results(results, context)
-    return results
+    return {
+        "summary": summary_page,
+        "measurements": measurement_report,
+        "driver_map": driver_map,
+        "density_map": density_map,
+        "report": text_report,
+        "segmentation": segmentation,
+        "presentation": presentation,
+    }

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import Dataset
 from pydicom.uid import EnhancedSRStorage, SecondaryCaptureImageStorage
 from report_support import INSTANCE_UID, SERIES_UID, make_analysis, make_source
 
 from analysis.results import BmdSource, Calibration, RegionMeasurement, SourceImage, StudyAnalysis
 from reports import compose
+from reports.encapsulated_document import encapsulated_document
+from reports.source import report_context
 
 pytestmark = pytest.mark.dciodvfy
 
@@ -74,17 +77,47 @@ CASES: dict[str, tuple[StudyAnalysis, dict[str, Any]]] = {
             **dict.fromkeys(("Rows", "Columns", "PixelSpacing", "PatientOrientation")),
         },
     ),
+    "a report page in colour": (
+        of_a_report_page(),
+        {
+            "SOPClassUID": SecondaryCaptureImageStorage,
+            "Modality": "OT",
+            "SamplesPerPixel": 3,
+            "PhotometricInterpretation": "RGB",
+        },
+    ),
     "a Chinese name": (make_analysis(), {"SpecificCharacterSet": "GB18030", "PatientName": "王^小东"}),
 }
+
+
+IODS = (
+    "SCImage",
+    "ComprehensiveSR",
+    "Segmentation",
+    "GrayscaleSoftcopyPresentationState",
+    "ColorSoftcopyPresentationState",
+    "EncapsulatedPDF",
+    "KeyObjectSelectionDocument",
+)
+
+
+def errors(result: Dataset, folder: Path) -> list[str]:
+    path = folder / f"{result.SeriesNumber}.dcm"
+    result.save_as(path, enforce_file_format=True)
+    run = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
+    findings = run.stderr.splitlines()
+    assert any(iod in line for line in [*findings, run.stdout] for iod in IODS)
+    return [line for line in findings if line.startswith("Error")]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_result_has_an_error(case: str, tmp_path: Path) -> None:
     analysis, changes = CASES[case]
     for result in compose(analysis, [make_source(**changes)]):
-        path = tmp_path / f"{result.SeriesNumber}.dcm"
-        result.save_as(path, enforce_file_format=True)
-        run = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
-        findings = run.stderr.splitlines()
-        assert any("SCImage" in line or "ComprehensiveSR" in line for line in [*findings, run.stdout])
-        assert [line for line in findings if line.startswith("Error")] == []
+        assert errors(result, tmp_path) == []
+
+
+def test_a_pdf_of_any_length_is_wrapped_without_error(tmp_path: Path) -> None:
+    context = report_context(make_analysis(), [make_source()])
+    for pages in (b"%PDF-1.7 even", b"%PDF-1.7 odd"):
+        assert errors(encapsulated_document(pages, context), tmp_path) == []

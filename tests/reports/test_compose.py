@@ -1,4 +1,4 @@
-"""compose(): four results, in order, ready to write, and the same bytes every time."""
+"""compose(): the results a site wants, in order, ready to write, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from report_support import STUDY_UID, make_analysis, make_source
 
 from analysis.results import Status
 from reports import ReportOptions, compose
+from reports.identity import SERIES
+from reports.options import EVERY_RESULT, ResultName
 
 
 def as_bytes(dataset: Dataset) -> bytes:
@@ -21,19 +23,56 @@ def as_bytes(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_analysed_study_yields_summary_measurements_heat_map_and_report_in_this_order() -> None:
+SEGMENTATION, PRESENTATION, KEY_OBJECTS = (
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.11.1",
+    "1.2.840.10008.5.1.4.1.1.88.59",
+)
+
+
+MADE = tuple(name for name in EVERY_RESULT if name not in {"density_map", "document"})
+
+
+def by_kind(results: list[Dataset]) -> dict[str, Dataset]:
+    kinds = {series.number: str(kind) for kind, series in SERIES.items()}
+    return {kinds[result.SeriesNumber]: result for result in results}
+
+
+def test_every_result_is_made_and_the_summary_page_is_sent_first() -> None:
     results = compose(make_analysis(), [make_source()])
-    assert [result.SeriesNumber for result in results] == [903, 901, 902, 900]
+    assert list(by_kind(results)) == list(MADE)
     assert [result.SOPClassUID for result in results] == [
         SecondaryCaptureImageStorage,
         ComprehensiveSRStorage,
         SecondaryCaptureImageStorage,
         ComprehensiveSRStorage,
+        SEGMENTATION,
+        PRESENTATION,
+        KEY_OBJECTS,
     ]
     assert {result.StudyInstanceUID for result in results} == {STUDY_UID}
-    assert len({result.SeriesInstanceUID for result in results}) == 4
+    assert len({result.SeriesInstanceUID for result in results}) == len(results)
     assert {result.ManufacturerModelName for result in results} == {"Radius DXA Node"}
     assert {result.SoftwareVersions for result in results} == {"0.1.0"}
+
+
+@pytest.mark.parametrize("left_out", MADE)
+def test_what_a_site_leaves_out_changes_no_other_object(left_out: ResultName) -> None:
+    everything = by_kind(compose(make_analysis(), [make_source()]))
+    wanted = tuple(name for name in MADE if name != left_out)
+    fewer = by_kind(compose(make_analysis(), [make_source()], options=ReportOptions(results=wanted)))
+    assert tuple(fewer) == wanted
+    referring = {"key_objects"} | ({"report"} if left_out == "measurements" else set())
+    for name, result in fewer.items():
+        same = as_bytes(result) == as_bytes(everything[name])
+        assert same or name in referring
+        assert same == (result.SOPInstanceUID == everything[name].SOPInstanceUID)
+
+
+def test_the_key_objects_have_a_uid_of_their_own_for_each_selection() -> None:
+    options = [ReportOptions(results=names) for names in (("summary", "key_objects"), ("key_objects",))]
+    selections = [compose(make_analysis(), [make_source()], options=each)[-1] for each in options]
+    assert selections[0].SOPInstanceUID != selections[1].SOPInstanceUID
 
 
 @pytest.mark.parametrize("status", [Status.REJECTED, Status.NOT_APPLICABLE])
@@ -70,7 +109,8 @@ def test_an_option_that_changes_the_picture_changes_the_uids_too() -> None:
 
 def test_dates_come_from_the_study_and_never_from_the_clock() -> None:
     for result in compose(make_analysis(), [make_source()]):
-        assert (str(result.ContentDate), str(result.ContentTime)) == ("20261105", "101731")
+        if result.Modality != "PR":  # this IOD has no date of content
+            assert (str(result.ContentDate), str(result.ContentTime)) == ("20261105", "101731")
         for keyword in ("InstanceCreationDate", "InstanceCreationTime", "TimeOfSecondaryCapture"):
             assert keyword not in result
 
@@ -83,7 +123,8 @@ def test_patient_and_study_are_copied_from_the_source() -> None:
 
 
 def test_the_pictures_are_plain_derived_rgb_secondary_captures() -> None:
-    for picture in compose(make_analysis(), [make_source()])[::2]:
+    results = by_kind(compose(make_analysis(), [make_source()]))
+    for picture in (results["summary"], results["driver_map"]):
         assert picture.Modality == "OT"
         assert list(picture.ImageType[:2]) == ["DERIVED", "SECONDARY"]
         assert picture.PhotometricInterpretation == "RGB"
@@ -92,7 +133,8 @@ def test_the_pictures_are_plain_derived_rgb_secondary_captures() -> None:
 
 
 def test_only_the_heat_map_is_to_scale_and_oriented_like_its_source() -> None:
-    summary, _, heat_map, _ = compose(make_analysis(), [make_source()])
+    results = by_kind(compose(make_analysis(), [make_source()]))
+    summary, heat_map = results["summary"], results["driver_map"]
     assert "PixelSpacing" not in summary
     assert heat_map.PixelSpacing[0] == heat_map.PixelSpacing[1] > 0
     assert list(heat_map.PatientOrientation) == ["L", "F"]
@@ -101,4 +143,6 @@ def test_only_the_heat_map_is_to_scale_and_oriented_like_its_source() -> None:
 
 def test_an_uncalibrated_study_gives_a_heat_map_without_spacing() -> None:
     analysis = replace(make_analysis(), pixel_spacing_mm=None, spacing_source="")
-    assert "PixelSpacing" not in compose(analysis, [make_source(PixelSpacing=None)])[2]
+    results = by_kind(compose(analysis, [make_source(PixelSpacing=None)]))
+    assert "PixelSpacing" not in results["driver_map"]
+    assert "PixelMeasuresSequence" not in results["segmentation"].SharedFunctionalGroupsSequence[0]
