@@ -40,7 +40,10 @@ def literal(value: Any) -> str:
 def write_table(path: Path, *rules: dict[str, Any], head: str = HEAD) -> Path:
     lines = [head]
     for rule in rules:
-        lines += ["[[rules]]", *(f"{key} = {literal(value)}" for key, value in rule.items())]
+        lines += [
+            "[[rules]]",
+            *(f"{key} = {literal(value)}" for key, value in rule.items()),
+        ]
     path.write_text("\n".join(lines), encoding="utf-8")
     (path.parent / "agents.toml").write_bytes((GUIDELINES / "agents.toml").read_bytes())
     return path
@@ -143,7 +146,9 @@ def test_a_wrong_rule_is_refused_by_name_key_and_remedy(
         assert part in str(error.value)
 
 
-def test_two_rules_of_one_topic_that_can_hold_together_are_named_with_a_patient(tmp_path: Path) -> None:
+def test_two_rules_of_one_topic_that_can_hold_together_are_named_with_a_patient(
+    tmp_path: Path,
+) -> None:
     both = write_table(
         tmp_path / "both.toml",
         asking(is_("age_years", 50, ">=")),
@@ -156,7 +161,8 @@ def test_two_rules_of_one_topic_that_can_hold_together_are_named_with_a_patient(
 
 def test_a_rule_that_can_never_speak_is_named(tmp_path: Path) -> None:
     never = write_table(
-        tmp_path / "never.toml", asking(is_("age_years", 50, ">="), is_("age_years", 40, "<"))
+        tmp_path / "never.toml",
+        asking(is_("age_years", 50, ">="), is_("age_years", 40, "<")),
     )
     with pytest.raises(ConfigurationError, match="rule one can never speak"):
         load_guideline(never)
@@ -174,7 +180,9 @@ def test_a_rule_whose_drug_its_own_conditions_rule_out_is_named(tmp_path: Path) 
 
 def test_a_drug_outside_its_licence_is_named(tmp_path: Path) -> None:
     wrong = write_table(
-        tmp_path / "wrong.toml", asking(is_("sex", "M"), agents=["raloxifene"]), head=WITH_DRUGS
+        tmp_path / "wrong.toml",
+        asking(is_("sex", "M"), agents=["raloxifene"]),
+        head=WITH_DRUGS,
     )
     with pytest.raises(ConfigurationError, match="rule one names raloxifene"):
         load_guideline(wrong)

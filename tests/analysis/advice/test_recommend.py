@@ -92,7 +92,14 @@ def test_an_entered_menopausal_state_wins_over_the_age() -> None:
     early = advise("aace-2020", -2.8, age_years=46.0, sex="F", menopause="postmenopausal")
     assert early.diagnosis.category == "osteoporosis"
     assert not any("menopausal, by age" in item for item in early.assumptions)
-    late = advise("aace-2020", -2.8, z_score=-1.0, age_years=52.0, sex="F", menopause="premenopausal")
+    late = advise(
+        "aace-2020",
+        -2.8,
+        z_score=-1.0,
+        age_years=52.0,
+        sex="F",
+        menopause="premenopausal",
+    )
     assert late.diagnosis.category == "within_expected_range"
 
 
@@ -130,7 +137,12 @@ def test_unknown_is_never_no() -> None:
 def test_a_drug_is_plainly_named_only_when_every_gate_is_known() -> None:
     known = advise("acp-2023", -2.9, **WOMAN_72, **EVERY_CHECK_PASSED)
     sentence = said(known)["acp-1a"]
-    assert sentence.agents == ("alendronate", "risedronate", "ibandronate", "zoledronate")
+    assert sentence.agents == (
+        "alendronate",
+        "risedronate",
+        "ibandronate",
+        "zoledronate",
+    )
     assert sentence.agents_to_check == ()
     assert "alendronate 70 mg orally once a week" in sentence.text
     for gate in (
@@ -194,14 +206,28 @@ def test_calcium_is_judged_by_the_laboratorys_own_limit_or_not_at_all() -> None:
     del patient["hypocalcaemia"]
     alone = advise("acp-2023", -2.9, **patient, calcium_adjusted_mmol_l=2.15)
     assert "calcium" in said(alone)["acp-1a"].inputs_missing
-    low = advise("acp-2023", -2.9, **patient, calcium_adjusted_mmol_l=2.15, calcium_lower_limit_mmol_l=2.2)
+    low = advise(
+        "acp-2023",
+        -2.9,
+        **patient,
+        calcium_adjusted_mmol_l=2.15,
+        calcium_lower_limit_mmol_l=2.2,
+    )
     assert "low-calcium" in said(low)
-    fine = advise("acp-2023", -2.9, **patient, calcium_adjusted_mmol_l=2.25, calcium_lower_limit_mmol_l=2.2)
+    fine = advise(
+        "acp-2023",
+        -2.9,
+        **patient,
+        calcium_adjusted_mmol_l=2.25,
+        calcium_lower_limit_mmol_l=2.2,
+    )
     assert "alendronate" in said(fine)["acp-1a"].agents
 
 
 @pytest.mark.parametrize("guideline", SETS)
-def test_the_research_risk_never_changes_anything_but_its_own_warning(guideline: str) -> None:
+def test_the_research_risk_never_changes_anything_but_its_own_warning(
+    guideline: str,
+) -> None:
     for patient in (WOMAN_72, MAN_68, {"age_years": 44.0, "sex": "F"}):
         without = said(advise(guideline, -2.6, z_score=-1.0, **patient))
         for category in ("low", "moderate", "high"):
@@ -222,7 +248,12 @@ def test_every_set_ends_with_the_clinician(guideline: str) -> None:
 def test_disabled_rules_never_speak_and_a_sentence_says_so(guideline: str) -> None:
     disabled = load_guideline(table(guideline)).disabled
     advice = advise(
-        guideline, -3.8, **WOMAN_72, **EVERY_CHECK_PASSED, vertebral_fractures=3, frax_major_percent=40
+        guideline,
+        -3.8,
+        **WOMAN_72,
+        **EVERY_CHECK_PASSED,
+        vertebral_fractures=3,
+        frax_major_percent=40,
     )
     assert not {rule.id for rule in disabled} & said(advice).keys()
     if disabled:
@@ -232,7 +263,9 @@ def test_disabled_rules_never_speak_and_a_sentence_says_so(guideline: str) -> No
 
 
 @pytest.mark.parametrize("guideline", SETS)
-def test_every_sentence_is_bilingual_and_every_drug_has_its_dose(guideline: str) -> None:
+def test_every_sentence_is_bilingual_and_every_drug_has_its_dose(
+    guideline: str,
+) -> None:
     agents = load_guideline(table(guideline)).agents
     for patient in (WOMAN_72, MAN_68, WOMAN_72 | EVERY_CHECK_PASSED):
         for item in advise(guideline, -3.0, **patient).recommendations:
