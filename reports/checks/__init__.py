@@ -14,8 +14,12 @@ from pydicom import Dataset
 from reports.checks.breach import Breach
 from reports.checks.coding import check_codes
 from reports.checks.documents import check_document
+from reports.checks.encapsulated import check_encapsulated
 from reports.checks.headers import check_header, kind_of
 from reports.checks.pictures import check_picture
+from reports.checks.presentations import check_presentation
+from reports.checks.segmentations import check_segmentation
+from reports.checks.selections import check_selection
 from reports.checks.tree import content_items
 from reports.source import ReportContext
 
@@ -37,17 +41,31 @@ def check_results(results: Sequence[Dataset], context: ReportContext) -> None:
         if len(set(uids)) != len(uids):
             raise Breach(f"have distinct {keyword}s", "PS3.5 9.1").error("the results")
     for result in results:
-        for breach in _breaches(result, context):
-            raise breach.error(str(result.get("SeriesDescription") or "a result without description"))
+        for breach in breaches(result, results, context):
+            raise breach.error(
+                str(result.get("SeriesDescription") or "a result without description")
+            )
 
 
-def _breaches(result: Dataset, context: ReportContext) -> Iterator[Breach]:
+def breaches(
+    result: Dataset, results: Sequence[Dataset], context: ReportContext
+) -> Iterator[Breach]:
+    """Yield every rule that one of `results` breaks."""
     yield from check_header(result, context)
     yield from check_codes(result)
     kind = kind_of(result)
     if kind is None:
         return
-    if result.Modality == "SR":
-        yield from check_document(result, kind, context)
-    elif result.Modality == "OT":
-        yield from check_picture(result, kind, context)
+    match result.get("Modality"):
+        case "SR":
+            yield from check_document(result, kind, context)
+        case "OT":
+            yield from check_picture(result, kind, context)
+        case "SEG":
+            yield from check_segmentation(result, context)
+        case "PR":
+            yield from check_presentation(result, context)
+        case "DOC":
+            yield from check_encapsulated(result, context)
+        case "KO":
+            yield from check_selection(result, results, context)

@@ -16,9 +16,26 @@ MAXIMUM_VALUE = 16
 """Characters of Code Value (0008,0100), VR SH; longer ones belong into Long Code Value (0008,0119)."""
 
 STANDARD_SCHEMES = frozenset(
-    {"DCM", "SCT", "LN", "UCUM", "UMLS", "IBSI", "RFC5646", "ISO3166_1", "NCIt", "RADLEX", "FMA"}
+    {
+        "DCM",
+        "SCT",
+        "LN",
+        "UCUM",
+        "UMLS",
+        "IBSI",
+        "RFC5646",
+        "ISO3166_1",
+        "NCIt",
+        "RADLEX",
+        "FMA",
+    }
 )
 """Coding Scheme Designators of PS3.16 Table 8-1 that need no declaration."""
+
+_VALUES = (0x00080100, 0x00080119, 0x00080120)
+_SCHEME, _MEANING, _DECLARATIONS = 0x00080102, 0x00080104, 0x00080110
+"""Code Value, Long Code Value, URN Code Value; Coding Scheme Designator, Code Meaning; Coding Scheme
+Identification Sequence."""
 
 
 def check_codes(dataset: Dataset) -> Iterator[Breach]:
@@ -27,32 +44,50 @@ def check_codes(dataset: Dataset) -> Iterator[Breach]:
         str(scheme.get("CodingSchemeDesignator", ""))
         for scheme in items_of(dataset, "CodingSchemeIdentificationSequence")
     }
+    checked: set[tuple[str, ...]] = set()
     for code in _codes(dataset):
-        yield from _check_code(code, declared)
+        values = {
+            int(element.tag): str(element.value or "")
+            for element in code
+            if element.VR != "SQ"
+        }
+        said = tuple(values.get(tag, "") for tag in (*_VALUES, _SCHEME, _MEANING))
+        if said not in checked:
+            checked.add(said)
+            yield from _check_code(said, declared)
 
 
 def _codes(dataset: Dataset) -> Iterator[Dataset]:
     for element in dataset:
-        if element.VR != "SQ" or element.keyword == "CodingSchemeIdentificationSequence":
+        if element.VR != "SQ" or element.tag == _DECLARATIONS:
             continue
+        is_code = element.keyword.endswith("CodeSequence")
         for item in element.value:
-            if element.keyword.endswith("CodeSequence"):
+            if is_code:
                 yield item
             yield from _codes(item)
 
 
-def _check_code(code: Dataset, declared: set[str]) -> Iterator[Breach]:
-    meaning, scheme = str(code.get("CodeMeaning") or ""), str(code.get("CodingSchemeDesignator") or "")
+def _check_code(said: tuple[str, ...], declared: set[str]) -> Iterator[Breach]:
+    short, long, urn, scheme, meaning = said
     if not 0 < len(meaning) <= MAXIMUM_MEANING:
-        yield Breach(f"have code meanings of 1 to {MAXIMUM_MEANING} characters", "PS3.3 Table 8.8-1")
+        yield Breach(
+            f"have code meanings of 1 to {MAXIMUM_MEANING} characters",
+            "PS3.3 Table 8.8-1",
+        )
     elif not meaning.isascii():
         yield Breach(
-            f"have the English meaning of every code, not {meaning!r}", "ours: coded meanings stay standard"
+            f"have the English meaning of every code, not {meaning!r}",
+            "ours: meanings stay standard",
         )
-    values = [code.get(name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue") if code.get(name)]
-    if len(values) != 1:
+    if sum(map(bool, (short, long, urn))) != 1:
         yield Breach(f"have one code value for {meaning!r}", "PS3.3 Table 8.8-1")
-    elif code.get("CodeValue") and len(values[0]) > MAXIMUM_VALUE:
-        yield Breach(f"have code values of at most {MAXIMUM_VALUE} characters", "PS3.3 Table 8.8-1")
-    if scheme not in declared | STANDARD_SCHEMES and not code.get("URNCodeValue"):
-        yield Breach(f"declare the coding scheme {scheme!r} of {meaning!r}", "PS3.3 C.12.1.1.2")
+    elif len(short) > MAXIMUM_VALUE:
+        yield Breach(
+            f"have code values of at most {MAXIMUM_VALUE} characters",
+            "PS3.3 Table 8.8-1",
+        )
+    if scheme not in declared | STANDARD_SCHEMES and not urn:
+        yield Breach(
+            f"declare the coding scheme {scheme!r} of {meaning!r}", "PS3.3 C.12.1.1.2"
+        )

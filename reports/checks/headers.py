@@ -66,7 +66,9 @@ def check_header(result: Dataset, context: ReportContext) -> Iterator[Breach]:
     """Check what does not depend on the kind of a result."""
     for keyword in IDENTITY:
         if str(result.get(keyword) or "") != str(context.header.get(keyword) or ""):
-            yield Breach(f"agree with its source image on {keyword}", "PS3.3 C.7.1.1, C.7.2.1")
+            yield Breach(
+                f"agree with its source image on {keyword}", "PS3.3 C.7.1.1, C.7.2.1"
+            )
     if result.get("StudyInstanceUID") != context.analysis.study_instance_uid:
         yield Breach("stay in the analysed study", "PS3.3 C.7.2.1")
     if (result.get("Manufacturer"), result.get("ManufacturerModelName")) != (
@@ -87,7 +89,10 @@ def check_header(result: Dataset, context: ReportContext) -> Iterator[Breach]:
 
 def _check_meta(result: Dataset) -> Iterator[Breach]:
     meta = getattr(result, "file_meta", None) or Dataset()
-    if (meta.get("MediaStorageSOPInstanceUID"), meta.get("MediaStorageSOPClassUID")) != (
+    if (
+        meta.get("MediaStorageSOPInstanceUID"),
+        meta.get("MediaStorageSOPClassUID"),
+    ) != (
         result.get("SOPInstanceUID"),
         result.get("SOPClassUID"),
     ):
@@ -97,13 +102,18 @@ def _check_meta(result: Dataset) -> Iterator[Breach]:
 def _check_series(result: Dataset, context: ReportContext) -> Iterator[Breach]:
     kind = kind_of(result)
     if kind is None or result.get("SeriesDescription") != SERIES[kind].description:
-        yield Breach("have the series number and description of one kind of result", "PS3.3 C.7.3.1, ours")
+        yield Breach(
+            "have the series number and description of one kind of result",
+            "PS3.3 C.7.3.1, ours",
+        )
         return
     if result.get("SeriesInstanceUID") == context.image.series_instance_uid:
         yield Breach("have a series of its own", "PS3.3 C.7.3.1")
     expected = _class_of(kind, context)
     if (result.get("SOPClassUID"), result.get("Modality")) != expected:
-        yield Breach(f"be a {expected[0].name} of modality {expected[1]}", "PS3.3 C.7.3.1.1.1")
+        yield Breach(
+            f"be a {expected[0].name} of modality {expected[1]}", "PS3.3 C.7.3.1.1.1"
+        )
     if result.get("ContentQualification", "RESEARCH") != "RESEARCH":
         yield Breach("be qualified as RESEARCH", "PS3.3 C.8.13.2.1.1")
 

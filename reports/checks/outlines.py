@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reports.checks.breach import Breach
+from reports.checks.references import is_the_image
 from reports.checks.rows import ORIGINAL_SOURCE
 from reports.checks.tree import Item, items_of
 from reports.regions_of_interest import MINIMUM_POINTS
@@ -33,9 +34,13 @@ def check_polygon(numbers: Sequence[float], context: ReportContext) -> Iterator[
             "PS3.3 C.18.6.1.2; OHIF takes fewer for a rectangle",
         )
     image = context.image
-    if not all(0 <= column <= image.columns and 0 <= row <= image.rows for column, row in points):
+    if not all(
+        0 <= column <= image.columns and 0 <= row <= image.rows
+        for column, row in points
+    ):
         yield Breach(
-            f"have outlines within the image of {image.columns} x {image.rows} pixels", "PS3.3 C.18.6.1.1"
+            f"have outlines within the image of {image.columns} x {image.rows} pixels",
+            "PS3.3 C.18.6.1.1",
         )
     if not _area(points):
         yield Breach("have outlines that enclose something", "PS3.3 C.18.6.1.2")
@@ -46,7 +51,9 @@ def _check_outline(item: Item, context: ReportContext) -> Iterator[Breach]:
     if outline.get("GraphicType") != "POLYLINE":
         yield Breach("have outlines as POLYLINE", "PS3.3 C.18.6.1.2")
         return
-    yield from check_polygon([float(number) for number in outline.get("GraphicData") or ()], context)
+    yield from check_polygon(
+        [float(number) for number in outline.get("GraphicData") or ()], context
+    )
     if len(item.children) != 1 or item.children[0].concept != ORIGINAL_SOURCE:
         yield Breach(
             "tie every outline to exactly one Original Source image",
@@ -54,15 +61,12 @@ def _check_outline(item: Item, context: ReportContext) -> Iterator[Breach]:
         )
         return
     references = items_of(item.children[0].dataset, "ReferencedSOPSequence")
-    if (
-        len(references) != 1
-        or references[0].get("ReferencedSOPInstanceUID") != context.image.sop_instance_uid
-        or references[0].get("ReferencedSOPClassUID") != context.image.sop_class_uid
-        or "ReferencedFrameNumber" in references[0]
-    ):
+    if len(references) != 1 or not is_the_image(references[0], context):
         yield Breach("refer to the analysed image as a whole", "PS3.3 C.18.4")
 
 
 def _area(points: Points) -> float:
     """Twice the enclosed area in square pixels, by the shoelace formula."""
-    return abs(sum(left * down - right * up for (left, up), (right, down) in pairwise(points)))
+    return abs(
+        sum(left * down - right * up for (left, up), (right, down) in pairwise(points))
+    )

@@ -7,16 +7,24 @@ from collections.abc import Iterator
 from pydicom import Dataset
 
 from reports.checks.breach import Breach
+from reports.checks.references import is_the_image
 from reports.checks.tree import items_of
 from reports.identity import ResultKind
 from reports.source import ReportContext
 
 
-def check_picture(picture: Dataset, kind: ResultKind, context: ReportContext) -> Iterator[Breach]:
+def check_picture(
+    picture: Dataset, kind: ResultKind, context: ReportContext
+) -> Iterator[Breach]:
     """Check a Secondary Capture of one kind."""
     if list(picture.get("ImageType") or ())[:2] != ["DERIVED", "SECONDARY"]:
-        yield Breach("be a DERIVED\\SECONDARY image", "PS3.3 C.7.6.1.1.2; viewers hang others as originals")
-    yield from check_burned_in(picture, identifies=kind is ResultKind.SUMMARY, context=context)
+        yield Breach(
+            "be a DERIVED\\SECONDARY image",
+            "PS3.3 C.7.6.1.1.2; viewers hang others as originals",
+        )
+    yield from check_burned_in(
+        picture, identifies=kind is ResultKind.SUMMARY, context=context
+    )
     if picture.get("RecognizableVisualFeatures") != "NO":
         yield Breach("say that nobody is recognised by a forearm", "PS3.3 C.7.6.1")
     if not picture.get("DerivationDescription"):
@@ -29,7 +37,9 @@ def check_picture(picture: Dataset, kind: ResultKind, context: ReportContext) ->
     yield from _check_source(picture, context)
 
 
-def check_burned_in(result: Dataset, *, identifies: bool, context: ReportContext) -> Iterator[Breach]:
+def check_burned_in(
+    result: Dataset, *, identifies: bool, context: ReportContext
+) -> Iterator[Breach]:
     """Burned In Annotation says whether the pixels name the patient, which is the site's choice."""
     named = identifies and context.options.patient_on_summary
     if result.get("BurnedInAnnotation") != ("YES" if named else "NO"):
@@ -40,7 +50,10 @@ def check_burned_in(result: Dataset, *, identifies: bool, context: ReportContext
 
 
 def _check_pixels(picture: Dataset) -> Iterator[Breach]:
-    if (picture.get("PhotometricInterpretation"), picture.get("SamplesPerPixel")) != ("RGB", 3):
+    if (picture.get("PhotometricInterpretation"), picture.get("SamplesPerPixel")) != (
+        "RGB",
+        3,
+    ):
         yield Breach("be an RGB picture", "PS3.3 C.7.6.3.1.2")
     size = int(picture.get("Rows") or 0) * int(picture.get("Columns") or 0) * 3
     if not size or len(picture.get("PixelData") or b"") != size + size % 2:
@@ -49,11 +62,8 @@ def _check_pixels(picture: Dataset) -> Iterator[Breach]:
 
 def _check_source(picture: Dataset, context: ReportContext) -> Iterator[Breach]:
     """A picture of an image says which; what reports numbers without one has no image to name."""
-    sources = [
-        (source.get("ReferencedSOPInstanceUID"), source.get("ReferencedSOPClassUID"))
-        for source in items_of(picture, "SourceImageSequence")
-    ]
-    image = context.image
-    expected = [(image.sop_instance_uid, image.sop_class_uid)] if context.evidence is not None else []
-    if expected and sources != expected:
+    sources = items_of(picture, "SourceImageSequence")
+    if context.evidence is not None and (
+        len(sources) != 1 or not is_the_image(sources[0], context)
+    ):
         yield Breach("refer to the analysed image as its source", "PS3.3 C.7.6.1.1.4")

@@ -20,7 +20,9 @@ from pydicom.uid import (
 from reports.checks.breach import Breach
 from reports.checks.tree import Item
 
-SIMPLE = frozenset({"TEXT", "CODE", "NUM", "DATETIME", "DATE", "TIME", "UIDREF", "PNAME"})
+SIMPLE = frozenset(
+    {"TEXT", "CODE", "NUM", "DATETIME", "DATE", "TIME", "UIDREF", "PNAME"}
+)
 SPEAKING = frozenset({"TEXT", "CODE", "NUM"})
 OBJECTS = frozenset({"COMPOSITE", "IMAGE"})
 CONTAINER = frozenset({"CONTAINER"})
@@ -62,14 +64,18 @@ COMPREHENSIVE_3D = (
     *_COMMON,
     RelationshipRow(CONTAINER, "CONTAINS", SIMPLE | OBJECTS | SOLID | CONTAINER),
     RelationshipRow(SPEAKING | CONTAINER, "HAS OBS CONTEXT", SIMPLE | {"COMPOSITE"}),
-    RelationshipRow(CONTAINER | OBJECTS | {"NUM"}, "HAS ACQ CONTEXT", SIMPLE | CONTAINER),
+    RelationshipRow(
+        CONTAINER | OBJECTS | {"NUM"}, "HAS ACQ CONTEXT", SIMPLE | CONTAINER
+    ),
     RelationshipRow(SPEAKING, "HAS PROPERTIES", SIMPLE | OBJECTS | SOLID | CONTAINER),
     RelationshipRow(frozenset({"PNAME"}), "HAS PROPERTIES", SIMPLE - {"NUM"}),
     RelationshipRow(SPEAKING, "INFERRED FROM", SIMPLE | OBJECTS | SOLID | CONTAINER),
 )
 KEY_OBJECT_SELECTION = (
     RelationshipRow(CONTAINER, "CONTAINS", OBJECTS | {"TEXT"}),
-    RelationshipRow(CONTAINER, "HAS OBS CONTEXT", frozenset({"TEXT", "CODE", "UIDREF", "PNAME"})),
+    RelationshipRow(
+        CONTAINER, "HAS OBS CONTEXT", frozenset({"TEXT", "CODE", "UIDREF", "PNAME"})
+    ),
     RelationshipRow(CONTAINER, "HAS CONCEPT MOD", frozenset({"CODE"})),
 )
 TABLES = {

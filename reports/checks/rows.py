@@ -19,6 +19,7 @@ DEVICE_UID: CodeKey = ("121012", "DCM")
 PROCEDURE: CodeKey = ("121058", "DCM")
 IMAGE_LIBRARY: CodeKey = ("111028", "DCM")
 IMAGE_LIBRARY_GROUP: CodeKey = ("126200", "DCM")
+MODALITY: CodeKey = ("121139", "DCM")
 IMAGING_MEASUREMENTS: CodeKey = ("126010", "DCM")
 QUALITATIVE_EVALUATIONS: CodeKey = ("C0034375", "UMLS")
 MEASUREMENT_GROUP: CodeKey = ("125007", "DCM")
@@ -61,51 +62,162 @@ class Row:
         """Yield a breach if `item` has this row too rarely or too often, or in another form."""
         found = item.named(self.concept)
         for child in found:
-            if (child.relationship, child.value_type) != (self.relationship, self.value_type):
+            if (child.relationship, child.value_type) != (
+                self.relationship,
+                self.value_type,
+            ):
                 yield Breach(
                     f"have {self.name} as {self.relationship} {self.value_type} in {item.title!r}",
                     self.section,
                 )
-        if len(found) < self.least or (self.most is not None and len(found) > self.most):
-            often = "exactly one" if self.least == self.most == 1 else f"at least {self.least}"
+        if len(found) < self.least or (
+            self.most is not None and len(found) > self.most
+        ):
+            often = (
+                "exactly one"
+                if self.least == self.most == 1
+                else f"at least {self.least}"
+            )
             if self.least == 0:
                 often = f"at most {self.most}"
             yield Breach(f"have {often} {self.name} in {item.title!r}", self.section)
 
 
 OBSERVER = (
-    Row("PS3.16 TID 1002 row 1", "HAS OBS CONTEXT", "CODE", OBSERVER_TYPE, "Observer Type"),
-    Row("PS3.16 TID 1004 row 1", "HAS OBS CONTEXT", "UIDREF", DEVICE_UID, "Device Observer UID"),
-    Row("TID 1004 row 2, ours", "HAS OBS CONTEXT", "TEXT", ("121013", "DCM"), "Device Observer Name"),
-    Row("TID 1004 row 3, ours", "HAS OBS CONTEXT", "TEXT", ("121014", "DCM"), "Device Observer Manufacturer"),
-    Row("TID 1004 row 4, ours", "HAS OBS CONTEXT", "TEXT", ("121015", "DCM"), "Device Observer Model Name"),
+    Row(
+        "PS3.16 TID 1002 row 1",
+        "HAS OBS CONTEXT",
+        "CODE",
+        OBSERVER_TYPE,
+        "Observer Type",
+    ),
+    Row(
+        "PS3.16 TID 1004 row 1",
+        "HAS OBS CONTEXT",
+        "UIDREF",
+        DEVICE_UID,
+        "Device Observer UID",
+    ),
+    Row(
+        "TID 1004 row 2, ours",
+        "HAS OBS CONTEXT",
+        "TEXT",
+        ("121013", "DCM"),
+        "Device Observer Name",
+    ),
+    Row(
+        "TID 1004 row 3, ours",
+        "HAS OBS CONTEXT",
+        "TEXT",
+        ("121014", "DCM"),
+        "Device Observer Manufacturer",
+    ),
+    Row(
+        "TID 1004 row 4, ours",
+        "HAS OBS CONTEXT",
+        "TEXT",
+        ("121015", "DCM"),
+        "Device Observer Model Name",
+    ),
 )
 LANGUAGE_ROW = Row(
-    "PS3.16 TID 1204 row 1", "HAS CONCEPT MOD", "CODE", LANGUAGE, "Language of Content Item and Descendants"
+    "PS3.16 TID 1204 row 1",
+    "HAS CONCEPT MOD",
+    "CODE",
+    LANGUAGE,
+    "Language of Content Item and Descendants",
 )
 MEASUREMENT_REPORT = (
     LANGUAGE_ROW,
     *OBSERVER,
-    Row("PS3.16 TID 1500 row 4", "HAS CONCEPT MOD", "CODE", PROCEDURE, "Procedure reported", 1, None),
-    Row("PS3.16 TID 1500 row 6", "CONTAINS", "CONTAINER", IMAGING_MEASUREMENTS, "Imaging Measurements"),
-    Row("TID 1500 row 12, ours", "CONTAINS", "CONTAINER", QUALITATIVE_EVALUATIONS, "Qualitative Evaluations"),
+    Row(
+        "PS3.16 TID 1500 row 4",
+        "HAS CONCEPT MOD",
+        "CODE",
+        PROCEDURE,
+        "Procedure reported",
+        1,
+        None,
+    ),
+    Row(
+        "PS3.16 TID 1500 row 6",
+        "CONTAINS",
+        "CONTAINER",
+        IMAGING_MEASUREMENTS,
+        "Imaging Measurements",
+    ),
+    Row(
+        "TID 1500 row 12, ours",
+        "CONTAINS",
+        "CONTAINER",
+        QUALITATIVE_EVALUATIONS,
+        "Qualitative Evaluations",
+    ),
 )
 """Rows of the root of TID 1500."""
+
+IMAGE_LIBRARY_ROW = Row(
+    "PS3.16 TID 1500 row 5", "CONTAINS", "CONTAINER", IMAGE_LIBRARY, "Image Library"
+)
+IMAGE_LIBRARY_ROWS = (
+    Row(
+        "PS3.16 TID 1600 row 2",
+        "CONTAINS",
+        "CONTAINER",
+        IMAGE_LIBRARY_GROUP,
+        "Image Library Group",
+    ),
+)
+IMAGE_LIBRARY_GROUP_ROWS = (
+    Row(
+        "PS3.16 TID 1601 row 1", "CONTAINS", "IMAGE", ORIGINAL_SOURCE, "Original Source"
+    ),
+)
+IMAGE_LIBRARY_ENTRY_ROWS = (
+    Row("PS3.16 TID 1602 row 1", "HAS ACQ CONTEXT", "CODE", MODALITY, "Modality"),
+)
+"""Rows below the root of TID 1500 where there is an image to list."""
 
 DIAGNOSTIC_REPORT = (LANGUAGE_ROW, *OBSERVER)
 """Rows of the root of TID 2000."""
 
 TRACKING = (
-    Row("PS3.16 TID 4108 row 1", "HAS OBS CONTEXT", "TEXT", TRACKING_IDENTIFIER, "Tracking Identifier"),
-    Row("PS3.16 TID 4108 row 2", "HAS OBS CONTEXT", "UIDREF", TRACKING_UID, "Tracking Unique Identifier"),
+    Row(
+        "PS3.16 TID 4108 row 1",
+        "HAS OBS CONTEXT",
+        "TEXT",
+        TRACKING_IDENTIFIER,
+        "Tracking Identifier",
+    ),
+    Row(
+        "PS3.16 TID 4108 row 2",
+        "HAS OBS CONTEXT",
+        "UIDREF",
+        TRACKING_UID,
+        "Tracking Unique Identifier",
+    ),
 )
 ANATOMY = (
     Row("TID 1410 row 3b, ours", "CONTAINS", "CODE", FINDING, "Finding"),
-    Row("TID 1410 row 11, ours", "HAS CONCEPT MOD", "CODE", FINDING_SITE, "Finding Site"),
+    Row(
+        "TID 1410 row 11, ours", "HAS CONCEPT MOD", "CODE", FINDING_SITE, "Finding Site"
+    ),
 )
 ALGORITHM = (
-    Row("PS3.16 TID 4019 row 1", "HAS CONCEPT MOD", "TEXT", ALGORITHM_NAME, "Algorithm Name"),
-    Row("PS3.16 TID 4019 row 2", "HAS CONCEPT MOD", "TEXT", ALGORITHM_VERSION, "Algorithm Version"),
+    Row(
+        "PS3.16 TID 4019 row 1",
+        "HAS CONCEPT MOD",
+        "TEXT",
+        ALGORITHM_NAME,
+        "Algorithm Name",
+    ),
+    Row(
+        "PS3.16 TID 4019 row 2",
+        "HAS CONCEPT MOD",
+        "TEXT",
+        ALGORITHM_VERSION,
+        "Algorithm Version",
+    ),
 )
 PLANAR_GROUP = (
     *TRACKING,

@@ -72,7 +72,12 @@ def read_tree(dataset: Dataset) -> Item:
 
 def code_key(code: Dataset) -> CodeKey:
     """Return what identifies a code; a long or URN code value counts like a short one."""
-    value = code.get("CodeValue") or code.get("LongCodeValue") or code.get("URNCodeValue") or ""
+    value = (
+        code.get("CodeValue")
+        or code.get("LongCodeValue")
+        or code.get("URNCodeValue")
+        or ""
+    )
     return str(value), str(code.get("CodingSchemeDesignator", ""))
 
 

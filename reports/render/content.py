@@ -38,6 +38,8 @@ ALGORITHM = ALGORITHM_DETAILS | {ALGORITHM_NAME, ALGORITHM_VERSION}
 OBSERVER = frozenset(f"1210{number:02d}" for number in range(4, 18))
 """Observer context, TID 1002 to 1004: 121004 to 121017."""
 SHOWN_OBSERVER = frozenset({"121008", "121013", "121014", "121015"})
+SPOKEN = frozenset({"CODE", "TEXT", "DATE", "TIME", "DATETIME", "PNAME"})
+"""Value types that a measurement group's table shows beside its numbers."""
 RESEARCH = "For research use only: this document is not meant for diagnosis (Content Qualification RESEARCH)."
 
 
@@ -199,7 +201,7 @@ def _group(item: Dataset, page: Page) -> Group:
             continue
         if kind == "NUM":
             measurements.append(_measurement(child, page))
-        elif child.get("RelationshipType") == "CONTAINS" and kind in ("CODE", "TEXT"):
+        elif child.get("RelationshipType") == "CONTAINS" and kind in SPOKEN:
             measurements.append(Measurement(name_of(child), value_of(child), number=False))
         else:
             details += [": ".join(filter(None, line)) for line in _lines(child, "")]

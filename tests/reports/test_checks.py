@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from typing import Any
 
 import pytest
+from document_mutations import DOCUMENT_MUTATIONS
+from object_mutations import OBJECT_MUTATIONS
 from pydicom import Dataset, dcmread
 from report_support import make_analysis, make_source
-from result_mutations import MUTATIONS, NUMBERS, PICTURE, REPORT, SUMMARY
+from result_spoiling import KEYS, NUMBERS, PICTURE, REPORT, SUMMARY
 
 from analysis.errors import AnalysisError
 from analysis.results import Laterality
 from reports import compose
 from reports.checks import check_results
 from reports.checks.measures import is_ucum
+from reports.encapsulated_document import encapsulated_document
 from reports.options import DEFAULT_OPTIONS, ReportOptions
 from reports.source import ReportContext, report_context
+
+MUTATIONS = DOCUMENT_MUTATIONS | OBJECT_MUTATIONS
 
 
 @cache
 def sound_results() -> dict[str, Dataset]:
     """The results as a reader of their files has them, by the first word of their description."""
     results: dict[str, Dataset] = {}
-    for result in compose(make_analysis(), [make_source()]):
+    made = compose(make_analysis(), [make_source()])
+    if not any(result.Modality == "DOC" for result in made):
+        made.append(encapsulated_document(b"%PDF-1.7\n%%EOF\n", context_of()))
+    for result in made:
         file = BytesIO()
         result.save_as(file, enforce_file_format=True)
         file.seek(0)
@@ -51,10 +60,11 @@ def test_a_broken_rule_is_named_with_its_place_and_cure(mutation: str) -> None:
     name, spoil, rule = MUTATIONS[mutation]
     result = result_named(name)
     spoil(result)
+    others = [other for key, other in sound_results().items() if key != name] if name == KEYS else []
     with pytest.raises(AnalysisError, match=rule) as caught:
-        check_results([result], context_of())
+        check_results([*others, result], context_of())
     assert "report this defect" in str(caught.value)
-    assert "PS3." in str(caught.value) or "ours" in str(caught.value)
+    assert re.search(r"\((PS3\.|TID |ISO |ours)", str(caught.value))
 
 
 @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID"])
@@ -88,8 +98,9 @@ def test_a_side_is_not_said_where_none_is_known() -> None:
 def test_an_outline_beyond_the_image_stops_compose_itself() -> None:
     analysis = make_analysis()
     outside = replace(analysis.regions["mid"], polygon=((0, 0), (250, 0), (250, 50)))
+    analysis = replace(analysis, regions={**analysis.regions, "mid": outside})
     with pytest.raises(AnalysisError, match="outlines within the image"):
-        compose(replace(analysis, regions={**analysis.regions, "mid": outside}), [make_source()])
+        compose(analysis, [make_source()], options=ReportOptions(results=("measurements",)))
 
 
 @pytest.mark.parametrize(
