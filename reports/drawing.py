@@ -1,137 +1,200 @@
-"""Drawing on a page: fonts that hold every name, text with a halo, wrapped paragraphs.
+"""Text for pages: fonts that hold every name, widths, lines that break where a language allows it.
 
-Pillow draws; the DejaVu fonts that matplotlib carries make every machine draw the same. Only text in a script
-DejaVu lacks, such as Chinese, depends on the fonts of the system.
+The shipped Noto fonts make every machine draw the same, in Latin, Greek, Cyrillic and Chinese (GB 2312). What
+they lack in East Asian scripts is looked for among the fonts of the system. Scripts whose letters join, stack
+or run from right to left are not drawn at all: letter after letter they would be misspelt.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from importlib.resources import files
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.ft2font import FT2Font
-from PIL import ImageDraw, ImageFont
 from pydicom.valuerep import PersonName
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
-Color = tuple[int, int, int]
-Font = ImageFont.FreeTypeFont
+REGULAR, BOLD, CHINESE = "NotoSans-Regular", "NotoSans-Bold", "NotoSansSC-Regular"
 
-BLACK: Color = (0, 0, 0)
-WHITE: Color = (255, 255, 255)
-GREY: Color = (190, 190, 190)
-AMBER: Color = (255, 196, 64)
+LINE_HEIGHT = 1.34
+"""Distance of baselines over the size of the type."""
 
-_FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
-_REGULAR, _BOLD = _FONTS / "DejaVuSans.ttf", _FONTS / "DejaVuSans-Bold.ttf"
+ASCENT = 1.0
+"""From the top of a line to its baseline, over the size of the type."""
 
-_WIDE_FONT_NAMES = (
-    "notosanscjk",
+UNKNOWN = "?"
+"""In place of a character that no font holds."""
+
+WIDE_FONT_NAMES = (
+    "notosanssc",
+    "notosanskr",
+    "notosansjp",
     "sourcehansans",
     "droidsansfallback",
     "wqy-microhei",
     "wqy-zenhei",
+    "nanumgothic",
     "uming",
+    "ukai",
     "unifont",
     "msyh",
-    "pingfang",
+    "malgun",
+    "simsun",
 )
-"""Beginnings of the file names of fonts with Chinese, Japanese and Korean characters, best first."""
+"""Beginnings of the file names of fonts with Chinese, Japanese or Korean TrueType outlines, best first."""
+
+NOT_AT_LINE_START = frozenset("，。、；：！？）》」』】〕”’％%‰°℃,.;:!?)]}")
+NOT_AT_LINE_END = frozenset("（《「『【〔“‘([{")
+"""Characters that a line of Chinese must not begin or end with (GB/T 15834-2011, 5.1)."""
+
+Run = tuple[str, str, bool]
+"""Font name, text, and whether the text must be thickened because the font has no bold."""
 
 
-@lru_cache(maxsize=32)
-def font(size: int, *, bold: bool = False) -> Font:
-    """Return DejaVu Sans at a size in pixels."""
-    return ImageFont.truetype(_BOLD if bold else _REGULAR, size)
+def runs(text: str, *, bold: bool = False) -> list[Run]:
+    """Split text by the font that draws it; characters no font holds become ``?``."""
+    found: list[Run] = []
+    for character in text:
+        name = _font_of(character, bold=bold)
+        drawn = character if name else UNKNOWN
+        name = name or (BOLD if bold else REGULAR)
+        thick = bold and name != BOLD
+        if found and found[-1][0] == name and found[-1][2] == thick:
+            found[-1] = (name, found[-1][1] + drawn, thick)
+        else:
+            found.append((name, drawn, thick))
+    return found
 
 
-def draw_text(
-    draw: ImageDraw.ImageDraw,
-    position: tuple[float, float],
-    text: str,
-    typeface: Font,
-    color: Color = WHITE,
-    *,
-    anchor: str = "la",
-    halo: int = 0,
-) -> None:
-    """Draw one line, if asked with a dark halo that keeps it legible on any picture."""
-    draw.text(position, text, color, typeface, anchor=anchor, stroke_width=halo, stroke_fill=BLACK)
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Width of a line, in the unit of `size`."""
+    return sum(float(pdfmetrics.stringWidth(part, name, size)) for name, part, _ in runs(text, bold=bold))
 
 
-def draw_paragraph(
-    draw: ImageDraw.ImageDraw,
-    position: tuple[float, float],
-    text: str,
-    typeface: Font,
-    *,
-    width: float,
-    color: Color = WHITE,
-) -> float:
-    """Draw text wrapped to `width` pixels; return the y coordinate below it."""
-    x, y = position
-    for line in wrapped(text, typeface, width):
-        draw.text((x, y), line, color, typeface)
-        y += line_height(typeface)
-    return y
-
-
-def line_height(typeface: Font) -> int:
-    """Distance of baselines, in pixels."""
-    return round(1.24 * typeface.size)
-
-
-def wrapped(text: str, typeface: Font, width: float) -> list[str]:
-    """Break text into lines no wider than `width` pixels, within a word only where it alone is too wide."""
+def wrapped(text: str, size: float, width: float, *, bold: bool = False) -> list[str]:
+    """Break text into lines no wider than `width`, within a word only where it alone is too wide."""
     lines: list[str] = []
     line = ""
-    for word in text.split():
-        candidate = f"{line} {word}" if line else word
-        if typeface.getlength(candidate) <= width:
+    for piece, spaced in _pieces(text):
+        candidate = f"{line} {piece}" if line and spaced else line + piece
+        if text_width(candidate, size, bold=bold) <= width:
             line = candidate
             continue
         if line:
             lines.append(line)
-        *full, line = _pieces(word, typeface, width)
+        *full, line = _cut(piece, size, width, bold=bold)
         lines += full
     return [*lines, line] if line else lines
 
 
-def _pieces(word: str, typeface: Font, width: float) -> list[str]:
-    """Cut a word into pieces no wider than `width`, of one character at least."""
-    pieces, piece = [], ""
-    for character in word:
-        if piece and typeface.getlength(piece + character) > width:
-            pieces.append(piece)
-            piece = ""
-        piece += character
-    return [*pieces, piece]
+def shortened(text: str, size: float, width: float, *, bold: bool = False) -> str:
+    """Return text that fits one line of `width`, cut with an ellipsis if it must be."""
+    if text_width(text, size, bold=bold) <= width:
+        return text
+    while text and text_width(f"{text}…", size, bold=bold) > width:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
 
 
-def name_in_print(name: PersonName | str, size: int) -> tuple[str, Font]:
-    """Return a patient's name as it can be printed, and the font that holds it.
+def plain_font() -> str:
+    """Name of the registered font of plain text."""
+    return runs("a")[0][0]
 
-    All component groups are shown where a font has their characters; else the alphabetic group alone; else a
-    note that points to the DICOM header. A box in place of a character never appears.
+
+def line_height(size: float) -> float:
+    """Distance of baselines."""
+    return LINE_HEIGHT * size
+
+
+def name_in_print(name: PersonName | str) -> str | None:
+    """Return a patient's name as it can be printed, or None where it cannot.
+
+    All component groups are shown where fonts have their characters; else the alphabetic group alone. A box
+    in place of a character never appears. An absent name is the empty string.
     """
     full, alphabetic = _readable_groups(PersonName(str(name)))
-    for text in (full, alphabetic):
-        if text and _has_characters(_REGULAR, text):
-            return text, font(size)
-        if text and (wide := _wide_font(text)) is not None:
-            return text, ImageFont.truetype(wide, size)
-    return ("(name: see header)" if full else "(no name)"), font(size)
+    if not full:
+        return ""
+    return next((text for text in (full, alphabetic) if text and is_printable(text)), None)
 
 
-def text_in_print(text: str, size: int, *, bold: bool = False) -> tuple[str, Font]:
-    """Return a sentence and the font that holds it; characters no font of the system has become ``?``."""
-    path = _BOLD if bold else _REGULAR
-    if _has_characters(path, text):
-        return text, font(size, bold=bold)
-    if (wide := _wide_font(text)) is not None:
-        return text, ImageFont.truetype(wide, size)
-    known = "".join(character if _has_characters(path, character) else "?" for character in text)
-    return known, font(size, bold=bold)
+def is_printable(text: str) -> bool:
+    """Whether fonts hold every character."""
+    return all(_font_of(character, bold=False) for character in text)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield what must stay on one line, and whether a space stands before it."""
+    for word in text.split():
+        piece, spaced = "", True
+        for character in word:
+            breaks = bool(piece) and (_is_wide(character) or _is_wide(piece[-1]))
+            if breaks and character not in NOT_AT_LINE_START and piece[-1] not in NOT_AT_LINE_END:
+                yield piece, spaced
+                piece, spaced = "", False
+            piece += character
+        yield piece, spaced
+
+
+def _cut(piece: str, size: float, width: float, *, bold: bool) -> list[str]:
+    """Cut into parts no wider than `width`, of one character at least."""
+    parts, part = [], ""
+    for character in piece:
+        if part and text_width(part + character, size, bold=bold) > width:
+            parts.append(part)
+            part = ""
+        part += character
+    return [*parts, part]
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+@cache
+def _font_of(character: str, *, bold: bool) -> str | None:
+    """Name of the registered font that draws a character; None if there is none."""
+    shipped = (BOLD, CHINESE) if bold else (REGULAR, CHINESE)
+    for name in shipped:
+        if ord(character) in _registered(name, _shipped_file(name)):
+            return name
+    if not _is_wide(character):
+        return None
+    for path in _wide_fonts():
+        name = f"system-{path.stem}"
+        if ord(character) in _registered(name, str(path)):
+            return name
+    return None
+
+
+@cache
+def _registered(name: str, path: str) -> frozenset[int]:
+    """Register a font; return its code points, none where it has no TrueType outlines."""
+    try:
+        typeface = TTFont(name, path)
+    except (TTFError, OSError):
+        return frozenset()
+    pdfmetrics.registerFont(typeface)
+    return frozenset(code for code, glyph in typeface.face.charToGlyph.items() if glyph)
+
+
+def _shipped_file(name: str) -> str:
+    return str(files("reports.fonts").joinpath(f"{name}.ttf"))
+
+
+@cache
+def _wide_fonts() -> Sequence[Path]:
+    """System fonts with East Asian characters, best first."""
+    from matplotlib.font_manager import findSystemFonts
+
+    found = sorted(Path(path) for path in findSystemFonts())
+    return [
+        path for beginning in WIDE_FONT_NAMES for path in found if path.name.lower().startswith(beginning)
+    ]
 
 
 def _readable_groups(name: PersonName) -> tuple[str, str]:
@@ -146,24 +209,3 @@ def _readable(group: str) -> str:
     family, *others = [part.strip() for part in group.split("^")]
     rest = " ".join(part for part in others if part)
     return f"{family}, {rest}" if family and rest else family or rest
-
-
-def _has_characters(path: Path, text: str) -> bool:
-    face = _face(path)
-    return all(face.get_char_index(ord(character)) for character in text if not character.isspace())
-
-
-@lru_cache(maxsize=8)
-def _face(path: Path) -> FT2Font:
-    return FT2Font(str(path))
-
-
-def _wide_font(text: str) -> Path | None:
-    from matplotlib.font_manager import findSystemFonts
-
-    found = sorted(Path(path) for path in findSystemFonts())
-    for beginning in _WIDE_FONT_NAMES:
-        for path in found:
-            if path.name.lower().startswith(beginning) and _has_characters(path, text):
-                return path
-    return None

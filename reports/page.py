@@ -1,117 +1,266 @@
-"""A page in two columns: headings, paragraphs and tables, nothing clipped, nothing overlapping.
+"""A page: lines, boxes, text and pictures from the top left, as a PDF or as pixels.
 
-Landscape and in two columns, because viewers fit a picture into a landscape screen: the same text in one tall
-column would come out half as large.
+One engine draws for the screen and for print: ReportLab writes the page, PDFium turns it into pixels where a
+picture is wanted. Lengths are in units of the page: pixels of a picture, points of a printed page.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from PIL import Image, ImageDraw
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfgen.canvas import Canvas
 
-from reports.drawing import (
-    BLACK,
-    GREY,
-    WHITE,
-    Color,
-    Font,
-    draw_paragraph,
-    line_height,
-    text_in_print,
-    wrapped,
+from reports.drawing import ASCENT, line_height, plain_font, runs, text_width, wrapped
+
+Color = tuple[float, float, float]
+"""RGB, 0-1."""
+
+Point = tuple[float, float]
+Anchor = Literal["left", "middle", "right"]
+
+THICKENING = 0.028
+"""Stroke that stands in for a bold font, over the size of the type."""
+
+
+def mixed(color: Color, share: float, ground: Color) -> Color:
+    """Return `share` of a colour on a ground."""
+    red, green, blue = (share * c + (1.0 - share) * g for c, g in zip(color, ground, strict=True))
+    return (red, green, blue)
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours and the size of plain text.
+
+    Attributes
+    ----------
+    paper, ink, muted, faint, accent, warning : Color
+        Ground, text, secondary text, hairlines, headings and what must be noticed.
+    band : Color
+        Fill of an area behind lines and text.
+    size : float
+        Of plain text, in units of the page.
+    """
+
+    paper: Color
+    ink: Color
+    muted: Color
+    faint: Color
+    accent: Color
+    warning: Color
+    band: Color
+    size: float
+
+
+def gray(level: float) -> Color:
+    """Return a grey, 0-1."""
+    return (level, level, level)
+
+
+SCREEN = Theme(
+    paper=gray(0.0),
+    ink=gray(1.0),
+    muted=gray(0.74),
+    faint=gray(0.36),
+    accent=(0.47, 0.78, 1.0),
+    warning=(1.0, 0.77, 0.25),
+    band=gray(0.16),
+    size=26.0,
 )
+"""Dark, as the reading room is. Of 2000 pixels shown as 1000, plain text keeps 13."""
 
-WIDTH = 2000
-MARGIN = 36
-COLUMN_WIDTH = (WIDTH - 3 * MARGIN) // 2
-TEXT_SIZE = 27
-"""Pixels."""
-SECTION_GAP = 14
-HEADING: Color = (120, 200, 255)
-RULE: Color = (90, 90, 90)
-MAXIMUM_HEIGHT = 6000
+PRINT = Theme(
+    paper=gray(1.0),
+    ink=gray(0.05),
+    muted=gray(0.36),
+    faint=gray(0.72),
+    accent=(0.05, 0.29, 0.53),
+    warning=(0.70, 0.28, 0.0),
+    band=gray(0.925),
+    size=8.6,
+)
+"""Points on A4."""
 
 
-class Block:
-    """A part of the page of one width, written from the top; `picture` is cut to what was written."""
+class Page:
+    """One page after another; (0, 0) is the top left corner.
 
-    def __init__(self, width: int = COLUMN_WIDTH) -> None:
-        self._width = width
-        self._image = Image.new("RGB", (width, MAXIMUM_HEIGHT), BLACK)
-        self._draw = ImageDraw.Draw(self._image)
-        self._y = 0.0
+    Parameters
+    ----------
+    width, height : float
+    theme : Theme
+    sampling : int
+        Pixels of a placed picture per unit of the page: 1 for the screen, more for print.
+    """
 
-    @property
+    def __init__(self, width: float, height: float, theme: Theme, *, sampling: int = 1) -> None:
+        self.width, self.height, self.theme, self.sampling = width, height, theme, sampling
+        self._buffer = io.BytesIO()
+        self._canvas = Canvas(
+            self._buffer,
+            pagesize=(width, height),
+            initialFontName=plain_font(),  # ReportLab's own default is a font that it does not embed
+            invariant=1,
+            pageCompression=1,
+        )
+        self._ground()
+
+    def pdf(self) -> bytes:
+        """Finish; return the PDF, the same bytes for the same content."""
+        self._canvas.save()
+        return self._buffer.getvalue()
+
     def picture(self) -> Image.Image:
-        """What was written so far."""
-        return self._image.crop((0, 0, self._width, min(MAXIMUM_HEIGHT, round(self._y))))
+        """Finish; return the one page as RGB, a pixel per unit."""
+        import pypdfium2
 
-    def heading(self, text: str) -> None:
-        """Begin a section."""
-        self._draw.line([(0, self._y), (self._width, self._y)], RULE, 2)
-        self._y += 8
-        self.text(text, bold=True, color=HEADING)
+        document = pypdfium2.PdfDocument(self.pdf())
+        try:
+            rendered: Image.Image = document[0].render(scale=1.0).to_pil()
+            return rendered.convert("RGB")
+        finally:
+            document.close()
 
-    def text(self, text: str, *, size: int = TEXT_SIZE, bold: bool = False, color: Color = WHITE) -> None:
-        """Write a paragraph."""
-        self.text_in_font(*text_in_print(text, size, bold=bold), color=color)
+    def next_page(self) -> None:
+        """Begin another page."""
+        self._canvas.showPage()
+        self._ground()
 
-    def text_in_font(self, text: str, typeface: Font, *, color: Color = WHITE) -> None:
-        """Write a paragraph in a font chosen by the caller."""
-        self._y = draw_paragraph(self._draw, (0, self._y), text, typeface, width=self._width, color=color)
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float | None = None,
+        color: Color | None = None,
+        bold: bool = False,
+        anchor: Anchor = "left",
+        halo: Color | None = None,
+    ) -> None:
+        """Write one line whose top is `y`."""
+        size = size or self.theme.size
+        width = text_width(text, size, bold=bold)
+        x -= {"left": 0.0, "middle": width / 2, "right": width}[anchor]
+        baseline = self.height - (y + ASCENT * size)
+        if halo is not None:
+            self._line_of_text(x, baseline, text, size, halo, bold=bold, outline=0.16 * size)
+        self._line_of_text(x, baseline, text, size, color or self.theme.ink, bold=bold)
 
-    def bullets(self, sentences: Sequence[str]) -> None:
-        """Write a list; each sentence is indented behind its bullet."""
-        indent, radius = 28, 5
-        for sentence in sentences:
-            text, typeface = text_in_print(sentence, TEXT_SIZE)
-            self._draw.circle((radius, self._y + typeface.size * 0.62), radius, GREY)
-            self._y = draw_paragraph(
-                self._draw, (indent, self._y), text, typeface, width=self._width - indent
-            )
+    def paragraph(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        width: float,
+        *,
+        size: float | None = None,
+        color: Color | None = None,
+        bold: bool = False,
+    ) -> float:
+        """Write text in lines no wider than `width`; return the y coordinate below it."""
+        size = size or self.theme.size
+        for line in wrapped(text, size, width, bold=bold):
+            self.text(x, y, line, size=size, color=color, bold=bold)
+            y += line_height(size)
+        return y
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> None:
-        """Write a table; the first column is left-aligned, the others centred, every cell wrapped.
+    def rectangle(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: Color | None,
+        line: Color | None = None,
+    ) -> None:
+        """Draw a box, filled, outlined or both."""
+        if fill is not None:
+            self._canvas.setFillColorRGB(*fill)
+        if line is not None:
+            self._canvas.setStrokeColorRGB(*line)
+            self._canvas.setLineWidth(self.theme.size / 18)
+        self._canvas.rect(
+            x, self.height - y - height, width, height, stroke=line is not None, fill=fill is not None
+        )
 
-        Parameters
-        ----------
-        header : sequence of str
-        rows : sequence of sequence of str
-        widths : sequence of float
-            Relative column widths.
-        """
-        unit = self._width / sum(widths)
-        pixels = [unit * width for width in widths]
-        self._row(header, pixels, GREY)
-        for row in rows:
-            self._row(row, pixels, WHITE)
+    def line(
+        self,
+        points: Sequence[Point],
+        color: Color,
+        width: float,
+        *,
+        dash: tuple[float, float] | None = None,
+    ) -> None:
+        """Draw a line through points."""
+        self._canvas.setDash(*(dash or ()))
+        self._canvas.setStrokeColorRGB(*color)
+        self._canvas.setLineWidth(width)
+        self._canvas.setLineJoin(1)
+        path = self._canvas.beginPath()
+        path.moveTo(points[0][0], self.height - points[0][1])
+        for x, y in points[1:]:
+            path.lineTo(x, self.height - y)
+        self._canvas.drawPath(path, stroke=1, fill=0)
+        self._canvas.setDash()
 
-    def _row(self, cells: Sequence[str], widths: Sequence[float], color: Color) -> None:
-        x, deepest = 0.0, self._y
-        for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-            text, typeface = text_in_print(cell, TEXT_SIZE)
-            y = self._y
-            for line in wrapped(text, typeface, width - 8):
-                anchor, at = ("la", x) if number == 0 else ("ma", x + width / 2)
-                self._draw.text((at, y), line, color, typeface, anchor=anchor)
-                y += line_height(typeface)
-            x += width
-            deepest = max(deepest, y)
-        self._y = deepest + 2
+    def polygon(self, points: Sequence[Point], fill: Color) -> None:
+        """Fill a shape."""
+        path = self._canvas.beginPath()
+        path.moveTo(points[0][0], self.height - points[0][1])
+        for x, y in points[1:]:
+            path.lineTo(x, self.height - y)
+        path.close()
+        self._canvas.setFillColorRGB(*fill)
+        self._canvas.drawPath(path, stroke=0, fill=1)
 
+    def dot(
+        self, x: float, y: float, radius: float, *, fill: Color, line: Color | None = None, width: float = 0.0
+    ) -> None:
+        """Draw a disc, open if `fill` is the ground's colour and `line` another."""
+        self._canvas.setFillColorRGB(*fill)
+        if line is not None:
+            self._canvas.setStrokeColorRGB(*line)
+            self._canvas.setLineWidth(width)
+        self._canvas.circle(x, self.height - y, radius, stroke=line is not None, fill=1)
 
-def set_in_columns(banner: Image.Image, sections: Sequence[Image.Image]) -> Image.Image:
-    """Lay sections out in two columns below a banner, in reading order, as evenly as whole sections allow."""
-    heights = [section.height + SECTION_GAP for section in sections]
-    split = min(range(len(sections) + 1), key=lambda k: max(sum(heights[:k]), sum(heights[k:])))
-    top = MARGIN + banner.height + SECTION_GAP
-    height = top + max(sum(heights[:split]), sum(heights[split:])) + MARGIN - SECTION_GAP
-    page = Image.new("RGB", (WIDTH, height), BLACK)
-    page.paste(banner, (MARGIN, MARGIN))
-    for column, members in enumerate((sections[:split], sections[split:])):
-        y = top
-        for section in members:
-            page.paste(section, (MARGIN + column * (COLUMN_WIDTH + MARGIN), y))
-            y += section.height + SECTION_GAP
-    return page
+    def image(self, pixels: NDArray[np.float64], x: float, y: float, width: float, height: float) -> None:
+        """Place a picture, (rows, columns) or (rows, columns, 3), 0-1."""
+        eight_bit = np.round(255.0 * np.clip(pixels, 0.0, 1.0)).astype(np.uint8)
+        reader = ImageReader(Image.fromarray(eight_bit).convert("RGB"))
+        self._canvas.drawImage(reader, x, self.height - y - height, width, height)
+
+    def _ground(self) -> None:
+        self._canvas.setFillColorRGB(*self.theme.paper)
+        self._canvas.rect(0, 0, self.width, self.height, stroke=0, fill=1)
+
+    def _line_of_text(
+        self,
+        x: float,
+        baseline: float,
+        text: str,
+        size: float,
+        color: Color,
+        *,
+        bold: bool,
+        outline: float = 0.0,
+    ) -> None:
+        pen = self._canvas.beginText(x, baseline)
+        pen.setFillColorRGB(*color)
+        pen.setStrokeColorRGB(*color)
+        for name, part, thick in runs(text, bold=bold):
+            stroke = outline or (THICKENING * size if thick else 0.0)
+            pen.setTextRenderMode(2 if stroke else 0)
+            pen.setFont(name, size)
+            self._canvas.setLineWidth(stroke)
+            pen.textOut(part)
+        pen.setTextRenderMode(0)
+        self._canvas.drawText(pen)

@@ -1,41 +1,52 @@
-"""The summary page: every number and every caveat on one picture.
+"""The summary page: what a busy reader can live on, laid out like a densitometer's report.
 
-A Secondary Capture is the only result that every viewer shows, so nothing may be said elsewhere alone.
+A Secondary Capture is the only result that every viewer shows, so no caveat that changes the meaning of a
+number stands elsewhere alone; details of method and provenance are in the report and the PDF.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 from pydicom import Dataset
 
-from analysis.results import REGIONS, StudyAnalysis
-from reports.codes import REGION_NAMES
-from reports.drawing import AMBER, GREY, name_in_print, text_in_print
-from reports.identity import MANUFACTURER_MODEL_NAME, RESEARCH_STATEMENT, ResultKind
-from reports.numbers import ABSENT, number_text, percent_text
-from reports.page import MARGIN, TEXT_SIZE, WIDTH, Block, set_in_columns
-from reports.secondary_capture import secondary_capture
-from reports.sentences import (
-    KEY_SHAPES,
-    SOURCES,
-    bmd_text,
-    category_sentence,
-    change_sentences,
-    context_sentences,
-    driver_sentences,
-    limit_sentences,
-    provenance_sentences,
-    quality_sentences,
-    recommendation_sentences,
-    shape_sentences,
-    texture_sentence,
+from reports.anatomy import Box, draw_forearm
+from reports.drawing import line_height, wrapped
+from reports.identity import ResultKind
+from reports.language import translated
+from reports.page import SCREEN, Page
+from reports.panels import (
+    SMALL,
+    caveat_sentences,
+    doubts,
+    draw_banner,
+    draw_densitometry,
+    draw_history,
+    draw_impression,
+    draw_list,
+    draw_risk_panel,
+    footer_text,
+    height_of,
 )
-from reports.source import ReportContext, source_image_name
+from reports.plots import has_trend
+from reports.secondary_capture import secondary_capture
+from reports.sentences import recommendation_sentences
+from reports.source import ReportContext
 
-SIDES = {"L": "Left", "R": "Right"}
-CATEGORY_SIZE = 36
+WIDTH = 2000.0
+HEIGHT = 1400.0
+"""Of a usual page; a page with more warnings than usual grows rather than leaves one out."""
+
+MARGIN, GAP = 30.0, 26.0
+PICTURE_WIDTH = 430.0
+MIDDLE_HEIGHT = 560.0
+"""At least, of the row with picture, table and risk."""
+TREND_HEIGHT, POSITION_HEIGHT = 330.0, 170.0
+"""At least, of the plot over time, and of the bar in its place without an earlier study."""
+
+TABLE_SHARE = 0.58
+"""Of the width beside the picture; the rest is for the risk."""
 
 
 def summary_page(context: ReportContext) -> Dataset:
@@ -51,142 +62,88 @@ def summary_page(context: ReportContext) -> Dataset:
 
 
 def draw_summary_page(context: ReportContext) -> Image.Image:
-    """Draw the page: who, what was measured, what it means, what to do, what to doubt."""
-    analysis = context.analysis
-    structure = shape_sentences(analysis, only=KEY_SHAPES) + [
-        text for text in (texture_sentence(analysis),) if text
-    ]
-    listed = (
-        ("What drove the risk estimate (contribution to its log-hazard)", driver_sentences(analysis)),
-        ("影响风险估计的因素（括号内为对风险率对数的贡献）", _if_printable(driver_sentences(analysis, "zh"))),
-        ("Change since the prior study", change_sentences(analysis)),
-        ("Structure", structure),
-        ("Quality", quality_sentences(analysis)),
-        ("Advice", recommendation_sentences(analysis)),
-        ("Limits", limit_sentences(analysis)),
+    """Draw the page: who, what was found, measured and estimated, what to do, what to doubt."""
+    room = WIDTH - 2 * MARGIN
+    top = height_of(lambda page: _draw_top(page, 0, 0, room, context), SCREEN)
+    middle = _middle_height(context)
+    foot = len(wrapped(footer_text(context), SMALL * SCREEN.size, room)) * line_height(SMALL * SCREEN.size)
+    used = MARGIN + top + GAP + middle + GAP + foot + GAP / 2 + MARGIN / 2
+    lists = max(HEIGHT - used, _needed_for_lists(context))
+    page = Page(WIDTH, round(used + lists), SCREEN)
+    y = _draw_top(page, MARGIN, MARGIN / 2, room, context) + GAP
+    _draw_middle(page, y, middle, context)
+    _draw_lists(page, y + middle + GAP, lists, context)
+    page.paragraph(
+        MARGIN,
+        page.height - foot - MARGIN / 2,
+        footer_text(context),
+        room,
+        size=SMALL * SCREEN.size,
+        color=SCREEN.muted,
     )
-    sections = [_densitometry(analysis), _risk(analysis)]
-    sections += [_listed(heading, sentences) for heading, sentences in listed if sentences]
-    sections.append(_provenance(context))
-    return set_in_columns(_banner(context), sections)
+    return page.picture()
 
 
-def _banner(context: ReportContext) -> Image.Image:
-    block = Block(WIDTH - 2 * MARGIN)
-    block.text(RESEARCH_STATEMENT, size=36, bold=True, color=AMBER)
-    block.text(_title(context.analysis), size=36, bold=True)
-    _write_patient(block, context)
-    return block.picture
+def _draw_top(page: Page, x: float, y: float, width: float, context: ReportContext) -> float:
+    return draw_impression(page, x, draw_banner(page, x, y, width, context), width, context)
 
 
-def _listed(heading: str, sentences: Sequence[str]) -> Image.Image:
-    block = Block()
-    block.heading(heading)
-    block.bullets(sentences)
-    return block.picture
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Left edges and widths of table and risk."""
+
+    table: float
+    table_width: float
+    risk: float
+    risk_width: float
 
 
-def _if_printable(sentences: Sequence[str]) -> Sequence[str]:
-    """The sentences, or none where the system has no font with their characters."""
-    return sentences if text_in_print("".join(sentences), TEXT_SIZE)[0] == "".join(sentences) else []
+def _columns(context: ReportContext) -> _Columns:
+    left = MARGIN + (PICTURE_WIDTH + GAP if context.evidence is not None else 0.0)
+    width = WIDTH - MARGIN - left - GAP
+    table = TABLE_SHARE * width
+    return _Columns(left, table, left + table + GAP, width - table)
 
 
-def _title(analysis: StudyAnalysis) -> str:
-    side = SIDES[analysis.laterality.value] if analysis.laterality else "Side unknown,"
-    return f"{side} forearm DXA - radius analysis"
+def _middle_height(context: ReportContext) -> float:
+    columns = _columns(context)
+    table = height_of(lambda page: draw_densitometry(page, 0, 0, columns.table_width, context), SCREEN)
+    risk = height_of(lambda page: draw_risk_panel(page, 0, 0, columns.risk_width, context), SCREEN)
+    least = MIDDLE_HEIGHT if context.evidence is not None else 0.0
+    history = TREND_HEIGHT if has_trend(context) else POSITION_HEIGHT
+    return round(max(least, table + history, risk))
 
 
-def _write_patient(page: Block, context: ReportContext) -> None:
-    if not context.options.patient_on_summary:
-        page.text("Patient: see the DICOM header", color=GREY)
-        return
-    header = context.header
-    page.text_in_font(*name_in_print(header.PatientName, TEXT_SIZE))
-    facts = [
-        f"ID {header.PatientID or ABSENT}",
-        f"born {_date(header.PatientBirthDate)}",
-        f"sex {header.PatientSex or ABSENT}",
-        f"study {_date(header.StudyDate)}",
-    ]
-    if header.AccessionNumber:
-        facts.append(f"accession {header.AccessionNumber}")
-    page.text(" · ".join(facts))
+def _draw_middle(page: Page, y: float, height: float, context: ReportContext) -> None:
+    """Picture, table with trend, risk."""
+    columns = _columns(context)
+    if context.evidence is not None:
+        draw_forearm(page, Box(MARGIN, round(y), PICTURE_WIDTH, height), context)
+    below = draw_densitometry(page, columns.table, y, columns.table_width, context) + 8
+    draw_history(page, Box(columns.table, below, columns.table_width, y + height - below), context)
+    draw_risk_panel(page, columns.risk, y, columns.risk_width, context)
 
 
-def _densitometry(analysis: StudyAnalysis) -> Image.Image:
-    block = Block()
-    block.heading("Bone mineral density of the radius")
-    measured = [(region, analysis.regions[region]) for region in REGIONS if region in analysis.regions]
-    if not measured:
-        block.text("No region was measured; see Quality.")
-        return block.picture
-    rows = [
-        (
-            REGION_NAMES[region].removesuffix(" radius"),
-            bmd_text(values),
-            number_text(values.t_score, "{T-score}"),
-            number_text(values.z_score, "{Z-score}"),
-            number_text(values.bmc_g, "g"),
-            number_text(values.area_cm2, "cm2"),
-        )
-        for region, values in measured
-    ]
-    header = ("Region", "BMD g/cm²", "T-score", "Z-score", "BMC g", "Area cm²")
-    block.table(header, rows, (1.2, 1.5, 0.9, 0.9, 0.9, 0.95))
-    sources = {SOURCES[values.bmd_source] for _, values in measured if values.bmd_source}
-    if sources:
-        spread = any(values.bmd_uncertainty_g_cm2 is not None for _, values in measured)
-        note = f"BMD {' and '.join(sorted(sources))}" + ("; ± is one standard deviation." if spread else ".")
-        block.text(note, color=GREY)
-    return block.picture
+def _needed_for_lists(context: ReportContext) -> float:
+    """Height that holds every warning and limit."""
+    sentences = caveat_sentences(context.analysis, context.language)[: doubts(context.analysis) + 2]
+    size, width = SMALL * SCREEN.size, _list_width()
+    lines = sum(len(wrapped(sentence, size, width - 0.75 * size)) for sentence in sentences)
+    return (lines + 2.2) * line_height(size)
 
 
-def _risk(analysis: StudyAnalysis) -> Image.Image:
-    block = Block()
-    block.heading("Fracture risk (estimate of a research model)")
-    risk = analysis.risk
-    if risk is None:
-        block.text("No fracture risk was computed; see Quality.")
-        return block.picture
-    block.text(category_sentence(risk).partition(".")[0], size=CATEGORY_SIZE, bold=True)
-    years = sorted(risk.horizons)
-    estimates = [risk.horizons[year] for year in years]
-    block.table(
-        ("Within", *(f"{year} y" for year in years)),
-        (
-            ("Probability", *(f"{percent_text(estimate.probability)} %" for estimate in estimates)),
-            (
-                "90 % interval",
-                *(
-                    f"{percent_text(low)}–{percent_text(high)} %"
-                    for low, high in (estimate.interval for estimate in estimates)
-                ),
-            ),
-        ),
-        (1.2, *(1.2 for _ in years)),
+def _list_width() -> float:
+    return (WIDTH - 2 * MARGIN - GAP) / 2
+
+
+def _draw_lists(page: Page, y: float, room: float, context: ReportContext) -> None:
+    """Advice on the left, what to doubt on the right."""
+    language, width = context.language, _list_width()
+    more = translated("… and {{count}} more in the report and the PDF", language)
+    lists = (
+        (translated("Advice", language), recommendation_sentences(context.analysis, language)),
+        (translated("Quality and limits", language), caveat_sentences(context.analysis, language)),
     )
-    block.text(f"Rule: {risk.category_rule}", color=GREY)
-    model = risk.model
-    block.text(f"Model: {model.name} version {model.version}, SHA-256 {model.sha256[:12]}", color=GREY)
-    return block.picture
-
-
-def _provenance(context: ReportContext) -> Image.Image:
-    block = Block()
-    block.heading("How the numbers were made")
-    analysis = context.analysis
-    block.text(". ".join([*provenance_sentences(analysis), *context_sentences(analysis), _origin(context)]))
-    return block.picture
-
-
-def _date(value: str) -> str:
-    text = str(value)
-    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) == len("YYYYMMDD") else text or ABSENT
-
-
-def _origin(context: ReportContext) -> str:
-    analysis = context.analysis
-    return (
-        f"Source: {source_image_name(context.header)}. {MANUFACTURER_MODEL_NAME} {analysis.engine_version}, "
-        f"analysis {analysis.identity[:12]}"
-    )
+    for number, (heading, sentences) in enumerate(lists):
+        x = MARGIN + number * (width + GAP)
+        draw_list(page, x, y, width, heading=heading, sentences=sentences, room=room, more=more)

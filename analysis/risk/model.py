@@ -137,7 +137,12 @@ class RiskModel:
             for index, years in enumerate(HORIZONS_YEARS)
         }
         estimate = RiskEstimate(
-            horizons, self._category(horizons[CATEGORY_HORIZON_YEARS]), self.identity, self.category_rule
+            horizons,
+            self._category(horizons[CATEGORY_HORIZON_YEARS]),
+            self.identity,
+            self.category_rule,
+            self.moderate_from,
+            self.high_from,
         )
         completed = self.completed(values)
         terms = self._feature_terms(values[0], completed.values[0])
