@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydicom import Dataset
 
 from analysis.results import (
@@ -52,6 +54,8 @@ INDICATION_ATTRIBUTES = {
 NO_ACTION = frozenset({"diagnosis", "risk", "limits"})
 """Kinds of recommendation that state something and ask for nothing."""
 
+_SENTENCE_END = re.compile(r"\.(?=\s+[A-Z])|。(?=.)")
+
 DRIVERS_NAMED = 2
 """Inputs named in the impression for what raises the risk; the explanation names more."""
 
@@ -80,10 +84,23 @@ def impression_sentences(analysis: StudyAnalysis, language: Language = "en") -> 
         _found(analysis, language),
         risk if analysis.risk is None else _risk_in_short(analysis, analysis.risk, language),
     ]
-    first = next((advice for advice in analysis.recommendations if advice.kind not in NO_ACTION), None)
+    first = next(
+        (
+            advice
+            for advice in analysis.recommendations
+            if advice.kind not in NO_ACTION and advice.conclusion != "options"
+        ),
+        None,
+    )
     if first is not None:
-        sentences.append(translated("First: {advice}", language, advice=_advice_text(first, language)))
+        sentences.append(translated("First: {advice}", language, advice=_advice_in_short(first, language)))
     return sentences
+
+
+def _advice_in_short(advice: Recommendation, language: Language) -> str:
+    """The first sentence, and that there is more: which drugs and what to check before them."""
+    first, *more = _SENTENCE_END.split(_advice_text(advice, language))
+    return translated("{advice}. More under Advice.", language, advice=first) if any(more) else first
 
 
 def _found(analysis: StudyAnalysis, language: Language) -> str:
@@ -92,7 +109,7 @@ def _found(analysis: StudyAnalysis, language: Language) -> str:
     diagnosis = analysis.diagnosis
     if diagnosis is not None and diagnosis.category is not None:
         said += translated(
-            ": {category} ({basis})",
+            ": {category}, {basis}",
             language,
             category=translated(DIAGNOSES[diagnosis.category], language),
             basis=engine_text(diagnosis.basis, language),
@@ -318,7 +335,9 @@ def recommendation_sentences(
 
 
 def _recommendation(advice: Recommendation, language: Language, *, traced: bool) -> str:
-    authority = [advice.guideline, engine_text(advice.strength, language), advice.source]
+    authority = [
+        engine_text(part, language) for part in (advice.guideline, advice.strength, advice.source) if part
+    ]
     if traced and advice.rule_id:
         authority.append(translated("rule {id}", language, id=advice.rule_id))
     if traced and advice.inputs_used:
@@ -331,7 +350,7 @@ def _recommendation(advice: Recommendation, language: Language, *, traced: bool)
         "{advice} [{authority}]",
         language,
         advice=_advice_text(advice, language),
-        authority=translated("; ", language).join(filter(None, authority)),
+        authority=translated("; ", language).join(authority),
     )
 
 

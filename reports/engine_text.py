@@ -26,7 +26,7 @@ from reports.language import read_catalogue
 
 CATALOGUE = "locale/zh_CN/LC_MESSAGES/engine.po"
 
-NUMBER = r"[-+−]?\d[\d.,]*(?: ?[A-Za-zµ/%²³^\d·]+)?"
+NUMBER = r"(?:[<>≤≥] ?)?[-+−]?\d[\d.,]*(?: ?[A-Za-zµ/%²³^\d·]+)?"
 WORD = r"\S+?"
 ANYTHING = ".+?"
 
@@ -55,7 +55,7 @@ class Template:
 
 def engine_text(english: str, language: Language) -> str:
     """Say a sentence of the engine in `language`; English where no template fits."""
-    return english if language == "en" else _said(english) or english
+    return english if language == "en" else _said(english) or _list_said(english) or english
 
 
 def template(english: str, chinese: str) -> Template:
@@ -80,20 +80,19 @@ def _value(text: str, kind: str | None) -> str | None:
 
 
 def _list_said(text: str) -> str | None:
-    """Every part of a list said, or None; a part may hold separators itself: the longest are tried first."""
+    """Every part of a list said, or None if one is not known; a part may hold separators itself."""
     parts = _SEPARATOR.split(text)
-    said = ""
-    start = 0
-    while start < len(parts):
-        ends = range(len(parts), start, -2)
-        end, part = next(((n, p) for n in ends if (p := _said("".join(parts[start:n])))), (0, None))
-        if part is None:
-            return None
-        said += part
-        if end < len(parts):
-            said += _SEPARATED_BY.get(parts[end], "、")
-        start = end + 1
-    return said
+    for end in range(1, len(parts) + 1, 2):
+        first = _said("".join(parts[:end]))
+        if first is None:
+            continue
+        if end == len(parts):
+            return first
+        rest = _list_said("".join(parts[end + 1 :]))
+        if rest is not None:
+            separator = _SEPARATED_BY.get(parts[end], "、")
+            return (first.removesuffix("。") if separator else first) + separator + rest
+    return None
 
 
 @lru_cache(maxsize=1024)

@@ -187,10 +187,66 @@ _TEXTURE_IN_CHINESE = {
     "JointEntropy": "联合熵",
     "JointEnergy": "角二阶矩",
     "Id": "逆差分",
+    "Idn": "归一化逆差分",
     "Idm": "逆差矩",
+    "Idmn": "归一化逆差矩",
+    "Imc1": "信息相关性度量一",
+    "Imc2": "信息相关性度量二",
+    "MCC": "最大相关系数",
+    "Autocorrelation": "自相关",
+    "ClusterProminence": "聚类突出度",
+    "ClusterShade": "聚类阴影",
+    "ClusterTendency": "聚类趋势",
+    "DifferenceAverage": "差平均",
+    "DifferenceEntropy": "差熵",
+    "DifferenceVariance": "差方差",
+    "InverseVariance": "逆方差",
+    "JointAverage": "联合平均",
+    "MaximumProbability": "最大概率",
+    "SumAverage": "和平均",
+    "SumEntropy": "和熵",
+    "SumSquares": "平方和",
     "RunPercentage": "游程百分比",
     "ShortRunEmphasis": "短游程强调",
     "LongRunEmphasis": "长游程强调",
+    "RunEntropy": "游程熵",
+    "RunVariance": "游程方差",
+    "RunLengthNonUniformity": "游程长度不均匀性",
+    "RunLengthNonUniformityNormalized": "归一化游程长度不均匀性",
+    "GrayLevelNonUniformity": "灰度不均匀性",
+    "GrayLevelNonUniformityNormalized": "归一化灰度不均匀性",
+    "GrayLevelVariance": "灰度方差",
+    "HighGrayLevelRunEmphasis": "高灰度游程强调",
+    "LowGrayLevelRunEmphasis": "低灰度游程强调",
+    "LongRunHighGrayLevelEmphasis": "长游程高灰度强调",
+    "LongRunLowGrayLevelEmphasis": "长游程低灰度强调",
+    "ShortRunHighGrayLevelEmphasis": "短游程高灰度强调",
+    "ShortRunLowGrayLevelEmphasis": "短游程低灰度强调",
+    "SmallAreaEmphasis": "小区域强调",
+    "LargeAreaEmphasis": "大区域强调",
+    "SizeZoneNonUniformity": "区域大小不均匀性",
+    "SizeZoneNonUniformityNormalized": "归一化区域大小不均匀性",
+    "ZoneEntropy": "区域熵",
+    "ZonePercentage": "区域百分比",
+    "ZoneVariance": "区域方差",
+    "HighGrayLevelZoneEmphasis": "高灰度区域强调",
+    "LowGrayLevelZoneEmphasis": "低灰度区域强调",
+    "SmallAreaHighGrayLevelEmphasis": "小区域高灰度强调",
+    "SmallAreaLowGrayLevelEmphasis": "小区域低灰度强调",
+    "LargeAreaHighGrayLevelEmphasis": "大区域高灰度强调",
+    "LargeAreaLowGrayLevelEmphasis": "大区域低灰度强调",
+    "DependenceEntropy": "依赖熵",
+    "DependenceVariance": "依赖方差",
+    "DependenceNonUniformity": "依赖不均匀性",
+    "DependenceNonUniformityNormalized": "归一化依赖不均匀性",
+    "SmallDependenceEmphasis": "小依赖强调",
+    "LargeDependenceEmphasis": "大依赖强调",
+    "HighGrayLevelEmphasis": "高灰度强调",
+    "LowGrayLevelEmphasis": "低灰度强调",
+    "SmallDependenceHighGrayLevelEmphasis": "小依赖高灰度强调",
+    "SmallDependenceLowGrayLevelEmphasis": "小依赖低灰度强调",
+    "LargeDependenceHighGrayLevelEmphasis": "大依赖高灰度强调",
+    "LargeDependenceLowGrayLevelEmphasis": "大依赖低灰度强调",
     "Coarseness": "粗糙度",
     "Busyness": "繁忙度",
     "Complexity": "复杂度",
@@ -198,6 +254,7 @@ _TEXTURE_IN_CHINESE = {
     "Entropy": "熵",
     "Uniformity": "均匀性",
 }
+"""pyradiomics' name -> Chinese, after IBSI's definitions."""
 
 
 def _spoken(quantity: str) -> str:
@@ -217,9 +274,9 @@ _MEASURED_PHRASES: Mapping[str, str] = MappingProxyType(
 
 def _texture_feature(phrase: str) -> str | None:
     """``original glcm Contrast`` as a feature, if there is a Chinese word for it."""
-    *_, name = phrase.split(" ")
-    named = name in _TEXTURE_IN_CHINESE and any(part in _MATRICES for part in phrase.split(" "))
-    return f"texture.{phrase.replace(' ', '_')}" if named else None
+    match = re.fullmatch(rf"[\w-]+ (?:{'|'.join(_MATRICES)}) (\w+)", phrase)
+    known = match is not None and match[1] in _TEXTURE_IN_CHINESE
+    return f"texture.{phrase.replace(' ', '_')}" if known else None
 
 
 def feature_name(feature: str, language: Language) -> str:
@@ -283,7 +340,8 @@ def _regional(group: str, quantity: str) -> Words | None:
 
 def _in_region(region: str, quantity: str) -> Words:
     (english, chinese), (of_english, of_chinese) = REGIONS[region], OF_REGION[quantity]
-    return f"{english} {of_english}", f"{chinese}{of_chinese}"
+    gap = " " if of_chinese[0].isascii() else ""
+    return f"{english} {of_english}", f"{chinese}{gap}{of_chinese}"
 
 
 def _feature_of_texture(quantity: str) -> Words:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 KEYWORDS = {"translated": (1,), "translatable": (1,), "translated_plural": (1, 2)}
 """The functions of `reports.language` and which of their arguments are messages."""
 
-CHINESE, WORD, PLACE = re.compile("[\u4e00-\u9fff]"), re.compile("[A-Za-z]{2}"), re.compile(r"\{\w+\}")
+CHINESE, WORD, PLACE = re.compile("[\u4e00-\u9fff]"), re.compile("[A-Za-z]{4}"), re.compile(r"\{\w+\}")
 
 Messages = set[str]
 
