@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PACKAGES := analysis reports dicom_node
 
-.PHONY: setup demo test test-slow check format constraints clean
+.PHONY: setup demo test test-slow check format messages constraints clean
 
 setup: $(STAMP)
 
@@ -49,6 +49,16 @@ check: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Brings new messages of reports/ into the Chinese catalogue and drops unused ones; then translate what is empty.
+CATALOGUE := reports/locale/zh_CN/LC_MESSAGES/radius_dxa.po
+messages: setup
+	$(BIN)/pybabel -q extract --no-default-keywords -k translated -k translatable -k translated_plural:1,2 \
+	  --add-location=file --sort-by-file -o $(CATALOGUE)t reports
+	$(BIN)/pybabel -q update -l zh_CN -i $(CATALOGUE)t -o $(CATALOGUE) \
+	  --width 110 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	@sed -i '/^"\(Project-Id\|Report-Msgid\|POT-Creation\|PO-Revision\|Last-Translator\|Language-Team\|Generated-By\)/d' $(CATALOGUE)
+	@rm $(CATALOGUE)t
 
 # Pins every dependency without host names or local paths.
 constraints: setup
