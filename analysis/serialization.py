@@ -171,6 +171,9 @@ def _recommendation(item: Recommendation) -> JsonObject:
         "rule_id": item.rule_id,
         "inputs_used": list(item.inputs_used),
         "inputs_missing": list(item.inputs_missing),
+        "conclusion": item.conclusion or None,
+        "agents": list(item.agents),
+        "agents_to_check": list(item.agents_to_check),
     }
 
 

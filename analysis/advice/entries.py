@@ -143,12 +143,6 @@ ENTRIES: Mapping[str, Entry] = {
             "既往抗骨质疏松药物",
             choices=("none", *AGENT_IDS),
         ),
-        _number(
-            "months_since_previous_drug",
-            "months since the previous drug ended",
-            "距既往药物停用月数",
-            (0, 600),
-        ),
         Entry(
             "drugs_not_tolerated",
             "choices",

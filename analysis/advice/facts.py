@@ -92,6 +92,12 @@ FACTS: Mapping[str, FactKind] = {
         and name
         not in ("calcium_lower_limit_mmol_l", "calcium_upper_limit_mmol_l", "serum_creatinine_umol_l")
     },
+    "hyperparathyroidism_state": FactKind(
+        "hyperparathyroidism, as far as looked for",
+        "甲状旁腺功能亢进排查情况",
+        str,
+        choices=("known", "raised_pth", "excluded", "not_examined"),
+    ),
     "bisphosphonate_possible": FactKind(
         "a bisphosphonate that nothing entered rules out", "尚无禁忌的双膦酸盐", bool
     ),
@@ -103,6 +109,7 @@ DERIVED_FROM: Mapping[str, tuple[str, ...]] = {
     "older_adult": ("age_years", "sex", "menopause"),
     "who_category": ("one_third_t_score", "one_third_z_score", "age_years", "sex", "menopause"),
     "peripheral_device": (),
+    "hyperparathyroidism_state": ("hyperparathyroidism", "pth_elevated"),
 }
 """Inputs that are shown by what they were derived from; the kind of densitometer is told elsewhere."""
 
@@ -187,6 +194,7 @@ def gather_facts(
         "hypocalcaemia": _beyond_limit(entered, "hypocalcaemia", "calcium_lower_limit_mmol_l", -1),
         "hypercalcaemia": _beyond_limit(entered, "hypercalcaemia", "calcium_upper_limit_mmol_l", 1),
         "current_drug": _current_drug(clinical, entered),
+        "hyperparathyroidism_state": _hyperparathyroidism(entered),
     }
     refused = clinical.advice.get("drugs_not_tolerated", ())
     return Facts(
@@ -295,3 +303,13 @@ def _current_drug(clinical: ClinicalContext, entered: Mapping[str, Fact]) -> str
     if isinstance(drug, str):
         return drug
     return "none" if clinical.predictors.get("clinical.osteoporosis_medication") == 0 else None
+
+
+def _hyperparathyroidism(entered: Mapping[str, Fact]) -> str:
+    """What is known of it: the answer, else a PTH, else that nobody looked."""
+    answer, raised = entered.get("hyperparathyroidism"), entered.get("pth_elevated")
+    if answer is not None:
+        return "known" if answer else "excluded"
+    if raised is not None:
+        return "raised_pth" if raised else "excluded"
+    return "not_examined"

@@ -26,7 +26,7 @@ strength = "Grade B"                # as the guideline grades it, "" if it does 
 
 Further keys of a rule: ``agents`` (ids or classes of drugs it names, each with its dose and checks),
 ``conclusion`` (one of CONCLUSIONS), ``if_unknown = "silent"`` (a missing input is not remarked on),
-``disabled`` (why the rule never speaks), and, in a shared table, ``guideline`` (whose statement it is).
+``disabled`` (why the rule never speaks), and ``guideline`` (whose statement it is, if not this guideline's).
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ SCHEMA = "2"
 
 KINDS = (
     "diagnosis",
-    "risk",
-    "treatment",
     "safety",
+    "risk",
     "work_up",
+    "treatment",
     "referral",
     "follow_up",
     "lifestyle",
     "limits",
 )
-"""What a sentence is about, most important first."""
+"""What a sentence is about, in the order of a consultation: causes are looked for before drugs."""
 
 CONCLUSIONS = ("", "low", "moderate", "high", "very_high", "treat", "consider", "options", "no_drug")
 """A rule in a word: a risk tier, or whether to treat; ``options`` only names what is licensed."""
@@ -319,7 +319,7 @@ def _rule(
         item["text_zh"],
         item["source"],
         str(item["strength"]),
-        title or str(item.get("guideline", "")),
+        str(item.get("guideline", title)),
         _named_agents(item.get("agents", []), agents, where),
         item.get("conclusion", ""),
         "if_unknown" in item,

@@ -163,9 +163,11 @@ def _speak(table: Guideline, rule: Rule, facts: Facts, assumed: list[Condition])
 
 
 def _used(table: Guideline, rule: Rule, facts: Facts) -> list[str]:
-    """Inputs that decided a rule, in the order of `FACTS`."""
+    """Inputs that decided a rule and the gates of its drugs, in the order of `FACTS`."""
     used: set[str] = set()
-    for name in deciding_inputs(table.meaning(rule.when), facts.values):
+    gates = [gate.when for agent in rule.agents for gate in table.agents[agent].gates]
+    asked = {leaf.input for gate in gates for leaf in gate.leaves() if facts.values[leaf.input] is not None}
+    for name in (*deciding_inputs(table.meaning(rule.when), facts.values), *asked):
         used |= {source for source in DERIVED_FROM.get(name, (name,)) if facts.values[source] is not None}
     return [name for name in FACTS if name in used]
 
