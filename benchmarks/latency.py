@@ -45,7 +45,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         singly, at_once = measure(Path(folder), options.studies)
     text = report(singly, at_once)
-    options.out.write_text(text, encoding="utf-8")
+    before = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
+    _, heading, sections = before.partition("\n## ")  # what other benchmarks measured
+    options.out.write_text(text + heading + sections, encoding="utf-8")
     print(text)
 
 

@@ -280,6 +280,12 @@ DENSITOMETRIC_CATEGORIES: Mapping[DiagnosticCategory, Code] = MappingProxyType(
 Switzerland publishes (CH LAB-Order, value set "Contexts for reimbursement of the vitamin D test"). The words
 of ISCD have no public code."""
 
+# --- uncertainty ----------------------------------------------------------------------------------------
+
+UNCERTAINTY = _private("UNCERTAINTY_SD", "Uncertainty 1 SD")
+"""Standard deviation of another number of the same group, which `MEASURED_QUANTITY` names."""
+MEASURED_QUANTITY = _private("QUANTITY", "Measured quantity")
+
 # --- risk -----------------------------------------------------------------------------------------------
 
 FRACTURE_RISK = MappingProxyType(

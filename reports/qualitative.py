@@ -5,6 +5,7 @@ OHIF does not show them, so that the report in words and the summary page say th
 
 from __future__ import annotations
 
+from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports import content
 from reports.conclusions import category_sentence, diagnosis_sentence
@@ -17,7 +18,8 @@ def qualitative_evaluations(context: ReportContext) -> Item:
     """Research use only, densitometric category or why there is none, risk category, and the limits."""
     items = [
         content.text(coded.RESEARCH_USE_ONLY, research_statement(context.language)),
-        *_densitometric_category(context),
+        *densitometric_category(context.analysis),
+        *_diagnosis(context),
         *_risk_category(context),
         *(
             content.text(coded.LIMITS, sentence)
@@ -27,16 +29,18 @@ def qualitative_evaluations(context: ReportContext) -> Item:
     return content.container(coded.QUALITATIVE_EVALUATIONS, items)
 
 
-def _densitometric_category(context: ReportContext) -> list[Item]:
-    diagnosis = context.analysis.diagnosis
-    sentence = diagnosis_sentence(context.analysis, context.language)
-    if diagnosis is None or sentence is None:
+def densitometric_category(analysis: StudyAnalysis) -> list[Item]:
+    """The category of the one-third radius as a code, where the rules allow one."""
+    diagnosis = analysis.diagnosis
+    if diagnosis is None or diagnosis.category is None:
         return []
-    said = content.text(coded.DENSITOMETRIC_CATEGORY, sentence)
-    if diagnosis.category is None:
-        return [said]
-    category = coded.DENSITOMETRIC_CATEGORIES[diagnosis.category]
-    return [content.code(coded.DENSITOMETRIC_CATEGORY, category), said]
+    return [content.code(coded.DENSITOMETRIC_CATEGORY, coded.DENSITOMETRIC_CATEGORIES[diagnosis.category])]
+
+
+def _diagnosis(context: ReportContext) -> list[Item]:
+    """The category in words with its basis, or why there is none."""
+    sentence = diagnosis_sentence(context.analysis, context.language)
+    return [content.text(coded.DENSITOMETRIC_CATEGORY, sentence)] if sentence else []
 
 
 def _risk_category(context: ReportContext) -> list[Item]:

@@ -13,13 +13,20 @@ from collections.abc import Mapping, Sequence
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import UID
 
-from analysis.results import REGIONS, RegionChange, RegionMeasurement, RiskEstimate
+from analysis.results import (
+    REGIONS,
+    RegionChange,
+    RegionMeasurement,
+    RiskEstimate,
+    StudyAnalysis,
+)
 from reports import codes as coded
 from reports import content
 from reports.content import HAS_CONCEPT_MOD, Item
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, ResultKind
-from reports.qualitative import qualitative_evaluations
+from reports.qualitative import densitometric_category, qualitative_evaluations
 from reports.regions_of_interest import convex_outline
 from reports.sentences import context_sentences, provenance_sentences
 from reports.source import ReportContext
@@ -37,8 +44,11 @@ from reports.texture import TEXTURE_REGION, check_texture_choice, coded_texture
 
 TEMPLATE = "1500"
 
-GROUP_ORDER = ("one_third", *(region for region in REGIONS if region != "one_third"))
-"""One-third first: it is the region a diagnosis may rest on (ISCD), and viewers open the first group."""
+DIAGNOSTIC_REGION = "one_third"
+"""The only region of the forearm that a diagnosis may rest on (ISCD)."""
+
+GROUP_ORDER = (DIAGNOSTIC_REGION, *(region for region in REGIONS if region != DIAGNOSTIC_REGION))
+"""Viewers open the first group."""
 
 
 def measurement_report(context: ReportContext) -> Dataset:
@@ -83,6 +93,8 @@ def _region_groups(context: ReportContext) -> list[Item]:
         numbers = _region_numbers(region, measured, texture=texture)
         if region in changes:
             numbers += _change_items(changes[region])
+        if region == DIAGNOSTIC_REGION and numbers:
+            numbers += densitometric_category(analysis)
         if numbers:
             groups.append(
                 measurement_group(
@@ -137,6 +149,7 @@ def _radius_group(context: ReportContext) -> list[Item]:
             numbers += _region_numbers(region, measured, site=coded.REGION_FINDINGS[region])
     if analysis.risk:
         numbers += _risk_interval_numbers(analysis.risk)
+    numbers += _uncertainty_numbers(analysis)
     numbers += _outline_numbers(context)
     if context.evidence is None and not numbers:
         return []
@@ -213,7 +226,12 @@ def _change_items(change: RegionChange) -> list[Item]:
         ),
         content.code(coded.CHANGE_SIGNIFICANCE, coded.SIGNIFICANCES[change.significant]),
         content.day(coded.PRIOR_STUDY_DATE, change.prior_date),
-        content.uid_reference(coded.PRIOR_STUDY_UID, change.prior_study_instance_uid),
+        # priors of a printed history or a site's table come without a UID
+        *(
+            [content.uid_reference(coded.PRIOR_STUDY_UID, change.prior_study_instance_uid)]
+            if UID(change.prior_study_instance_uid).is_valid
+            else []
+        ),
     ]
 
 
@@ -224,6 +242,22 @@ def _coded_numbers(
         content.number(concept, value, unit)
         for key, (concept, unit) in concepts.items()
         if (value := values.get(key)) is not None
+    ]
+
+
+def _uncertainty_numbers(analysis: StudyAnalysis) -> list[Item]:
+    """One standard deviation of every shape and strength that has one."""
+    concepts = {**coded.MORPHOMETRY, **coded.MECHANICS}
+    values = {**analysis.morphometry, **analysis.mechanics}
+    return [
+        content.number(
+            coded.UNCERTAINTY,
+            analysis.uncertainty[key],
+            unit,
+            children=[content.code(coded.MEASURED_QUANTITY, concept, HAS_CONCEPT_MOD)],
+        )
+        for key, (concept, unit) in concepts.items()
+        if key in analysis.uncertainty and values.get(key) is not None
     ]
 
 
