@@ -32,6 +32,24 @@ def test_fields_answers_and_predictors_are_read_from_one_object(tmp_path: Path) 
     assert context.predictors == {"clinical.glucocorticoid_mg_d": 5.0, "balance_gait.gait_speed_m_s": 0.9}
 
 
+def test_entries_for_the_advice_are_read_with_words_and_lists(tmp_path: Path) -> None:
+    content = {
+        "menopause": "postmenopausal",
+        "serum_creatinine_umol_l": 88,
+        "hypocalcaemia": False,
+        "current_drug": "none",
+        "drugs_not_tolerated": ["alendronate", "risedronate"],
+        "frax_hip_percent": None,
+    }
+    assert read_entries(written(tmp_path / "entries.json", content)).advice == {
+        "menopause": "postmenopausal",
+        "serum_creatinine_umol_l": 88.0,
+        "hypocalcaemia": False,
+        "current_drug": "none",
+        "drugs_not_tolerated": ("alendronate", "risedronate"),
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
@@ -42,6 +60,11 @@ def test_fields_answers_and_predictors_are_read_from_one_object(tmp_path: Path) 
         ({"current_smoker": 7}, "true or false"),
         ({"clinical.shoe_size": 42}, "no predictor"),
         ({"turnover.ctx_ng_l": 1e9}, "outside"),
+        ({"menopause": "maybe"}, "one of premenopausal, postmenopausal"),
+        ({"serum_creatinine_umol_l": 0.9}, "outside 15 to 2000"),
+        ({"frax_hip_percent": True}, "must be a number"),
+        ({"hypocalcaemia": "no"}, "true or false"),
+        ({"drugs_not_tolerated": "alendronate"}, "a list of"),
     ],
 )
 def test_what_cannot_be_is_refused_with_file_and_rule(tmp_path: Path, content: object, rule: str) -> None:
