@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,11 +12,14 @@ from string import Formatter
 
 import pytest
 
+from analysis.advice.entries import ENTRIES
+from analysis.advice.facts import FACTS
 from analysis.wording.names import OF_REGION, OTHER, REGIONS
 from reports.engine_text import CATALOGUE, engine_text
 from reports.language import read_catalogue
 
-ANALYSIS = Path(__file__).parents[2] / "analysis"
+ROOT = Path(__file__).parents[2]
+ANALYSIS, GUIDELINES = ROOT / "analysis", ROOT / "conf" / "guidelines"
 NEVER_REPORTED = {"training", "simulation", "evaluation", "cohort", "wording", "advice", "model_file.py"}
 """Parts of the engine that no study's results come from, or that speak Chinese themselves."""
 
@@ -212,3 +216,19 @@ def test_every_quantity_of_the_engine_has_a_name_in_running_text() -> None:
     quantities = [*OTHER, *(f"{region}_{quantity}" for region in REGIONS for quantity in OF_REGION)]
     for quantity in quantities:
         assert CHINESE.search(engine_text(quantity.removesuffix("_mm").replace("_", " "), "zh"))
+
+
+def test_everything_the_shipped_advice_may_lack_or_quote_has_a_chinese_name() -> None:
+    asked = {fact.phrase for fact in (*FACTS.values(), *ENTRIES.values())}
+    for path in sorted(GUIDELINES.glob("*.toml")):
+        asked |= set(_quoted(tomllib.loads(path.read_text())))
+    assert sorted(phrase for phrase in asked if engine_text(phrase, "zh") == phrase) == []
+
+
+def _quoted(table: object) -> Iterator[str]:
+    if isinstance(table, dict):
+        yield from (str(table[key]) for key in ("phrase", "check", "strength") if table.get(key))
+        table = list(table.values())
+    if isinstance(table, list):
+        for item in table:
+            yield from _quoted(item)
