@@ -13,10 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_support import COLUMNS, ROWS, make_analysis, make_source
 
-from analysis.errors import AnalysisError
-from analysis.results import BmdSource, Laterality, RegionMeasurement, StudyAnalysis
+from analysis.errors import AnalysisError, ConfigurationError
+from analysis.results import (
+    BmdSource,
+    DensitometricDiagnosis,
+    DiagnosticCategory,
+    Laterality,
+    RegionMeasurement,
+    StudyAnalysis,
+)
 from reports import codes as coded
 from reports.checks import content_items
+from reports.options import ReportOptions
 from reports.regions_of_interest import MINIMUM_POINTS, closed_polyline
 from reports.source import report_context
 from reports.structured_report import measurement_report
@@ -260,3 +268,125 @@ def test_a_report_never_replaces_itself() -> None:
     context = report_context(make_analysis(), [make_source()])
     again = report_context(make_analysis(), [make_source()], predecessors=[measurement_report(context)])
     assert "PredecessorDocumentsSequence" not in measurement_report(again)
+
+
+def child_of(group: Any, name: str) -> Any:
+    found = [item for item in group[0].ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == name]
+    assert len(found) == 1, name
+    return found[0]
+
+
+def test_where_texture_was_measured_the_first_five_numbers_are_bmd_t_z_texture_and_area() -> None:
+    group = groups_by_finding(reread(make_analysis()))["ROI_UD"]
+    names = [measured.name.meaning for measured in group.get_measurements()]
+    assert names[:6] == ["BMD UD", "T-score", "Z-score", "Variogram slope", "Area", "BMC"]
+
+
+def test_the_image_library_shows_the_image_the_numbers_come_from() -> None:
+    document = reread(make_analysis())
+    library = next(
+        item
+        for item in document.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeMeaning == "Image Library"
+    )
+    (entry,) = library.ContentSequence[0].ContentSequence
+    assert entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == make_source().SOPInstanceUID
+    told = {
+        item.ConceptNameCodeSequence[0].CodeMeaning: (
+            item.MeasuredValueSequence[0].FloatingPointValue
+            if item.ValueType == "NUM"
+            else item.ConceptCodeSequence[0].CodeMeaning
+        )
+        for item in entry.ContentSequence
+    }
+    assert told == {
+        "Modality": "Computed Radiography",
+        "Target Region": "Forearm",
+        "Image Laterality": "Left",
+        "Pixel Data Rows": ROWS,
+        "Pixel Data Columns": COLUMNS,
+        "Horizontal Pixel Spacing": 0.5,
+        "Vertical Pixel Spacing": 0.5,
+    }
+
+
+def test_an_image_of_unknown_side_scale_and_modality_claims_none_in_the_library() -> None:
+    context = report_context(
+        make_analysis(laterality=None, pixel_spacing_mm=None), [make_source(Modality="OT")]
+    )
+    text = str(measurement_report(context))
+    assert "Pixel Data Rows" in text
+    assert not [word for word in ("Image Laterality", "Pixel Spacing'", "'Modality'") if word in text]
+
+
+def test_a_change_stands_in_its_region_with_the_least_significant_change_and_the_study_compared() -> None:
+    group = groups_by_finding(reread(make_analysis()))["ROI_13"]
+    read = numbers(group)
+    assert (read["BMD_CHANGE"], read["BMD_CHANGE_PCT"], read["LSC_PCT"]) == (-0.0214, -3.704, 1.5)
+    significance = child_of(group, "Significance of BMD change").ConceptCodeSequence[0]
+    assert (significance.CodeValue, significance.CodeMeaning) == ("386134007", "Significant")
+    assert child_of(group, "Date of compared study").Date == "20241101"
+    assert child_of(group, "Compared Study Instance UID").UID == "2.25.9"
+
+
+def test_a_change_that_nothing_can_judge_says_so_and_a_prior_without_uid_has_none() -> None:
+    change = replace(make_analysis().changes[1], prior_study_instance_uid="")
+    group = groups_by_finding(reread(make_analysis(changes=(change,))))["ROI_MID"]
+    undecided = child_of(group, "Significance of BMD change").ConceptCodeSequence[0].CodeMeaning
+    assert undecided == "Significance Undetermined"
+    assert "LSC_PCT" not in numbers(group)
+    assert "Compared Study Instance UID" not in str(group)
+
+
+@pytest.mark.parametrize(
+    ("category", "code"),
+    [
+        ("normal", ("17621005", "SCT")),
+        ("low_bone_mass", ("312894000", "SCT")),
+        ("osteoporosis", ("64859006", "SCT")),
+        ("within_expected_range", ("Z_EXPECTED", "99RADIUSDXA")),
+        ("below_expected_range", ("Z_BELOW", "99RADIUSDXA")),
+    ],
+)
+def test_the_densitometric_category_is_coded_with_the_one_third_radius_only(
+    category: DiagnosticCategory, code: tuple[str, str]
+) -> None:
+    diagnosis = DensitometricDiagnosis(category, basis="T-score -2.3")
+    groups = groups_by_finding(reread(make_analysis(diagnosis=diagnosis)))
+    value = child_of(groups["ROI_13"], "Densitometric category").ConceptCodeSequence[0]
+    assert (value.CodeValue, value.CodingSchemeDesignator) == code
+    assert not [name for name, group in groups.items() if name != "ROI_13" and "DXA_CATEGORY" in str(group)]
+
+
+def test_where_no_category_may_be_given_the_report_says_why_and_codes_none() -> None:
+    diagnosis = DensitometricDiagnosis(None, reason="The one-third radius has no T-score.")
+    document = reread(make_analysis(diagnosis=diagnosis))
+    said = [
+        item for item in content_items(document) if "DXA_CATEGORY" in str(item.ConceptNameCodeSequence[0])
+    ]
+    assert [item.ValueType for item in said] == ["TEXT"]
+    assert "has no T-score" in said[0].TextValue
+
+
+def test_the_uncertainty_of_a_shape_names_the_shape_it_belongs_to() -> None:
+    analysis = make_analysis(uncertainty={"cortical_thickness_mm": 0.0512, "unheard_of": 1.0})
+    group = groups_by_finding(reread(analysis))["ROI_RADIUS"]
+    (uncertainty,) = [m for m in group.get_measurements() if m.name.value == "UNCERTAINTY_SD"]
+    assert (float(uncertainty.value), uncertainty.unit.value) == (0.0512, "mm")
+    assert uncertainty[0].ContentSequence[0].ConceptCodeSequence[0].CodeMeaning == "Cortical thickness"
+
+
+def test_a_texture_that_has_no_code_stops_the_report_and_names_the_setting() -> None:
+    options = ReportOptions(texture=("original_glcm_Contrst",))
+    context = report_context(make_analysis(), [make_source()], options=options)
+    with pytest.raises(ConfigurationError, match="texture"):
+        measurement_report(context)
+
+
+def test_a_chinese_report_says_its_language_and_keeps_its_codes_in_english() -> None:
+    context = report_context(make_analysis(), [make_source()], options=ReportOptions(language="zh"))
+    document = measurement_report(context)
+    assert document.ContentSequence[0].ConceptCodeSequence[0].CodeValue == "zh"
+    for item in content_items(document):
+        assert item.ConceptNameCodeSequence[0].CodeMeaning.isascii()
+    assert any(not str(item.get("TextValue", "")).isascii() for item in content_items(document))

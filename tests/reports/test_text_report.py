@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
+import pytest
 from pydicom import Dataset, dcmread
 from report_support import make_analysis, make_source
 
-from analysis.results import Contribution, ModelIdentity, SegmentationQuality, StudyAnalysis
+from analysis.results import (
+    Contribution,
+    DensitometricDiagnosis,
+    ModelIdentity,
+    Recommendation,
+    SegmentationQuality,
+    StudyAnalysis,
+)
+from reports.checks import content_items
+from reports.options import ReportOptions, SrClass
 from reports.render import as_text
 from reports.source import report_context
 from reports.structured_report import measurement_report
@@ -162,3 +173,89 @@ def test_the_chinese_text_survives_writing_and_reading() -> None:
     report(make_analysis()).save_as(stored)
     stored.seek(0)
     assert "使估计风险降低" in as_text(dcmread(stored))
+
+
+def with_options(analysis: StudyAnalysis, **options: Any) -> Dataset:
+    return text_report(report_context(analysis, [make_source()], options=ReportOptions(**options)))
+
+
+def references(document: Dataset) -> list[tuple[str, str]]:
+    return [
+        (reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID)
+        for item in content_items(document)
+        if item.ValueType == "COMPOSITE"
+        for reference in item.ReferencedSOPSequence
+    ]
+
+
+def listed_evidence(document: Dataset) -> list[tuple[str, str]]:
+    return [
+        (instance.ReferencedSOPClassUID, instance.ReferencedSOPInstanceUID)
+        for study in document.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    ]
+
+
+@pytest.mark.parametrize("sr_class", ["comprehensive", "enhanced", "comprehensive_3d"])
+def test_it_refers_to_the_measurements_of_the_same_analysis(sr_class: SrClass) -> None:
+    options = ReportOptions(sr_class=sr_class)
+    context = report_context(make_analysis(), [make_source()], options=options)
+    measurements, document = measurement_report(context), text_report(context)
+    expected = (measurements.SOPClassUID, measurements.SOPInstanceUID)
+    assert references(document) == [expected]
+    assert expected in listed_evidence(document)
+
+
+def test_where_a_site_has_no_measurements_made_the_report_refers_to_none_and_is_another_object() -> None:
+    alone = with_options(make_analysis(), results=("report", "summary"))
+    assert references(alone) == []
+    assert [uid for _, uid in listed_evidence(alone)] == [make_source().SOPInstanceUID]
+    assert "series 901" not in as_text(alone)
+    assert alone.SOPInstanceUID != report(make_analysis()).SOPInstanceUID
+
+
+def test_the_indication_is_that_of_the_order_and_its_absence_is_said() -> None:
+    ordered = make_source(RequestedProcedureDescription="Forearm DXA, hyperparathyroidism")
+    document = text_report(report_context(make_analysis(), [ordered]))
+    assert "Forearm DXA, hyperparathyroidism" in as_text(document)
+    assert "indication is not given" in as_text(report(make_analysis()))
+
+
+def test_the_category_of_the_one_third_radius_is_an_impression_with_its_basis() -> None:
+    diagnosis = DensitometricDiagnosis("osteoporosis", basis="T-score -2.6 of the one-third radius (WHO)")
+    text = as_text(report(make_analysis(diagnosis=diagnosis)))
+    assert "osteoporosis" in text
+    assert "T-score -2.6 of the one-third radius (WHO)" in text
+
+
+def test_advice_names_guideline_strength_and_what_was_not_known() -> None:
+    advice = Recommendation(
+        "treatment",
+        "Start treatment.",
+        "Table 3",
+        guideline="AACE/ACE 2020",
+        strength="grade A",
+        inputs_missing=("renal function",),
+    )
+    text = as_text(report(make_analysis(recommendations=(advice,), assumptions=("postmenopausal",))))
+    for said in (
+        "Start treatment. [AACE/ACE 2020; grade A; Table 3; not known: renal function]",
+        "postmenopausal",
+    ):
+        assert said in text
+
+
+def test_a_first_study_says_that_there_is_nothing_to_compare_with() -> None:
+    assert "No earlier study of the same forearm" in as_text(report(make_analysis(changes=())))
+
+
+def test_a_chinese_report_is_chinese_and_explains_itself_in_english_too() -> None:
+    document = with_options(make_analysis(), language="zh")
+    assert document.ContentSequence[0].ConceptCodeSequence[0].CodeValue == "zh"
+    text = as_text(document)
+    assert "桡骨" in text
+    assert "raises the estimated risk most" in text
+    assert [item.ConceptNameCodeSequence[0].CodeMeaning for item in document.ContentSequence][-1] == (
+        "Current Procedure Descriptions"
+    )
