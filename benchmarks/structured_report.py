@@ -207,7 +207,7 @@ def by_highdicom(context: ReportContext, values: Values) -> Dataset:
     ]
     device = DeviceObserverIdentifyingAttributes(
         uid=result_uid(VERSION, MANUFACTURER_MODEL_NAME),
-        name=MANUFACTURER_MODEL_NAME,
+        name=f"{MANUFACTURER_MODEL_NAME} {VERSION}",
         manufacturer_name=MANUFACTURER,
         model_name=MANUFACTURER_MODEL_NAME,
     )

@@ -90,15 +90,6 @@ def image_reference(context: ReportContext) -> Dataset:
     return item
 
 
-def report_arguments(context: ReportContext, kind: ResultKind, title: Code) -> dict[str, Any]:
-    """Return `instance_arguments` and what Structured Reports take besides: the documents they replace."""
-    arguments = instance_arguments(context, kind)
-    return {
-        **arguments,
-        "previous_versions": context.replaced_by(title, arguments["sop_instance_uid"]) or None,
-    }
-
-
 def finish(dataset: Dataset, context: ReportContext) -> None:
     """Make `dataset` agree with its study and independent of when it was built."""
     for keyword in VOLATILE:

@@ -32,7 +32,7 @@ def device_observer(context: ReportContext) -> list[Item]:
         content.uid_reference(
             codes.DCM.DeviceObserverUID, result_uid(version, MANUFACTURER_MODEL_NAME), HAS_OBS_CONTEXT
         ),
-        content.text(codes.DCM.DeviceObserverName, MANUFACTURER_MODEL_NAME, HAS_OBS_CONTEXT),
+        content.text(codes.DCM.DeviceObserverName, f"{MANUFACTURER_MODEL_NAME} {version}", HAS_OBS_CONTEXT),
         content.text(codes.DCM.DeviceObserverManufacturer, MANUFACTURER, HAS_OBS_CONTEXT),
         content.text(codes.DCM.DeviceObserverModelName, MANUFACTURER_MODEL_NAME, HAS_OBS_CONTEXT),
     ]

@@ -159,6 +159,7 @@ def _procedure(context: ReportContext) -> list[Item]:
     analysis, language = context.analysis, context.language
     sentences = [
         *technique_sentences(analysis, language),
+        *_densitometer_software(context),
         *context_sentences(analysis, language),
         *(
             translated("Quality: {finding}", language, finding=sentence)
@@ -171,6 +172,14 @@ def _procedure(context: ReportContext) -> list[Item]:
     ]
     items = _texts(codes.DCM.ProcedureDescription, sentences)
     return [*items, _reference(context)] if _has_measurements(context) else items
+
+
+def _densitometer_software(context: ReportContext) -> list[str]:
+    versions = context.header.get("SoftwareVersions")
+    if not versions:
+        return []
+    said = versions if isinstance(versions, str) else "; ".join(map(str, versions))
+    return [translated("Densitometer software: {software}", context.language, software=said)]
 
 
 def _reference(context: ReportContext) -> Item:

@@ -127,7 +127,7 @@ def test_who_observed_and_the_private_scheme_with_its_uid_are_named() -> None:
     (scheme,) = document.CodingSchemeIdentificationSequence
     assert (scheme.CodingSchemeDesignator, scheme.CodingSchemeUID) == (coded.SCHEME, coded.SCHEME_UID)
     said = {i.ConceptNameCodeSequence[0].CodeMeaning: i for i in document.ContentSequence}
-    assert said["Device Observer Name"].TextValue == "Radius DXA Node"
+    assert said["Device Observer Name"].TextValue == "Radius DXA Node 0.1.0"
     assert said["Observer Type"].ConceptCodeSequence[0].CodeMeaning == "Device"
 
 

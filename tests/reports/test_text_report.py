@@ -259,3 +259,10 @@ def test_a_chinese_report_is_chinese_and_explains_itself_in_english_too() -> Non
     assert [item.ConceptNameCodeSequence[0].CodeMeaning for item in document.ContentSequence][-1] == (
         "Current Procedure Descriptions"
     )
+
+
+def test_it_names_the_software_of_the_densitometer_where_the_image_does() -> None:
+    source = make_source(SoftwareVersions=["13.6.0.5", "APEX"])
+    text = as_text(text_report(report_context(make_analysis(), [source])))
+    assert "Densitometer software: 13.6.0.5; APEX" in text
+    assert "Densitometer software" not in as_text(report(make_analysis()))
