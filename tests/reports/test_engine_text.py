@@ -201,6 +201,20 @@ def test_what_is_not_known_through_and_through_stays_english(unknown: str) -> No
     assert engine_text(unknown, "zh") == unknown
 
 
+def test_every_sentence_is_said_with_the_very_values_that_stand_in_it() -> None:
+    """No other template comes first, and no place takes its neighbour's words."""
+    for message, said in messages().items():
+        kinds = {name: kind for _, name, _, kind in Formatter().parse(message) if name}
+        english, chinese = {}, {}
+        for index, (name, kind) in enumerate(kinds.items()):
+            english[name] = {"t": "stored value", "l": "mid, total and ulna"}.get(
+                kind or "", f"{index + 3}.25"
+            )
+            chinese[name] = {"t": "存储值", "l": "中段、总体、尺骨"}.get(kind or "", english[name])
+        plain = re.sub(r"!\w(?=\})", "", message)
+        assert engine_text(plain.format(**english), "zh") == said.format(**chinese), message
+
+
 def test_english_is_left_alone() -> None:
     assert engine_text("yes", "en") == "yes"
 
