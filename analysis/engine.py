@@ -180,6 +180,7 @@ def analyze(
         diagnosis=advice.diagnosis,
         recommendations=advice.recommendations,
         assumptions=advice.assumptions,
+        assumptions_zh=advice.assumptions_zh,
         changes=changed,
         trend=trend(measured.regions, image.laterality, image.device, day, past, devices=devices),
         context=MappingProxyType({**provenance, **image.context}),

@@ -96,6 +96,7 @@ def reported_analysis(
         diagnosis=advice.diagnosis,
         recommendations=advice.recommendations,
         assumptions=advice.assumptions,
+        assumptions_zh=advice.assumptions_zh,
         changes=changed,
         trend=trend(regions, study.laterality, study.device, day, past, devices=devices),
         context=MappingProxyType(dict(provenance)),

@@ -243,11 +243,15 @@ class DensitometricDiagnosis:
         Score, region and rule behind it, in words; empty without a category.
     reason : str
         Why there is no category; empty with one.
+    basis_zh, reason_zh : str
+        The same in Simplified Chinese.
     """
 
     category: DiagnosticCategory | None
     basis: str = ""
     reason: str = ""
+    basis_zh: str = ""
+    reason_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +426,8 @@ class StudyAnalysis:
     recommendations: tuple[Recommendation, ...] = ()
     assumptions: tuple[str, ...] = ()
     """What the advice took for granted because nobody entered it, in words."""
+    assumptions_zh: tuple[str, ...] = ()
+    """The same in Simplified Chinese, in the same order."""
     changes: tuple[RegionChange, ...] = ()
     trend: tuple[TrendPoint, ...] = ()
     """Every study of this side, oldest first, this one last; empty without an earlier one."""

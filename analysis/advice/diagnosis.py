@@ -33,25 +33,42 @@ def densitometric_diagnosis(
             None,
             reason="A peripheral densitometer: WHO categories do not apply to its scores (ISCD); confirm by "
             "DXA of spine and hip.",
+            reason_zh="外周骨密度仪：WHO 分类不适用于其评分（ISCD）；须以腰椎和髋部 DXA 确认。",
         )
     if who_applies is None:
-        return DensitometricDiagnosis(None, reason="Age, or sex and menopausal state, are not known.")
-    if who_applies:
-        if t_score is None:
-            return DensitometricDiagnosis(None, reason="The one-third radius has no T-score.")
         return DensitometricDiagnosis(
-            who_category(t_score), f"T-score {_score(t_score)} of the one-third radius (WHO; {ISCD})"
+            None,
+            reason="Age, or sex and menopausal state, are not known.",
+            reason_zh="年龄或性别与绝经状态未知。",
         )
+    return _by_t_score(t_score) if who_applies else _by_z_score(z_score)
+
+
+def _by_t_score(t_score: float | None) -> DensitometricDiagnosis:
+    if t_score is None:
+        return DensitometricDiagnosis(
+            None, reason="The one-third radius has no T-score.", reason_zh="桡骨 1/3 处无 T 值。"
+        )
+    return DensitometricDiagnosis(
+        who_category(t_score),
+        f"T-score {_score(t_score)} of the one-third radius (WHO; {ISCD})",
+        basis_zh=f"桡骨 1/3 处 T 值 {_score(t_score)}（WHO；{ISCD}）",
+    )
+
+
+def _by_z_score(z_score: float | None) -> DensitometricDiagnosis:
     if z_score is None:
         return DensitometricDiagnosis(
             None,
             reason="The one-third radius has no Z-score, and WHO categories do not apply to premenopausal "
             "women and men under 50 (ISCD).",
+            reason_zh="桡骨 1/3 处无 Z 值，且 WHO 分类不适用于绝经前女性和 50 岁以下男性（ISCD）。",
         )
     below = z_score <= BELOW_EXPECTED_Z_SCORE
     return DensitometricDiagnosis(
         "below_expected_range" if below else "within_expected_range",
         f"Z-score {_score(z_score)} of the one-third radius ({ISCD}); WHO categories do not apply",
+        basis_zh=f"桡骨 1/3 处 Z 值 {_score(z_score)}（{ISCD}）；不适用 WHO 分类",
     )
 
 

@@ -156,7 +156,7 @@ ENTRIES: Mapping[str, Entry] = {
         ),
         _yes_no("acute_kidney_injury", "acute kidney injury", "急性肾损伤"),
         _yes_no(
-            "venous_thromboembolism", "venous thromboembolism, now or before", "静脉血栓栓塞(现患或既往)"
+            "venous_thromboembolism", "venous thromboembolism, now or before", "静脉血栓栓塞（现患或既往）"
         ),
         _yes_no(
             "mi_or_stroke_12_months",

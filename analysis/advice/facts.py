@@ -76,7 +76,7 @@ FACTS: Mapping[str, FactKind] = {
     "falls_past_year": FactKind("falls in the past year", "近一年跌倒次数", float, limits=(0, 100)),
     "glucocorticoid_mg_d": FactKind(
         "glucocorticoid dose (prednisolone equivalent)",
-        "糖皮质激素剂量(泼尼松龙当量)",
+        "糖皮质激素剂量（泼尼松龙当量）",
         float,
         "mg/d",
         limits=(0, 200),
@@ -105,6 +105,15 @@ FACTS: Mapping[str, FactKind] = {
 """Every input a rule may use."""
 
 
+WORDS_ZH: Mapping[str, str] = {
+    "premenopausal": "绝经前",
+    "postmenopausal": "绝经后",
+    "none": "无",
+    "yes": "是",
+    "no": "否",
+}
+"""Words that an assumption can name."""
+
 DERIVED_FROM: Mapping[str, tuple[str, ...]] = {
     "older_adult": ("age_years", "sex", "menopause"),
     "who_category": ("one_third_t_score", "one_third_z_score", "age_years", "sex", "menopause"),
@@ -126,7 +135,7 @@ class Facts:
     diagnosis: DensitometricDiagnosis
     not_tolerated: frozenset[str] = frozenset()
     notes: Mapping[str, str] = field(default_factory=dict)
-    assumptions: tuple[str, ...] = ()
+    assumptions: tuple[tuple[str, str], ...] = ()
 
     def shown(self, name: str) -> str:
         """``age 68.6 y``, ``smoking: no``: phrase, value, and how it was derived."""
@@ -160,11 +169,11 @@ def gather_facts(
 
     Scores are rounded to the one decimal a report shows, so that advice never contradicts the printed number.
     """
-    assumptions: list[str] = []
+    assumptions: list[tuple[str, str]] = []
     notes: dict[str, str] = {}
     one_third = regions.get("one_third", RegionMeasurement())
     t_score, z_score = _reported(one_third.t_score), _reported(one_third.z_score)
-    menopause = _menopause(clinical, assumptions)
+    menopause = _menopause(clinical, notes, assumptions)
     older = _older_adult(clinical, menopause)
     diagnosis = densitometric_diagnosis(
         who_applies=older, t_score=t_score, z_score=z_score, peripheral=peripheral
@@ -210,15 +219,22 @@ def _reported(score: float | None) -> float | None:
     return None if score is None else round(score, 1) + 0.0  # + 0.0: −0.0 becomes 0.0
 
 
-def _menopause(clinical: ClinicalContext, assumptions: list[str]) -> str | None:
+def _menopause(
+    clinical: ClinicalContext, notes: dict[str, str], assumptions: list[tuple[str, str]]
+) -> str | None:
     entered = clinical.advice.get("menopause")
     if isinstance(entered, str):
         return entered
     if clinical.sex != "F" or clinical.age_years is None:
         return None
+    notes["menopause"] = "assumed by age"
     state = "postmenopausal" if clinical.age_years >= MENOPAUSE_ASSUMED_FROM_YEARS else "premenopausal"
+    years = f"{MENOPAUSE_ASSUMED_FROM_YEARS:.0f}"
     assumptions.append(
-        f"{state}, by age (from {MENOPAUSE_ASSUMED_FROM_YEARS:.0f} y); no menopausal state is entered"
+        (
+            f"{state}, by age (from {years} y); no menopausal state is entered",
+            f"{WORDS_ZH[state]}，按年龄推定（{years} 岁起）；未录入绝经状态",
+        )
     )
     return state
 
@@ -269,7 +285,9 @@ def _glucocorticoid(clinical: ClinicalContext) -> float | None:
     return 0.0 if dose is None and clinical.glucocorticoids is False else dose
 
 
-def _clearance(clinical: ClinicalContext, notes: dict[str, str], assumptions: list[str]) -> float | None:
+def _clearance(
+    clinical: ClinicalContext, notes: dict[str, str], assumptions: list[tuple[str, str]]
+) -> float | None:
     """By Cockcroft and Gault; of it and an entered eGFR the lower, so that no limit is missed."""
     creatinine = clinical.advice.get("serum_creatinine_umol_l")
     egfr = clinical.predictors.get("clinical.egfr_ml_min")
@@ -283,7 +301,9 @@ def _clearance(clinical: ClinicalContext, notes: dict[str, str], assumptions: li
         return computed
     if egfr is not None:
         notes["creatinine_clearance_ml_min"] = "the entered eGFR"
-        assumptions.append("the entered eGFR stands for creatinine clearance")
+        assumptions.append(
+            ("the entered eGFR stands for creatinine clearance", "以录入的 eGFR 代替肌酐清除率")
+        )
     return egfr
 
 

@@ -196,16 +196,17 @@ def _parsed(contents: tuple[tuple[str, bytes], ...], include_disabled: bool) -> 
     kinds = dict(FACTS) | {
         name: FactKind(item.phrase, item.phrase_zh, bool) for name, item in definitions.items()
     }
-    rules = [
-        _rule(item, f"guideline {file}, rule {_name(item, index)}", kinds, agents, str(head["title"]))
-        for index, item in enumerate(head["rules"], 1)
-    ]
+    rules: list[Rule] = []
     if "shared" in tables:
         name, content = tables["shared"]
         rules += [
             _rule(item, f"guideline {name}, rule {_name(item, index)}", FACTS, agents, "")
             for index, item in enumerate(_toml(content, name).get("rules", ()), 1)
         ]
+    rules += [
+        _rule(item, f"guideline {file}, rule {_name(item, index)}", kinds, agents, str(head["title"]))
+        for index, item in enumerate(head["rules"], 1)
+    ]
     if include_disabled:
         rules = [replace(rule, disabled="") for rule in rules]
         definitions = {name: replace(item, disabled="") for name, item in definitions.items()}

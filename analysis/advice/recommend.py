@@ -10,7 +10,7 @@ from string import Template
 from analysis.advice.agents import assess
 from analysis.advice.conditions import Condition, deciding_inputs
 from analysis.advice.drug_sentences import NOT_WORTH_SAYING, drug_options, ruled_out_text
-from analysis.advice.facts import DERIVED_FROM, FACTS, Fact, Facts, gather_facts, written
+from analysis.advice.facts import DERIVED_FROM, FACTS, WORDS_ZH, Fact, Facts, gather_facts, written
 from analysis.advice.guideline import Guideline, Rule, load_guideline
 from analysis.config import ClinicalContext
 from analysis.results import (
@@ -44,13 +44,14 @@ class Advice:
         Most important kind first; last "Decision support; the clinician decides."
     diagnosis : DensitometricDiagnosis
         Of the one-third radius, the same under every table.
-    assumptions : tuple of str
-        What was taken for granted because nobody entered it.
+    assumptions, assumptions_zh : tuple of str
+        What was taken for granted because nobody entered it, in English and in Simplified Chinese.
     """
 
     recommendations: tuple[Recommendation, ...]
     diagnosis: DensitometricDiagnosis
     assumptions: tuple[str, ...]
+    assumptions_zh: tuple[str, ...]
 
 
 def recommend(
@@ -101,7 +102,8 @@ def recommend(
     settled = {rule.topic for rule in table.rules if any(item.rule_id == rule.id for item in given)}
     remarks = _not_evaluated(table, [r for r in unsettled if r.topic not in settled and not r.silent], facts)
     recommendations = (*given, *remarks, *_disabled_remark(table), CLOSING)
-    return Advice(recommendations, facts.diagnosis, tuple(dict.fromkeys(assumptions)))
+    english, chinese = zip(*dict.fromkeys(assumptions), strict=True) if assumptions else ((), ())
+    return Advice(recommendations, facts.diagnosis, english, chinese)
 
 
 def _with_derived(table: Guideline, facts: Facts) -> Facts:
@@ -177,16 +179,25 @@ def _unknown_inputs(table: Guideline, conditions: Sequence[Condition], facts: Fa
     return [name for name in FACTS if name in asked and facts.values[name] is None]
 
 
-def _assumption(table: Guideline, condition: Condition, facts: Facts) -> str:
-    """What was taken for granted, and for lack of what."""
+def _assumption(table: Guideline, condition: Condition, facts: Facts) -> tuple[str, str]:
+    """What was taken for granted, and for lack of what, in English and Chinese."""
     if condition.input in table.definitions:
-        phrase = table.definitions[condition.input].phrase
-        needs = ", ".join(FACTS[name].phrase for name in _unknown_inputs(table, [condition], facts))
-        return f"{phrase} is not established (not entered: {needs})"
+        definition = table.definitions[condition.input]
+        unknown = _unknown_inputs(table, [condition], facts)
+        needs = ", ".join(FACTS[name].phrase for name in unknown)
+        needs_zh = "、".join(FACTS[name].phrase_zh for name in unknown)
+        return (
+            f"{definition.phrase} is not established (not entered: {needs})",
+            f"未能确定{definition.phrase_zh}（未录入：{needs_zh}）",
+        )
+    kind = FACTS[condition.input]
     wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     relation = {"==": "", "in": ""}.get(condition.comparison, f"{condition.comparison} ")
-    values = " or ".join(written(condition.input, value) for value in wanted)
-    return f"{FACTS[condition.input].phrase}: {relation}{values} (not entered)"
+    values = [written(condition.input, value) for value in wanted]
+    return (
+        f"{kind.phrase}: {relation}{' or '.join(values)} (not entered)",
+        f"{kind.phrase_zh}：{relation}{'或'.join(WORDS_ZH.get(value, value) for value in values)}（未录入）",
+    )
 
 
 def _not_evaluated(table: Guideline, rules: Sequence[Rule], facts: Facts) -> Iterator[Recommendation]:

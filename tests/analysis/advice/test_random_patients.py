@@ -193,6 +193,7 @@ def test_ten_thousand_random_patients_meet_the_laws() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_hundred_thousand_random_patients_meet_the_laws() -> None:
     examine(100_000, seed=20_240_602)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from advice_support import SETS, advise, said, table
 
@@ -106,6 +108,17 @@ def test_an_entered_menopausal_state_wins_over_the_age() -> None:
 def test_a_menopausal_state_taken_from_the_age_is_listed_as_assumed() -> None:
     assert any("postmenopausal, by age" in item for item in advise("acp-2023", -2.8, **WOMAN_72).assumptions)
     assert not any("menopausal" in item for item in advise("acp-2023", -2.8, **MAN_68).assumptions)
+
+
+@pytest.mark.parametrize("guideline", SETS)
+def test_assumptions_and_diagnosis_are_told_in_both_languages(guideline: str) -> None:
+    for t_score in (-2.8, None):
+        for patient in (WOMAN_72, MAN_68, {"age_years": 40.0, "sex": "F"}):
+            advice = advise(guideline, t_score, **patient)
+            assert len(advice.assumptions) == len(advice.assumptions_zh)
+            assert all(re.search("[\u4e00-\u9fff]", item) for item in advice.assumptions_zh)
+            assert bool(advice.diagnosis.basis) == bool(advice.diagnosis.basis_zh)
+            assert bool(advice.diagnosis.reason) == bool(advice.diagnosis.reason_zh)
 
 
 @pytest.mark.parametrize("guideline", SETS)
