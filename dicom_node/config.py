@@ -35,7 +35,9 @@ from dicom_node.settings import (
     read_table,
     reject_unknown_keys,
 )
+from dicom_node.storage.records import HELD
 from reports import ReportOptions
+from reports.options import DEFAULT_OPTIONS, EVERY_RESULT
 
 _SHIPPED_MODELS = Path(analysis.__file__).parent / "risk" / "models"
 
@@ -106,12 +108,16 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """``[[destination]]``: one peer that receives every result."""
+    """``[[destination]]``: one peer that receives results.
+
+    `reports` is ``[reports]`` as ``[destination.reports]`` overrides it.
+    """
 
     name: str = field(metadata=must(not_blank))
     ae_title: str = field(metadata=must(ae_title))
     host: str = field(metadata=must(not_blank))
     port: int = field(metadata=must(between(1, 65535)))
+    reports: ReportOptions = DEFAULT_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +175,26 @@ class NodeConfig:
 
     @classmethod
     def _from_document(cls, document: Mapping[str, Any], path: Path, base: Path) -> NodeConfig:
-        reject_unknown_keys(document, [*_TABLES, "analysis", "destination"], "top level")
+        reject_unknown_keys(document, [*_TABLES, "analysis", "reports", "destination"], "top level")
         tables = {
             name: read_table(schema, _table(document, name), name=f"[{name}]", base=base)
             for name, schema in _TABLES.items()
         }
+        reports = _read_reports(_table(document, "reports"), {}, "[reports]", base)
         engine = _read_analysis(_table(document, "analysis"), base)
         return cls(
             path=path,
             analysis=engine.settings(),
+            reports=reports,
             destinations=_destinations(document, base),
             **_with_absolute_data_dir(tables, base),
         )
+
+    def reports_by_destination(self) -> dict[str, ReportOptions]:
+        """Return what each destination wants; without any, the results that are held."""
+        if not self.destinations:
+            return {HELD: self.reports}
+        return {destination.name: destination.reports for destination in self.destinations}
 
     def destination(self, name: str) -> Destination:
         """Return the destination called `name`; raises `ConfigurationError` naming those there are."""
@@ -220,7 +234,6 @@ _TABLES: dict[str, type[Any]] = {
     "receiver": ReceiverSettings,
     "completion": CompletionSettings,
     "execution": ExecutionSettings,
-    "reports": ReportOptions,
     "delivery": DeliverySettings,
 }
 
@@ -270,6 +283,20 @@ def _read_analysis(table: Mapping[str, Any], base: Path) -> _AnalysisTable:
     return read_table(_AnalysisTable, own, name="[analysis]", base=base, mechanics=mechanics)
 
 
+def _read_reports(shared: Mapping[str, Any], own: Mapping[str, Any], name: str, base: Path) -> ReportOptions:
+    """Read ``[reports]``, or what a destination makes of it: its `own` keys win over the `shared` ones."""
+    reject_unknown_keys(own, [item.name for item in fields(ReportOptions)], name)
+    options = read_table(ReportOptions, {**shared, **own}, name=name, base=base)
+    if not options.results:
+        raise ConfigurationError(f"{name} results = []: must name at least one of {', '.join(EVERY_RESULT)}")
+    for key in ("results", "texture"):
+        values = getattr(options, key)
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise ConfigurationError(f"{name} {key}: names {twice!r} twice; name it once")
+    return options
+
+
 def _with_absolute_data_dir(tables: dict[str, Any], base: Path) -> dict[str, Any]:
     node: NodeSettings = tables["node"]
     return {**tables, "node": replace(node, data_dir=(base / node.data_dir).resolve())}
@@ -279,9 +306,18 @@ def _destinations(document: Mapping[str, Any], base: Path) -> tuple[Destination,
     entries = document.get("destination", [])
     if not isinstance(entries, list):
         raise ConfigurationError("destination: must be a list of tables; write [[destination]] for each")
+    shared = _table(document, "reports")
     found: list[Destination] = []
     for number, entry in enumerate(entries, start=1):
-        destination = read_table(Destination, entry, name=f"[[destination]] {number}", base=base)
+        name = f"[[destination]] {number}"
+        own = entry.get("reports", {})
+        if not isinstance(own, dict):
+            raise ConfigurationError(
+                f"{name} reports = {own!r}: must be a table; write [destination.reports] on its own line"
+            )
+        reports = _read_reports(shared, own, f"{name} [destination.reports]", base)
+        rest = {key: value for key, value in entry.items() if key != "reports"}
+        destination = read_table(Destination, rest, name=name, base=base, reports=reports)
         if destination.name in {other.name for other in found}:
             raise ConfigurationError(
                 f"[[destination]] {number} name = {destination.name!r}: used twice; give each its own name"

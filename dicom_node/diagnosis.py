@@ -13,8 +13,17 @@ from pathlib import Path
 from analysis.config import AnalysisConfig
 from dicom_node.config import Destination, NodeConfig
 from dicom_node.errors import ConfigurationError, DeliveryError
+from reports import ReportOptions
+from reports.options import DEFAULT_OPTIONS, EVERY_RESULT
 
-__all__ = ["Finding", "Level", "check_analysis_files", "check_data_dir_place", "diagnose"]
+__all__ = [
+    "Finding",
+    "Level",
+    "check_analysis_files",
+    "check_data_dir_place",
+    "check_report_choices",
+    "diagnose",
+]
 
 
 class Level(StrEnum):
@@ -40,6 +49,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from _check_data_dir(config)
     yield _check_port(config)
     yield from _check_analysis(config.analysis)
+    yield from _check_reports(config)
     yield from _check_destinations(config)
 
 
@@ -52,6 +62,26 @@ def check_analysis_files(config: AnalysisConfig) -> tuple[str, ...]:
         If one is damaged: a worker would fail on every study.
     """
     return tuple(check(config) for check in _ANALYSIS_FILES.values())
+
+
+def check_report_choices(config: NodeConfig) -> None:
+    """Check what ``[reports]`` and the destinations choose, as far as only the writer knows what there is.
+
+    Raises
+    ------
+    ConfigurationError
+        If a texture feature has no code: a worker would fail on every study.
+    """
+    for name, options in config.reports_by_destination().items():
+        if options.texture == DEFAULT_OPTIONS.texture:
+            continue
+        from reports.texture import check_texture_choice
+
+        try:
+            check_texture_choice(options.texture)
+        except ConfigurationError as error:
+            table = f"[[destination]] {name!r} [destination.reports]" if name else "[reports]"
+            raise ConfigurationError(f"{table} {error}") from None
 
 
 def check_data_dir_place(config: NodeConfig) -> None:
@@ -173,6 +203,34 @@ _ANALYSIS_FILES: Mapping[str, Callable[[AnalysisConfig], str]] = {
     "models": _models,
     "devices": _devices,
 }
+
+
+def _check_reports(config: NodeConfig) -> Iterator[Finding]:
+    """Say what each destination gets."""
+    try:
+        check_report_choices(config)
+    except ConfigurationError as error:
+        yield Finding(Level.FAIL, "reports", str(error))
+        return
+    for name, options in config.reports_by_destination().items():
+        yield Finding(Level.OK, f"results for {name}" if name else "results, held", _choices(options))
+
+
+def _choices(options: ReportOptions) -> str:
+    refusals = {
+        "none": "no answer to studies that were not analysed",
+        "rejected": "refusals of forearm studies",
+        "all": "refusals of every study that was not analysed",
+    }
+    return "; ".join(
+        (
+            ", ".join(name for name in EVERY_RESULT if name in options.results),
+            {"en": "in English", "zh": "in Chinese"}[options.language],
+            f"SR class {options.sr_class}",
+            f"patient {'printed' if options.patient_on_summary else 'not printed'} on the pages",
+            refusals[options.refusals],
+        )
+    )
 
 
 def _check_destinations(config: NodeConfig) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 
 from dicom_node.config import NodeConfig
-from dicom_node.diagnosis import check_analysis_files, check_data_dir_place
+from dicom_node.diagnosis import check_analysis_files, check_data_dir_place, check_report_choices
 from dicom_node.network.receiver import Receiver
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal, lease_owner
@@ -67,6 +67,7 @@ class Service:
         config = self._config
         check_data_dir_place(config)
         check_analysis_files(config.analysis)
+        check_report_choices(config)
         with ExitStack() as undo:
             archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
             undo.enter_context(archive.lock())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -119,6 +120,12 @@ def outcome(status: str = "analyzed", *, identity: str = "a" * 64, **fields: obj
     return AnalysisOutcome(**(values | fields))  # type: ignore[arg-type]
 
 
+def sent_to(done: AnalysisOutcome, destinations: Iterable[str]) -> AnalysisOutcome:
+    """The same outcome with every result for each destination, in order."""
+    uids = tuple(result.sop_instance_uid for result in done.results)
+    return replace(done, sets=dict.fromkeys(destinations, uids))
+
+
 def store_results(archive: Archive, files: Sequence[Path], identity: str) -> tuple[ResultRecord, ...]:
     """Put DICOM files into the archive as the results of one analysis."""
     from pydicom import dcmread
@@ -148,7 +155,8 @@ def finish_with_results(
     assert job is not None
     identity = hashlib.sha256(study.encode()).hexdigest()
     results = store_results(archive, files, identity)
-    assert journal.finish_analysis(job, outcome(identity=identity, results=results), destinations)
+    done = sent_to(outcome(identity=identity, results=results), destinations)
+    assert journal.finish_analysis(job, done)
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:

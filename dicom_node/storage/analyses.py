@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from dicom_node.storage.connection import timestamp
 from dicom_node.storage.records import (
+    HELD,
     AnalysisJob,
     AnalysisOutcome,
     ResultRecord,
@@ -23,7 +24,7 @@ __all__ = ["AnalysisTables"]
 
 
 class AnalysisTables(StudyTables):
-    """The journal's tables ``analyses`` and ``results``, and the outbox rows that results give rise to."""
+    """The tables ``analyses``, ``results`` and ``result_sets``, and the outbox rows they give rise to."""
 
     def complete_study(self, study: Study, reason: str) -> bool:
         """Close a study that `reason` shows to be complete, and queue its analysis.
@@ -94,10 +95,8 @@ class AnalysisTables(StudyTables):
                 return None
             return self._lease_analysis(row["id"], row["study_instance_uid"], owner, lease_seconds)
 
-    def finish_analysis(
-        self, job: AnalysisJob, outcome: AnalysisOutcome, destinations: Iterable[str]
-    ) -> bool:
-        """Journal outcome, results and outbox rows in one transaction.
+    def finish_analysis(self, job: AnalysisJob, outcome: AnalysisOutcome) -> bool:
+        """Journal outcome, results and outbox rows in one transaction: no destination ever gets half a set.
 
         Results that are there already, because the same work was done before, are not added or sent again.
 
@@ -129,7 +128,7 @@ class AnalysisTables(StudyTables):
             )
             if not changed:
                 return False
-            self._insert_results(job, outcome, tuple(destinations))
+            self._insert_results(job, outcome)
             self._end_study(job.study_instance_uid, StudyState(outcome.status), outcome.reason)
             return True
 
@@ -199,22 +198,37 @@ class AnalysisTables(StudyTables):
         )
         return [(row["study_date"], row["result_json"]) for row in rows]
 
-    def standing_results(self, study_instance_uid: str) -> tuple[ResultRecord, ...]:
-        """Return the results that the study's newest finished analysis stands for, in the order made."""
+    def results(self, study_instance_uid: str) -> tuple[ResultRecord, ...]:
+        """Return every result ever made of a study, oldest first."""
         rows = self._rows(
-            """
-            SELECT sop_instance_uid, sop_class_uid, kind, path, sha256 FROM results
-            WHERE analysis_id =
-                (SELECT max(analysis_id) FROM results JOIN analyses ON analysis_id = analyses.id
-                 WHERE analyses.study_instance_uid = :study AND identity =
-                    (SELECT identity FROM analyses
-                     WHERE study_instance_uid = :study AND state = 'done' AND status = 'analyzed'
-                     ORDER BY id DESC LIMIT 1))
-            ORDER BY results.rowid
-            """,
-            {"study": study_instance_uid},
+            "SELECT sop_instance_uid, sop_class_uid, kind, path, sha256 FROM results"
+            " WHERE study_instance_uid = ? ORDER BY rowid",
+            (study_instance_uid,),
         )
         return tuple(ResultRecord(**row) for row in rows)
+
+    def standing_results(self, study_instance_uid: str) -> dict[str, tuple[str, ...]]:
+        """Return what stands at each destination: the UIDs that its newest set holds, in order.
+
+        Measurements and refusals stand side by side: neither is an earlier version of the other.
+        """
+        rows = self._rows(
+            """
+            WITH newest AS (SELECT destination, max(analysis_id) AS analysis_id
+                            FROM result_sets JOIN analyses ON analyses.id = analysis_id
+                            WHERE study_instance_uid = ?
+                            GROUP BY destination, status = 'analyzed')
+            SELECT destination, sop_instance_uid
+            FROM newest JOIN result_sets USING (destination, analysis_id)
+            ORDER BY destination, analysis_id, position
+            """,
+            (study_instance_uid,),
+        )
+        standing: dict[str, tuple[str, ...]] = {}
+        for row in rows:
+            held = standing.get(row["destination"], ())
+            standing[row["destination"]] = (*held, row["sop_instance_uid"])
+        return standing
 
     def _trigger(self, study_instance_uid: str) -> str:
         earlier = self._rows("SELECT 1 FROM analyses WHERE study_instance_uid = ?", (study_instance_uid,))
@@ -261,9 +275,7 @@ class AnalysisTables(StudyTables):
             **rows[0],
         )
 
-    def _insert_results(
-        self, job: AnalysisJob, outcome: AnalysisOutcome, destinations: Sequence[str]
-    ) -> None:
+    def _insert_results(self, job: AnalysisJob, outcome: AnalysisOutcome) -> None:
         now = self._now()
         for result in outcome.results:
             self._execute(
@@ -279,16 +291,24 @@ class AnalysisTables(StudyTables):
                     now,
                 ),
             )
-            for destination in destinations:
+        for destination, uids in outcome.sets.items():
+            for position, uid in enumerate(uids, start=1):
                 self._execute(
-                    """
-                    INSERT INTO deliveries (sop_instance_uid, study_instance_uid, destination, state,
-                        attempts, next_attempt_at, lease_owner, lease_expires_at, reason, last_status,
-                        delivered_at)
-                    VALUES (?, ?, ?, 'pending', 0, ?, '', '', '', NULL, '') ON CONFLICT DO NOTHING
-                    """,
-                    (result.sop_instance_uid, job.study_instance_uid, destination, now),
+                    "INSERT INTO result_sets VALUES (?, ?, ?, ?)", (job.id, destination, position, uid)
                 )
+                if destination != HELD:
+                    self._queue_delivery(uid, job.study_instance_uid, destination, now)
+
+    def _queue_delivery(self, uid: str, study_instance_uid: str, destination: str, now: str) -> None:
+        self._execute(
+            """
+            INSERT INTO deliveries (sop_instance_uid, study_instance_uid, destination, state,
+                attempts, next_attempt_at, lease_owner, lease_expires_at, reason, last_status,
+                delivered_at)
+            VALUES (?, ?, ?, 'pending', 0, ?, '', '', '', NULL, '') ON CONFLICT DO NOTHING
+            """,
+            (uid, study_instance_uid, destination, now),
+        )
 
     def _end_study(self, study_instance_uid: str, state: StudyState, reason: str) -> None:
         """Close the study, unless more of it has arrived meanwhile."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 __all__ = [
+    "HELD",
     "AnalysisJob",
     "AnalysisOutcome",
     "Delivery",
@@ -20,6 +23,10 @@ __all__ = [
     "Study",
     "StudyState",
 ]
+
+
+HELD = ""
+"""Stands for the destination of results that no destination is configured for: they are kept, not sent."""
 
 
 class InstanceKind(StrEnum):
@@ -158,7 +165,15 @@ class ResultRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisOutcome:
-    """What an analysis came to; ``results`` is empty unless ``status`` is ``analyzed``."""
+    """What an analysis came to.
+
+    Attributes
+    ----------
+    results : tuple of ResultRecord
+        Every result object once; none for a study that was not analysed, unless the site wants refusals.
+    sets : mapping of str to tuple of str
+        Destination (or `HELD`) -> SOP Instance UIDs of the results that it gets, in the order of sending.
+    """
 
     status: str
     reason: str
@@ -167,6 +182,7 @@ class AnalysisOutcome:
     model_version: str
     result_json: str
     results: tuple[ResultRecord, ...] = ()
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

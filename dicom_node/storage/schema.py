@@ -161,8 +161,37 @@ _JOURNAL = (
 )
 
 
+_RESULT_SETS = (
+    """
+    CREATE TABLE result_sets (
+        analysis_id INTEGER NOT NULL REFERENCES analyses,
+        destination TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        sop_instance_uid TEXT NOT NULL REFERENCES results,
+        PRIMARY KEY (analysis_id, destination, position)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # until now every destination got every result, and without any they were held
+    """
+    INSERT INTO result_sets
+    SELECT results.analysis_id, coalesce(destination, ''),
+        row_number() OVER (PARTITION BY results.analysis_id, destination ORDER BY results.rowid),
+        results.sop_instance_uid
+    FROM results LEFT JOIN deliveries USING (sop_instance_uid)
+    """,
+)
+"""What each destination was given by an analysis, and in which order: results may differ by destination."""
+
+
 @MIGRATIONS(name="0001_journal")
 def _create_journal(database: Database) -> None:
     connection: sqlite3.Connection = database.conn
     for statement in _JOURNAL:
+        connection.execute(statement)
+
+
+@MIGRATIONS(name="0002_result_sets")
+def _create_result_sets(database: Database) -> None:
+    connection: sqlite3.Connection = database.conn
+    for statement in _RESULT_SETS:
         connection.execute(statement)

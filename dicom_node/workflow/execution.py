@@ -147,9 +147,10 @@ class Execution:
             data_dir=self._archive.data_dir,
             history=history,
             priors=self._prior_files(history),
+            known=self._journal.results(job.study_instance_uid),
             standing=self._journal.standing_results(job.study_instance_uid),
             config=self._config.analysis,
-            reports=self._config.reports,
+            reports=self._config.reports_by_destination(),
             time_limit_seconds=self._config.execution.timeout_seconds,
         )
 
@@ -198,8 +199,7 @@ class Execution:
             else:
                 self._fail(job, _describe(error))
         else:
-            destinations = [destination.name for destination in self._config.destinations]
-            if self._journal.finish_analysis(job, outcome, destinations):
+            if self._journal.finish_analysis(job, outcome):
                 uid = job.study_instance_uid
                 logger.info("study %s: %s in %.1f s %s", uid, outcome.status, seconds, outcome.reason)
                 self._on_results()

@@ -51,8 +51,12 @@ class WorkOrder:
         SOP Instance UID -> file, in order of UID.
     priors : tuple of tuples of Path
         Files of earlier studies whose images a change is measured on.
-    standing : tuple of ResultRecord
-        Results of the study's earlier analysis: those that come out the same stand, the others are replaced.
+    known : tuple of ResultRecord
+        Results ever made of the study: one that comes out again is not written a second time.
+    standing : mapping of str to tuple of str
+        Destination -> UIDs of the results that stand there: its new reports say which of them they replace.
+    reports : mapping of str to ReportOptions
+        Destination -> what it wants.
     time_limit_seconds : float
         The process ends if the analysis takes longer.
     """
@@ -63,9 +67,10 @@ class WorkOrder:
     data_dir: Path
     history: tuple[PriorMeasurement, ...]
     priors: tuple[tuple[Path, ...], ...]
-    standing: tuple[ResultRecord, ...]
+    known: tuple[ResultRecord, ...]
+    standing: Mapping[str, tuple[str, ...]]
     config: AnalysisConfig
-    reports: ReportOptions
+    reports: Mapping[str, ReportOptions]
     time_limit_seconds: float
 
 
@@ -82,16 +87,16 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
 
         from analysis.engine import analyze
 
-        datasets = []
+        datasets: list[Dataset] = []
         for uid, path in order.paths.items():
             try:
                 datasets.append(dcmread(path))
             except Exception as error:  # hostile bytes raise many kinds; each means the same
-                return _unreadable(order, uid, error)
+                return _outcome(_unreadable(order, uid, error), datasets, order)
         analysis = analyze(
             datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
         )
-        return _outcome(analysis, _write_results(analysis, datasets, order))
+        return _outcome(analysis, datasets, order)
 
 
 def _readable_priors(priors: Sequence[Sequence[Path]]) -> list[list[Dataset]]:
@@ -150,62 +155,24 @@ def killed_after(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _unreadable(order: WorkOrder, uid: str, error: Exception) -> AnalysisOutcome:
+def _unreadable(order: WorkOrder, uid: str, error: Exception) -> StudyAnalysis:
     from analysis import __version__
+    from analysis.results import Status, StudyAnalysis
 
     reason = f"object {uid} cannot be parsed ({type(error).__name__}); send the study again from its source"
-    return AnalysisOutcome(
-        status="rejected",
+    return StudyAnalysis(
+        study_instance_uid=order.study_instance_uid,
+        status=Status.REJECTED,
         reason=reason,
         identity=order.input_digest,
         engine_version=__version__,
-        model_version="",
-        result_json="",
     )
 
 
-def _write_results(
-    analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder
-) -> tuple[ResultRecord, ...]:
-    from pydicom import dcmread
-
-    from analysis.results import Status
-    from dicom_node.storage.archive import Archive
-    from reports import compose
-
-    if analysis.status is not Status.ANALYZED:
-        return ()
-    archive = Archive(order.data_dir)
-    standing = {record.sop_instance_uid: record for record in order.standing}
-    predecessors = [
-        dcmread(path)
-        for record in order.standing
-        if record.sop_class_uid.startswith(STRUCTURED_REPORT_CLASSES)
-        and (path := archive.resolve(record.path)).is_file()
-    ]
-    results = compose(analysis, datasets, predecessors=predecessors, options=order.reports)
-    return tuple(
-        standing.get(str(result.SOPInstanceUID)) or _write_result(archive, analysis.identity, result)
-        for result in results
-    )
-
-
-def _write_result(archive: Archive, identity: str, result: Dataset) -> ResultRecord:
-    buffer = io.BytesIO()
-    result.save_as(buffer, enforce_file_format=True)
-    path, digest = archive.store_result(identity, buffer.getvalue())
-    return ResultRecord(
-        sop_instance_uid=str(result.SOPInstanceUID),
-        sop_class_uid=str(result.SOPClassUID),
-        kind=str(result.get("SeriesDescription", "")),
-        path=str(path),
-        sha256=digest,
-    )
-
-
-def _outcome(analysis: StudyAnalysis, results: tuple[ResultRecord, ...]) -> AnalysisOutcome:
+def _outcome(analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder) -> AnalysisOutcome:
     from analysis.serialization import to_json_object
 
+    results, sets = _write_results(analysis, datasets, order)
     listed = [
         {
             "sop_class_uid": result.sop_class_uid,
@@ -222,4 +189,67 @@ def _outcome(analysis: StudyAnalysis, results: tuple[ResultRecord, ...]) -> Anal
         model_version=analysis.risk.model.version if analysis.risk else "",
         result_json=json.dumps(to_json_object(analysis, listed), ensure_ascii=False, allow_nan=False),
         results=results,
+        sets=sets,
+    )
+
+
+def _write_results(
+    analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder
+) -> tuple[tuple[ResultRecord, ...], dict[str, tuple[str, ...]]]:
+    """Write the study up once for every distinct wish; destinations of one wish share the objects."""
+    from dicom_node.storage.archive import Archive
+    from reports import compose
+
+    archive = Archive(order.data_dir)
+    records = {
+        record.sop_instance_uid: record for record in order.known if archive.resolve(record.path).is_file()
+    }
+    sets: dict[str, tuple[str, ...]] = {}
+    for options in dict.fromkeys(order.reports.values()):
+        results = compose(
+            analysis, datasets, predecessors=_predecessors(order, records, options), options=options
+        )
+        for result in results:
+            uid = str(result.SOPInstanceUID)
+            if uid not in records:
+                records[uid] = _write_result(archive, analysis.identity, result)
+        uids = tuple(str(result.SOPInstanceUID) for result in results)
+        if uids:
+            sets |= {name: uids for name, wish in order.reports.items() if wish == options}
+    made = dict.fromkeys(uid for uids in sets.values() for uid in uids)
+    return tuple(records[uid] for uid in made), sets
+
+
+def _predecessors(
+    order: WorkOrder, records: Mapping[str, ResultRecord], options: ReportOptions
+) -> list[Dataset]:
+    """Read the Structured Reports that stand where reports of this rendering go.
+
+    By rendering, not by destination: an object that two destinations share must name the same predecessors
+    whichever of them is served first. A report in another language for somebody else is none.
+    """
+    from pydicom import dcmread
+
+    from dicom_node.storage.archive import Archive
+
+    archive = Archive(order.data_dir)
+    served = [name for name, wish in order.reports.items() if wish.rendering == options.rendering]
+    standing = dict.fromkeys(uid for name in served for uid in order.standing.get(name, ()))
+    return [
+        dcmread(archive.resolve(records[uid].path))
+        for uid in standing
+        if uid in records and records[uid].sop_class_uid.startswith(STRUCTURED_REPORT_CLASSES)
+    ]
+
+
+def _write_result(archive: Archive, identity: str, result: Dataset) -> ResultRecord:
+    buffer = io.BytesIO()
+    result.save_as(buffer, enforce_file_format=True)
+    path, digest = archive.store_result(identity, buffer.getvalue())
+    return ResultRecord(
+        sop_instance_uid=str(result.SOPInstanceUID),
+        sop_class_uid=str(result.SOPClassUID),
+        kind=str(result.get("SeriesDescription", "")),
+        path=str(path),
+        sha256=digest,
     )

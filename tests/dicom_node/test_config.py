@@ -22,6 +22,7 @@ from dicom_node.config import (
 )
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import ae_title
+from dicom_node.storage.records import HELD
 from reports import ReportOptions
 
 ANALYSIS = '[analysis]\nreference = "curve.csv"\nguideline = "rules.toml"\nmodels = "models"\n'
@@ -65,6 +66,23 @@ def test_every_destination_keeps_its_own_name(site: Path) -> None:
         config.destination("pax")
 
 
+def test_a_destination_chooses_its_own_results_and_inherits_the_rest(site: Path) -> None:
+    shared = '[reports]\npatient_on_summary = false\nlanguage = "en"\n'
+    own = '[destination.reports]\nlanguage = "zh"\nresults = ["summary", "report"]\n'
+    archive = PACS.replace('"pacs"', '"archive"')
+    config = load(site, shared + ANALYSIS + PACS + own + archive)
+    pacs, other = config.destinations
+    assert (pacs.reports.language, pacs.reports.results) == ("zh", ("summary", "report"))
+    assert pacs.reports.patient_on_summary is False
+    assert other.reports == config.reports
+    assert config.reports_by_destination() == {"pacs": pacs.reports, "archive": config.reports}
+
+
+def test_without_a_destination_the_results_are_made_and_held(site: Path) -> None:
+    config = load(site, '[reports]\nlanguage = "zh"\n' + ANALYSIS)
+    assert config.reports_by_destination() == {HELD: config.reports}
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -80,6 +98,19 @@ def test_every_destination_keeps_its_own_name(site: Path) -> None:
         ("[reports]\npatient_on_summary = 1\n", r"patient_on_summary = 1: must be true or false"),
         ("[receiver]\ncalling_ae_titles = 'SCANNER'\n", r"calling_ae_titles = 'SCANNER': must be a list"),
         ("[receiver]\ncalling_ae_titles = ['']\n", r"calling_ae_titles = \[''\]: must be 1 to 16"),
+        ("[reports]\nlanguage = 'de'\n", r"\[reports\] language = 'de': must be one of 'en', 'zh'"),
+        ("[reports]\nresults = ['heatmap']\n", r"results = \['heatmap'\]: must be a list of 'summary', "),
+        ("[reports]\nresults = []\n", r"\[reports\] results = \[\]: must name at least one of summary"),
+        ("[reports]\nresults = ['report', 'report']\n", r"results: names 'report' twice; name it once"),
+        (ANALYSIS + PACS + "reports = 3\n", r"1 reports = 3: must be a table; write \[destination.reports\]"),
+        (
+            ANALYSIS + PACS + "[destination.reports]\nlangauge = 'zh'\n",
+            r"\[\[destination\]\] 1 \[destination.reports\] langauge = 'zh': .*did you mean 'language'",
+        ),
+        (
+            ANALYSIS + PACS + "[destination.reports]\nsr_class = 'basic'\n",
+            r"\[destination.reports\] sr_class = 'basic': must be one of 'comprehensive', 'enhanced'",
+        ),
         (ANALYSIS + PACS + PACS, r"\[\[destination\]\] 2 name = 'pacs': used twice"),
         (ANALYSIS + "[[destination]]\nname = 'a'\n", r"\[\[destination\]\] 1 ae_title is missing; add"),
         ("destination = 3\n" + ANALYSIS, r"destination: must be a list of tables"),
@@ -117,7 +148,8 @@ def test_the_shipped_configuration_documents_every_key_with_its_default() -> Non
         for item in fields(schema):
             default = getattr(defaults, item.name)
             expected = str(default) if isinstance(default, Path) else default
-            assert shipped[name].pop(item.name) == (list(expected) if expected == () else expected)
+            written = shipped[name].pop(item.name)
+            assert (tuple(written) if isinstance(written, list) else written) == expected
         assert shipped[name] == {}
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from node_support import sent_to
 
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import (
+    HELD,
     AnalysisJob,
     AnalysisOutcome,
     ReceivedInstance,
@@ -49,9 +51,9 @@ def test_an_expired_lease_is_taken_over_and_its_first_owner_cannot_finish(
     clock.advance(61)  # type: ignore[attr-defined]
     second = claim(journal, "second", 60)
     assert (second.id, second.attempts) == (slow.id, 2)
-    assert not journal.finish_analysis(slow, outcome(slow), ["pacs"])
+    assert not journal.finish_analysis(slow, sent_to(outcome(slow), ["pacs"]))
     assert not journal.fail_analysis(slow, "too slow", retry_at=None)
-    assert journal.finish_analysis(second, outcome(second), ["pacs"])
+    assert journal.finish_analysis(second, sent_to(outcome(second), ["pacs"]))
     assert journal.summary()["deliveries"] == {"pending": 2}
 
 
@@ -60,7 +62,7 @@ def test_finishing_writes_outcome_results_and_outbox_together(
 ) -> None:
     queue("1.2.3")
     job = claim(journal)
-    assert journal.finish_analysis(job, outcome(job), ["pacs", "archive"])
+    assert journal.finish_analysis(job, sent_to(outcome(job), ["pacs", "archive"]))
     assert state(journal, "1.2.3") is StudyState.ANALYZED
     assert journal.summary()["deliveries"] == {"pending": 4}
     assert journal.is_own_result("1.2.3.0.9")
@@ -72,11 +74,11 @@ def test_finishing_is_all_or_nothing(journal: Journal, queue: Queue, outcome: Ou
     good = outcome(job)
     broken = replace(good, results=(*good.results, ResultRecord("1.2", "1.2", None, "p", "s")))  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
-        journal.finish_analysis(job, broken, ["pacs"])
+        journal.finish_analysis(job, sent_to(broken, ["pacs"]))
     assert journal.summary()["analyses"] == {"running": 1}
     assert journal.summary()["deliveries"] == {}
     assert not journal.is_own_result("1.2.3.0.9")
-    assert journal.finish_analysis(job, good, ["pacs"])
+    assert journal.finish_analysis(job, sent_to(good, ["pacs"]))
 
 
 def test_the_same_work_again_adds_no_results_and_sends_nothing(
@@ -84,13 +86,13 @@ def test_the_same_work_again_adds_no_results_and_sends_nothing(
 ) -> None:
     queue("1.2.3")
     first = claim(journal)
-    journal.finish_analysis(first, outcome(first), ["pacs"])
+    journal.finish_analysis(first, sent_to(outcome(first), ["pacs"]))
     for delivery in journal.claim_deliveries("pacs", owner="me", lease_seconds=60):
         journal.mark_delivered(delivery, 0)
     assert journal.requeue_study("1.2.3")
     again = claim(journal)
     assert again.trigger == "reprocess"
-    assert journal.finish_analysis(again, outcome(again), ["pacs"])
+    assert journal.finish_analysis(again, sent_to(outcome(again), ["pacs"]))
     assert journal.summary()["deliveries"] == {"delivered": 2}
 
 
@@ -129,7 +131,7 @@ def test_an_object_that_arrives_during_the_analysis_keeps_the_study_open(
     queue("1.2.3")
     job = claim(journal)
     journal.record_instance(received("1.2.3.2"))
-    assert journal.finish_analysis(job, outcome(job), [])
+    assert journal.finish_analysis(job, sent_to(outcome(job), []))
     assert state(journal, "1.2.3") is StudyState.RECEIVING
 
 
@@ -157,7 +159,7 @@ def test_recovery_leaves_one_analysis_where_a_newer_one_waits(journal: Journal, 
 def test_a_declined_study_ends_with_its_reason(journal: Journal, queue: Queue, outcome: Outcome) -> None:
     queue("1.2.3")
     job = claim(journal)
-    journal.finish_analysis(job, outcome(job, status="not_applicable", reason="a spine study"), ["pacs"])
+    journal.finish_analysis(job, outcome(job, status="not_applicable", reason="a spine study"))
     study = journal.study("1.2.3")
     assert study is not None
     assert (study.state, study.reason) == (StudyState.NOT_APPLICABLE, "a spine study")
@@ -179,7 +181,7 @@ def test_priors_are_earlier_analysed_studies_of_the_same_patient(
         assert row is not None
         journal.complete_study(row, "quiet")
         job = claim(journal)
-        journal.finish_analysis(job, outcome(job, result_json=study), [])
+        journal.finish_analysis(job, sent_to(outcome(job, result_json=study), []))
     first, second = ("20240101", "1.1"), ("20250101", "1.2")
     assert journal.priors("anna", before="20260101", excluding="1.9") == [first, second]
     assert journal.priors("anna", before="20260101", excluding="1.2") == [first]
@@ -201,5 +203,56 @@ def test_a_follow_up_waits_for_the_earlier_study_of_the_same_patient(
     earlier, other = claim(journal), claim(journal)
     assert [earlier.study_instance_uid, other.study_instance_uid] == ["1.1", "1.3"]
     assert journal.claim_analysis("me", 60) is None
-    journal.finish_analysis(earlier, outcome(earlier), [])
+    journal.finish_analysis(earlier, sent_to(outcome(earlier), []))
     assert claim(journal).study_instance_uid == "1.2"
+
+
+def test_each_destination_gets_its_own_set_in_its_own_order(
+    journal: Journal, queue: Queue, outcome: Outcome
+) -> None:
+    queue("1.2.3")
+    job = claim(journal)
+    first, second = (result.sop_instance_uid for result in outcome(job).results)
+    sets = {"pacs": (second, first), "archive": (first,)}
+    assert journal.finish_analysis(job, replace(outcome(job), sets=sets))
+    for name, uids in sets.items():
+        claimed = journal.claim_deliveries(name, owner="me", lease_seconds=60)
+        assert tuple(delivery.sop_instance_uid for delivery in claimed) == uids
+    assert journal.standing_results("1.2.3") == sets
+
+
+def test_held_results_stand_and_are_sent_to_nobody(journal: Journal, queue: Queue, outcome: Outcome) -> None:
+    queue("1.2.3")
+    job = claim(journal)
+    assert journal.finish_analysis(job, sent_to(outcome(job), [HELD]))
+    assert journal.summary()["deliveries"] == {}
+    assert len(journal.standing_results("1.2.3")[HELD]) == 2
+    assert len(journal.results("1.2.3")) == 2
+
+
+def test_what_stands_is_the_newest_set_of_each_destination(
+    journal: Journal, queue: Queue, outcome: Outcome
+) -> None:
+    queue("1.2.3")
+    job = claim(journal)
+    done = outcome(job)
+    first, second = (result.sop_instance_uid for result in done.results)
+    journal.finish_analysis(job, replace(done, sets={"pacs": (first,), "archive": (first,)}))
+    journal.requeue_study("1.2.3")
+    again = claim(journal)
+    journal.finish_analysis(again, replace(done, sets={"pacs": (second,)}))
+    assert journal.standing_results("1.2.3") == {"pacs": (second,), "archive": (first,)}
+
+
+def test_a_refusal_stands_beside_the_measurements_of_an_earlier_analysis(
+    journal: Journal, queue: Queue, outcome: Outcome
+) -> None:
+    queue("1.2.3")
+    job = claim(journal)
+    done = outcome(job)
+    first, second = (result.sop_instance_uid for result in done.results)
+    journal.finish_analysis(job, replace(done, sets={"pacs": (first,)}))
+    journal.requeue_study("1.2.3")
+    again = claim(journal)
+    journal.finish_analysis(again, replace(done, status="rejected", reason="x", sets={"pacs": (second,)}))
+    assert journal.standing_results("1.2.3") == {"pacs": (first, second)}

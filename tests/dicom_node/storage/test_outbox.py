@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from node_support import sent_to
 
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisOutcome, Delivery
@@ -19,7 +20,7 @@ def outbox(
     queue("1.2.3")
     job = journal.claim_analysis("me", 60)
     assert job is not None
-    journal.finish_analysis(job, outcome(job), ["pacs", "archive"])
+    journal.finish_analysis(job, sent_to(outcome(job), ["pacs", "archive"]))
     return journal
 
 
@@ -44,7 +45,7 @@ def test_results_of_one_study_are_claimed_together_in_their_order(
     queue("1.2.4")
     job = outbox.claim_analysis("me", 60)
     assert job is not None
-    outbox.finish_analysis(job, outcome(job), ["pacs"])
+    outbox.finish_analysis(job, sent_to(outcome(job), ["pacs"]))
     assert [delivery.sop_instance_uid for delivery in claim(outbox)] == ["1.2.3.0.9", "1.2.3.1.9"]
     assert [delivery.sop_instance_uid for delivery in claim(outbox)] == ["1.2.4.0.9", "1.2.4.1.9"]
 

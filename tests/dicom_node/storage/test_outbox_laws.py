@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from node_support import sent_to
 
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisOutcome, Delivery, InstanceKind, ReceivedInstance, ResultRecord
@@ -52,7 +53,7 @@ class OutboxMachine(RuleBasedStateMachine):
             result_json="{}",
             results=results,
         )
-        assert self.journal.finish_analysis(job, outcome, ["pacs"])
+        assert self.journal.finish_analysis(job, sent_to(outcome, ["pacs"]))
 
     @rule(target=claimed, owner=st.sampled_from("ab"))
     def claim(self, owner: str) -> object:

@@ -14,7 +14,7 @@ from dicom_node.errors import ConfigurationError
 from dicom_node.storage import schema
 from dicom_node.storage.journal import Journal
 
-TABLES = {"instances", "studies", "analyses", "results", "deliveries", "events"}
+TABLES = {"instances", "studies", "analyses", "results", "result_sets", "deliveries", "events"}
 
 
 def dump(path: Path) -> list[str]:
@@ -59,7 +59,7 @@ def test_a_migration_that_fails_leaves_the_old_schema(
     for migration in schema.MIGRATIONS.pending(Database(memory=True)):
         migrations(name=migration.name)(migration.fn)
 
-    @migrations(name="0002_breaks_half_way")
+    @migrations(name="9998_breaks_half_way")
     def _break(database: Database) -> None:
         database.execute("ALTER TABLE studies ADD COLUMN added TEXT")
         raise RuntimeError("power cut")
@@ -68,6 +68,31 @@ def test_a_migration_that_fails_leaves_the_old_schema(
     with pytest.raises(RuntimeError, match="power cut"):
         Journal(path)
     assert dump(path) == before
+
+
+def test_a_journal_of_the_first_version_keeps_what_stands_where(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    first_version = schema.MIGRATIONS.pending(Database(memory=True))[0]
+    with sqlite3.connect(path) as old:
+        migrations = schema.Migrations(schema.MIGRATIONS.name)
+        migrations(name=first_version.name)(first_version.fn)
+        migrations.apply(Database(old))
+        old.execute("INSERT INTO studies VALUES ('1.2', 'analyzed', '', '', '', '', '', '', '')")
+        old.execute(
+            "INSERT INTO analyses VALUES (1, '1.2', '', '', '', '', '', 'done', 1, 0, '', '', '', '',"
+            " 'analyzed', '', '', '', '')"
+        )
+        for uid in ("1.2.1", "1.2.2"):
+            old.execute("INSERT INTO results VALUES (?, 1, '1.2', '', '', '', '', '')", (uid,))
+            old.execute(
+                "INSERT INTO deliveries"
+                " VALUES (NULL, ?, '1.2', 'pacs', 'delivered', 1, '', '', '', '', 0, '')",
+                (uid,),
+            )
+    old.close()
+    journal = Journal(path)
+    assert journal.standing_results("1.2") == {"pacs": ("1.2.1", "1.2.2")}
+    journal.close()
 
 
 def test_opening_waits_for_another_process_that_is_making_the_journal(tmp_path: Path) -> None:

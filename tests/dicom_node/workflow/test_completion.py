@@ -107,7 +107,7 @@ def test_a_late_object_opens_the_study_again_and_is_analysed(ground: Ground) -> 
     ground.clock.advance(10)
     assert ground.completion.check() == 1
     assert ground.journal.claim_analysis("test", 60) is None, "not side by side with the first"
-    assert ground.journal.finish_analysis(first, outcome(), ())
+    assert ground.journal.finish_analysis(first, outcome())
     second = ground.journal.claim_analysis("test", 60)
     assert second is not None and second.trigger == "late_instance"
     assert len(second.instances) == 2

@@ -18,6 +18,7 @@ from node_support import (
     load_config,
     outcome,
     receive_complete,
+    sent_to,
     store_results,
     wait_until,
 )
@@ -111,7 +112,8 @@ def test_results_and_outbox_rows_appear_together_and_deliveries_are_woken(
     woken = threading.Event()
 
     def work(order: WorkOrder) -> AnalysisOutcome:
-        return outcome(results=store_results(ground.archive, files, order.input_digest))
+        done = outcome(results=store_results(ground.archive, files, order.input_digest))
+        return sent_to(done, order.reports)
 
     ground.config = load_config(
         tmp_path, extra=LIMITS, destinations=[("pacs", Peer("PACS", "127.0.0.1", 104))]

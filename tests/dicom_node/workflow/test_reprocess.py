@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from node_support import FakeClock, outcome, receive, receive_complete
+from node_support import FakeClock, outcome, receive, receive_complete, sent_to
 
 from dicom_node.errors import ConfigurationError
 from dicom_node.storage.journal import Journal
@@ -33,7 +33,7 @@ def analyze(journal: Journal, *destinations: str) -> str:
     """Carry out the waiting analysis with one result; return its trigger."""
     job = journal.claim_analysis("test", 60)
     assert job is not None
-    assert journal.finish_analysis(job, outcome(results=(RESULT,)), destinations)
+    assert journal.finish_analysis(job, sent_to(outcome(results=(RESULT,)), destinations))
     return job.trigger
 
 

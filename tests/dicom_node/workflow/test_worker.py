@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from scripted_scp import write_object
 
 from dicom_node.config import load_analysis_config
-from dicom_node.storage.records import AnalysisOutcome
+from dicom_node.storage.records import AnalysisOutcome, ResultRecord
 from dicom_node.workflow.worker import WorkOrder, analyze_study
 from reports import ReportOptions
+from reports.identity import SERIES, ResultKind
+
+EVERYTHING = {"pacs": ReportOptions()}
 
 
-def analyze(folder: Path, *files: Path, priors: tuple[tuple[Path, ...], ...] = ()) -> AnalysisOutcome:
+def analyze(
+    folder: Path,
+    *files: Path,
+    priors: tuple[tuple[Path, ...], ...] = (),
+    known: tuple[ResultRecord, ...] = (),
+    standing: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    reports: Mapping[str, ReportOptions] = MappingProxyType(EVERYTHING),
+) -> AnalysisOutcome:
     return analyze_study(
         WorkOrder(
             study_instance_uid="1.2.3",
@@ -24,9 +36,10 @@ def analyze(folder: Path, *files: Path, priors: tuple[tuple[Path, ...], ...] = (
             data_dir=folder / "data",
             history=(),
             priors=priors,
-            standing=(),
+            known=known,
+            standing=dict(standing),
             config=load_analysis_config(),
-            reports=ReportOptions(),
+            reports=dict(reports),
             time_limit_seconds=120,
         )
     )
@@ -42,7 +55,8 @@ def test_every_result_is_a_durable_file_that_its_record_describes(
     outcome: tuple[AnalysisOutcome, Path],
 ) -> None:
     done, data_dir = outcome
-    assert (done.status, len(done.results)) == ("analyzed", 4)
+    assert done.status == "analyzed"
+    assert done.sets == {"pacs": tuple(record.sop_instance_uid for record in done.results)}
     for record in done.results:
         dataset = dcmread(data_dir / record.path)
         assert (
@@ -94,3 +108,67 @@ def test_an_earlier_study_is_compared_on_its_image_and_a_lost_one_costs_nothing(
     lost = json.loads(analyze(tmp_path, *follow_up, priors=((tmp_path / "gone.dcm",),)).result_json)
     assert lost["status"] == "analyzed"
     assert lost["changes"] == []
+
+
+SHORT = ReportOptions(results=("summary", "report"))
+CHINESE = ReportOptions(results=("report",), language="zh")
+
+
+def only_report(done: AnalysisOutcome, destination: str, data_dir: Path) -> Dataset:
+    records = {record.sop_instance_uid: record for record in done.results}
+    (uid,) = (
+        uid for uid in done.sets[destination] if records[uid].kind == SERIES[ResultKind.REPORT].description
+    )
+    return dcmread(data_dir / records[uid].path)
+
+
+def replaced_by(document: Dataset) -> list[str]:
+    return [
+        instance.ReferencedSOPInstanceUID
+        for study in document.get("PredecessorDocumentsSequence", ())
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    ]
+
+
+def test_destinations_of_one_wish_share_their_objects_and_others_get_their_own(
+    sample_studies: Path, tmp_path: Path
+) -> None:
+    files = tuple(sample_studies.glob("01-calibrated-low-risk/*.dcm"))
+    wishes = {"pacs": SHORT, "clinic": CHINESE, "archive": SHORT}
+    done = analyze(tmp_path, *files, reports=wishes)
+    assert done.sets["pacs"] == done.sets["archive"]
+    assert [len(done.sets[name]) for name in wishes] == [2, 1, 2]
+    assert len(done.results) == 3
+    assert not set(done.sets["pacs"]) & set(done.sets["clinic"])
+
+
+def test_a_report_replaces_what_stands_at_its_own_destination_only(
+    sample_studies: Path, tmp_path: Path
+) -> None:
+    files = tuple(sample_studies.glob("01-calibrated-low-risk/*.dcm"))
+    wishes = {"pacs": SHORT, "clinic": CHINESE}
+    first = analyze(tmp_path, *files, reports=wishes)
+    other = tuple(sample_studies.glob("02-calibrated-high-risk/*.dcm"))  # stands for changed input
+    again = analyze(tmp_path, *other, reports=wishes, known=first.results, standing=first.sets)
+    for name in wishes:
+        before, after = (only_report(done, name, tmp_path / "data") for done in (first, again))
+        assert replaced_by(before) == []
+        assert replaced_by(after) == [before.SOPInstanceUID]
+
+
+def test_a_report_made_again_is_the_one_that_stands(sample_studies: Path, tmp_path: Path) -> None:
+    files = tuple(sample_studies.glob("01-calibrated-low-risk/*.dcm"))
+    first = analyze(tmp_path, *files, reports={"pacs": SHORT})
+    again = analyze(tmp_path, *files, reports={"pacs": SHORT}, known=first.results, standing=first.sets)
+    assert again == first
+
+
+def test_a_destination_that_changes_its_language_is_told_what_it_held_before(
+    sample_studies: Path, tmp_path: Path
+) -> None:
+    files = tuple(sample_studies.glob("01-calibrated-low-risk/*.dcm"))
+    first = analyze(tmp_path, *files, reports={"pacs": SHORT})
+    changed = analyze(tmp_path, *files, reports={"pacs": CHINESE}, known=first.results, standing=first.sets)
+    before = only_report(first, "pacs", tmp_path / "data")
+    assert replaced_by(only_report(changed, "pacs", tmp_path / "data")) == [before.SOPInstanceUID]
