@@ -16,6 +16,7 @@ from analysis.engine import analyze
 from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports import compose
+from reports.engine_text import engine_text
 from reports.identity import SERIES, ResultKind
 
 ROOT = Path(__file__).parents[2]
@@ -90,3 +91,20 @@ def test_the_spine_study_gets_no_results() -> None:
     analysis, results = analysed("06-spine-to-decline")
     assert analysis.status == "not_applicable"
     assert results == []
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_nothing_the_engine_says_of_them_stays_english_in_a_chinese_report(sample: str) -> None:
+    analysis, _ = analysed(sample)
+    assert analysis.risk is not None
+    assert analysis.evidence is not None
+    said = [finding.message for finding in analysis.quality]
+    said += [analysis.risk.category_rule, analysis.risk.model.training_data, analysis.evidence.driver_note]
+    said += [*analysis.context.values(), *analysis.assumptions, analysis.spacing_source]
+    said += [name.replace("_", " ") for name in analysis.context]
+    for advice in analysis.recommendations:
+        assert advice.text_zh
+        said += [*advice.inputs_used, *advice.inputs_missing]
+    if analysis.diagnosis is not None:
+        said += [analysis.diagnosis.basis, analysis.diagnosis.reason]
+    assert [text for text in said if text and engine_text(text, "zh") == text] == []
