@@ -1,6 +1,6 @@
 """Shared by every test: which real peers are installed, and what their absence means.
 
-A test marked ``orthanc``, ``dcmtk``, ``dciodvfy`` or ``pixelmed`` talks to that Debian program. Without it
+A test marked with one of `PEERS` talks to that Debian program. Without it
 the test is skipped and says what to install; where RADIUS_REQUIRE_PEERS=1 (continuous integration) it fails.
 """
 
@@ -18,6 +18,8 @@ PEERS = {
     "dcmtk": ("storescu", "dcmtk"),
     "dciodvfy": ("dciodvfy", "dicom3tools"),
     "pixelmed": ("DicomSRValidator", "pixelmed-apps libpixelmed-java"),
+    "chromium": ("chromium", "chromium"),
+    "ohif": ("npm", "npm"),
 }
 """Marker -> (program, Debian packages)."""
 

@@ -3,6 +3,8 @@ window.config = {
   routerBasename: '/',
   extensions: [],
   modes: [],
+  // Our pictures are of modality OT, which OHIF otherwise covers with a bar for playing films.
+  customizationService: [{ autoCineModalities: { $set: ['US'] } }],
   showStudyList: true,
   maxNumberOfWebWorkers: 2,
   showLoadingIndicator: true,

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,7 @@ import pytest
 
 PACKAGE = "@ohif/app@3.12.10"
 INTEGRITY = "sha512-0kuF66Mq9c9dMD++bUsTjMrJpXJwaZhz9B4uS244DawAjSkTwIYFU93pxPuRUQixaRi7QAHlF3Fe1qudBlZrmA=="
-"""Subresource integrity of the package's archive as npm publishes it (``npm view PACKAGE dist.integrity``)."""
+"""Subresource integrity of the archive as npm publishes it (``npm view PACKAGE dist.integrity``)."""
 
 SITE_CONFIGURATION = Path(__file__).with_name("ohif-config.js")
 """What the viewer needs to be told to show every result; served in place of the package's own."""
@@ -102,6 +102,11 @@ class _ViewerHandler(BaseHTTPRequestHandler):
     """One browser request: a page of the viewer, or a DICOMweb request passed on."""
 
     protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        # the browser drops connections it no longer needs
+        with suppress(ConnectionError):
+            super().handle()
 
     def __init__(self, pages: Path, dicomweb_url: str, *arguments: object) -> None:
         self.pages = pages
