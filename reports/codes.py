@@ -61,6 +61,9 @@ DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
 INDICATION = codes.DCM.Request
 """(121062, DCM), PS3.16 CID 7002."""
 
+STUDY_NOT_ANALYSED = _private("NOT_ANALYSED", "Study not analysed")
+"""Title of a refusal: PS3.16 CID 7000 has none, and the report's would make it a version of the report."""
+
 DXA_PROCEDURE = Code("241686001", "SCT", "Dual energy X-ray absorptiometry")
 """SNOMED CT, PS3.16 CID 10005. CID 100 (procedure reported) is extensible and has no DXA code."""
 

@@ -59,7 +59,7 @@ def compose(
     from analysis.results import Status
 
     if analysis.status is not Status.ANALYZED:
-        return []
+        return _refusal(analysis, source, predecessors, options)
 
     from reports.checks import check_results
     from reports.key_objects import key_objects
@@ -81,8 +81,26 @@ def compose(
     return results
 
 
+def _refusal(
+    analysis: StudyAnalysis,
+    source: Sequence[Dataset],
+    predecessors: Sequence[Dataset],
+    options: ReportOptions,
+) -> list[Dataset]:
+    if options.refusals == "none":
+        return []
+    from reports.checks import check_results
+    from reports.refusal import refusal
+
+    results, context = refusal(analysis, source, predecessors=predecessors, options=options)
+    if context is not None:
+        check_results(results, context)
+    return results
+
+
 def _writers() -> Mapping[ResultName, Writer]:
     """Who writes what; the key objects name the others and come after them."""
+    from reports.encapsulated_document import document
     from reports.heatmap import density_map, driver_map
     from reports.presentation import presentation
     from reports.segmentation import segmentation
@@ -98,4 +116,5 @@ def _writers() -> Mapping[ResultName, Writer]:
         "report": text_report,
         "segmentation": segmentation,
         "presentation": presentation,
+        "document": document,
     }

@@ -14,6 +14,13 @@ from reports.source import ReportContext
 PDF_SIGNATURE = b"%PDF-"
 
 
+def document(context: ReportContext) -> Dataset:
+    """Write the report of one analysis as a PDF document of the study."""
+    from reports.document import document_pages
+
+    return encapsulated_document(document_pages(context), context)
+
+
 def encapsulated_document(pages: bytes, context: ReportContext) -> Dataset:
     """Wrap a PDF file.
 
@@ -39,16 +46,16 @@ def encapsulated_document(pages: bytes, context: ReportContext) -> Dataset:
             f"study {context.analysis.study_instance_uid}: the document does not begin with "
             f"{PDF_SIGNATURE.decode()}; report this defect"
         )
-    document = plain_instance(context, ResultKind.DOCUMENT, EncapsulatedPDFStorage, "DOC")
-    document.ConversionType = "WSD"  # PS3.3 C.8.6.1: made on a workstation
-    document.AcquisitionDateTime = ""  # type 2; the document has no acquisition of its own
-    document.BurnedInAnnotation = "YES" if context.options.patient_on_summary else "NO"
-    document.RecognizableVisualFeatures = "NO"
-    document.DocumentTitle = SERIES[ResultKind.DOCUMENT].description
-    document.ConceptNameCodeSequence = [coded_item(coded.DIAGNOSTIC_IMAGING_REPORT)]
-    document.MIMETypeOfEncapsulatedDocument = "application/pdf"
-    document.EncapsulatedDocument = pages + bytes(len(pages) % 2)
-    document.EncapsulatedDocumentLength = len(pages)
-    document.SourceInstanceSequence = [image_reference(context)]
-    finish(document, context)
-    return document
+    wrapped = plain_instance(context, ResultKind.DOCUMENT, EncapsulatedPDFStorage, "DOC")
+    wrapped.ConversionType = "WSD"  # PS3.3 C.8.6.1: made on a workstation
+    wrapped.AcquisitionDateTime = ""  # type 2; the document has no acquisition of its own
+    wrapped.BurnedInAnnotation = "YES" if context.options.patient_on_summary else "NO"
+    wrapped.RecognizableVisualFeatures = "NO"
+    wrapped.DocumentTitle = SERIES[ResultKind.DOCUMENT].description
+    wrapped.ConceptNameCodeSequence = [coded_item(coded.DIAGNOSTIC_IMAGING_REPORT)]
+    wrapped.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    wrapped.EncapsulatedDocument = pages + bytes(len(pages) % 2)
+    wrapped.EncapsulatedDocumentLength = len(pages)
+    wrapped.SourceInstanceSequence = [image_reference(context)]
+    finish(wrapped, context)
+    return wrapped

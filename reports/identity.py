@@ -21,7 +21,8 @@ RESEARCH_STATEMENT = "AI - RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
 
 
 class ResultKind(StrEnum):
-    """The result objects of one analysis, with the values of `reports.options.ResultName`."""
+    """The result objects: those of an analysis, with the values of `reports.options.ResultName`, and those of
+    a refusal."""
 
     SUMMARY = "summary"
     MEASUREMENTS = "measurements"
@@ -32,6 +33,8 @@ class ResultKind(StrEnum):
     PRESENTATION = "presentation"
     DOCUMENT = "document"
     KEY_OBJECTS = "key_objects"
+    REFUSAL_REPORT = "refusal_report"
+    REFUSAL_PAGE = "refusal_page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ SERIES = {
     ResultKind.PRESENTATION: ResultSeries(906, "Outlines - AI radius DXA (research)"),
     ResultKind.DOCUMENT: ResultSeries(907, "PDF report - AI radius DXA (research)"),
     ResultKind.KEY_OBJECTS: ResultSeries(908, "Look here first - AI radius DXA (research)"),
+    ResultKind.REFUSAL_REPORT: ResultSeries(909, "Not analysed: report - AI radius DXA (research)"),
+    ResultKind.REFUSAL_PAGE: ResultSeries(910, "Not analysed - AI radius DXA (research)"),
 }
 
 

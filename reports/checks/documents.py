@@ -37,13 +37,14 @@ from reports.checks.rows import (
     Row,
 )
 from reports.checks.tree import Item, items_of, read_tree
-from reports.codes import MODALITIES
+from reports.codes import MODALITIES, SCHEME
 from reports.identity import ResultKind
 from reports.source import ReportContext
 
 TITLES = {
     ResultKind.MEASUREMENTS: (("126000", "DCM"), "1500"),
     ResultKind.REPORT: (("18748-4", "LN"), "2000"),
+    ResultKind.REFUSAL_REPORT: (("NOT_ANALYSED", SCHEME), "2000"),
 }
 """Kind -> document title and root template. OHIF draws outlines of the first only, words of the other."""
 

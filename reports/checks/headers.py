@@ -50,6 +50,7 @@ CLASSES = {
     ResultKind.SEGMENTATION: (SegmentationStorage, "SEG"),
     ResultKind.PRESENTATION: (GrayscaleSoftcopyPresentationStateStorage, "PR"),
     ResultKind.DOCUMENT: (EncapsulatedPDFStorage, "DOC"),
+    ResultKind.REFUSAL_PAGE: (SecondaryCaptureImageStorage, "OT"),
     ResultKind.KEY_OBJECTS: (KeyObjectSelectionDocumentStorage, "KO"),
 }
 """Kind -> storage SOP class and Modality (PS3.3 C.7.3.1.1.1); the reports' class is the site's choice."""

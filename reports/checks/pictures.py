@@ -12,6 +12,9 @@ from reports.checks.tree import items_of
 from reports.identity import ResultKind
 from reports.source import ReportContext
 
+PAGES = frozenset({ResultKind.SUMMARY, ResultKind.REFUSAL_PAGE})
+"""Pictures that name the patient, where the site wants it."""
+
 
 def check_picture(
     picture: Dataset, kind: ResultKind, context: ReportContext
@@ -23,7 +26,7 @@ def check_picture(
             "PS3.3 C.7.6.1.1.2; viewers hang others as originals",
         )
     yield from check_burned_in(
-        picture, identifies=kind is ResultKind.SUMMARY, context=context
+        picture, identifies=kind in PAGES, context=context
     )
     if picture.get("RecognizableVisualFeatures") != "NO":
         yield Breach("say that nobody is recognised by a forearm", "PS3.3 C.7.6.1")
