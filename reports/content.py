@@ -8,6 +8,7 @@ reads its Content Sequence sees ordinary pydicom items, decoded on first access 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import lru_cache
@@ -48,6 +49,9 @@ MAXIMUM_DECIMAL_STRING = 16
 MAPPING_RESOURCE: Final = "DCMR"
 """Mapping Resource (0008,0105) of the templates in PS3.16."""
 
+_UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters that VR UT does not allow (PS3.5 6.2), ESC included, and halves of surrogate pairs."""
+
 _CONTENT_SEQUENCE: Final = Tag("ContentSequence")
 _ITEM: Final = pack("<HH", 0xFFFE, 0xE000)
 
@@ -66,8 +70,9 @@ def code(name: Code, value: Code, relationship: str = CONTAINS, children: Iterab
 
 
 def text(name: Code, value: str, relationship: str = CONTAINS, children: Iterable[Item] = ()) -> Item:
-    """TEXT."""
-    return _item(relationship, b"TEXT", name, _long(0x0040, 0xA160, b"UT", value.encode(ENCODING)), children)
+    """TEXT, without what no text may hold: a device's name may come from a damaged header."""
+    said = _UNWRITABLE.sub("", value).encode(ENCODING)
+    return _item(relationship, b"TEXT", name, _long(0x0040, 0xA160, b"UT", said), children)
 
 
 def uid_reference(name: Code, uid: str, relationship: str = CONTAINS) -> Item:

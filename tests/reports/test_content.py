@@ -59,6 +59,11 @@ def test_any_text_reads_back(text: str) -> None:
     assert str(item.TextValue) == text.rstrip(" ")  # trailing spaces are padding in DICOM
 
 
+def test_what_no_text_may_hold_is_left_out_of_it() -> None:
+    damaged = "Lun\x1b\x00ar\udcff prodigy\nadvance"
+    assert read_back(content.text(NAME, damaged))[0].TextValue == "Lunar prodigy\nadvance"
+
+
 def test_a_long_chinese_text_reads_back() -> None:
     text = "桡骨远端三分之一骨密度 " * 5000
     assert read_back(content.text(NAME, text))[0].TextValue == text.rstrip()
