@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clinical",
         type=Path,
         metavar="FILE",
-        help="JSON with the site's entries for one patient, e.g. falls, medication, turnover markers, gait: "
-        "names as in docs/cohort-schema.md (site entries win over DICOM headers)",
+        help="JSON with the site's entries for one patient, e.g. falls, medication, kidney function, "
+        "turnover: names of docs/advice.md and docs/cohort-schema.md (site entries win over DICOM headers)",
     )
 
 
