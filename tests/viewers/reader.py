@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import FloatRect, Locator, Page
 
 WINDOW = {"width": 1400, "height": 900}
 OPENING_MS = 60_000
@@ -97,12 +97,12 @@ class Reader:
         """RGB pixels of the viewport, shape (rows, columns, 3), 0..255."""
         return np.asarray(Image.open(io.BytesIO(self.viewport.screenshot())).convert("RGB"))
 
-    def drawn_texts(self) -> list[str]:
-        """The text boxes drawn over the image, a line per value."""
-        return [
-            "\n".join(box.locator("tspan").all_text_contents())
-            for box in self.page.locator(".svg-layer text").all()
-        ]
+    def placed_texts(self) -> list[tuple[str, FloatRect]]:
+        """The text boxes drawn over the image, a line per value, each with its place in the window."""
+        boxes = self.page.locator(".svg-layer text").all()
+        texts = ["\n".join(box.locator("tspan").all_text_contents()) for box in boxes]
+        places = [box.bounding_box() or FloatRect(x=0, y=0, width=0, height=0) for box in boxes]
+        return list(zip(texts, places, strict=True))
 
     def keep_picture(self, name: str) -> None:
         """Keep the whole window as a small PNG."""

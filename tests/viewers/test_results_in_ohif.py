@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ohif import ohif_folder, serving_ohif
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FloatRect, sync_playwright
 from reader import Reader, likeness
 from real_peers import OrthancServer, find_program, running_orthanc
 from sample_results import AnsweredStudy, answered_study
@@ -88,11 +88,15 @@ def test_the_source_opens_first_and_every_result_is_listed(opened: Reader, study
     opened.keep_picture("source")
 
 
-def test_the_regions_are_drawn_on_the_bone_with_our_numbers(opened: Reader, study: AnsweredStudy) -> None:
+def open_measurements(opened: Reader) -> None:
     opened.open_series(SERIES[ResultKind.MEASUREMENTS].description)
     opened.touch_picture()  # OHIF now and then draws the regions only then: docs/viewers.md
+
+
+def test_the_regions_are_drawn_on_the_bone_with_our_numbers(opened: Reader, study: AnsweredStudy) -> None:
+    open_measurements(opened)
     opened.keep_picture("measurements")
-    boxes = opened.drawn_texts()
+    boxes = [text for text, _ in opened.placed_texts()]
     third = study.analysis.regions["one_third"]
     (box,) = [text for text in boxes if text.startswith("BMD 1/3:")]
     assert f"BMD 1/3: {third.bmd_g_cm2:.2f} g/cm2" in box
@@ -102,6 +106,24 @@ def test_the_regions_are_drawn_on_the_bone_with_our_numbers(opened: Reader, stud
         assert any(f"Fracture risk {year} y: {100 * estimate.probability:.2f} %" in text for text in boxes)
     assert opened.page.get_by_text("continue tracking").count() == 0
     assert opened.page.get_by_role("button", name="Yes", exact=True).count() == 0
+
+
+@pytest.mark.xfail(reason="OHIF prints the boxes of outlines at one place over each other", strict=True)
+def test_nothing_is_printed_over_the_number_used_for_diagnosis(opened: Reader) -> None:
+    open_measurements(opened)
+    boxes = {text: place for text, place in opened.placed_texts() if place["width"]}
+    (third,) = [place for text, place in boxes.items() if text.startswith("BMD 1/3:")]
+    covering = [text for text, place in boxes.items() if place is not third and overlap(place, third)]
+    assert covering == []
+
+
+def overlap(one: FloatRect, other: FloatRect) -> bool:
+    return (
+        one["x"] < other["x"] + other["width"]
+        and other["x"] < one["x"] + one["width"]
+        and one["y"] < other["y"] + other["height"]
+        and other["y"] < one["y"] + one["height"]
+    )
 
 
 @pytest.mark.parametrize("kind", [ResultKind.SUMMARY, ResultKind.DRIVER_MAP, ResultKind.DENSITY_MAP])
