@@ -116,9 +116,11 @@ def draw_forearm(
     """
     evidence = context.pixels
     size = page.theme.size
-    view = view_of(context.analysis, evidence, box, size, sampling=page.sampling)
+    left, right = _margins(context, size)
+    room = (box.height - 2.7 * size, box.width - left - right)
+    view = view_of(context.analysis, evidence, room, sampling=page.sampling)
     corner = (
-        float(round(box.x + (box.width - view.shape[1]) / 2)),
+        float(round(box.x + left + (room[1] - view.shape[1]) / 2)),
         float(round(box.y + (box.height - view.shape[0]) / 2)),
     )
     grey = np.clip(view.resampled(evidence.display), 0.0, 1.0)
@@ -128,15 +130,21 @@ def draw_forearm(
         pixels = blended(grey, view.resampled(overlay.values), inside, overlay.scale)
     page.rectangle(box.x, box.y, box.width, box.height, fill=GROUND)
     page.image(pixels, *corner, float(view.shape[1]), float(view.shape[0]))
-    _draw_regions(page, box, context, view, corner, labelled=labelled)
+    _draw_regions(page, context, view, corner, labelled=labelled)
     _draw_marks(page, box, context, view, corner)
     return view.pixel_mm
 
 
 def view_of(
-    analysis: StudyAnalysis, evidence: ImageEvidence, box: Box, size: float, *, sampling: int = 1
+    analysis: StudyAnalysis, evidence: ImageEvidence, room: tuple[float, float], *, sampling: int = 1
 ) -> View:
-    """Choose the part of the scan that holds both bones within a margin, and how large it is drawn."""
+    """Choose the part of the scan that holds both bones within a margin, and draw it as large as `room`.
+
+    Parameters
+    ----------
+    room : (height, width)
+        In units of the page.
+    """
     spacing = analysis.pixel_spacing_mm or (1.0, 1.0)
     known = analysis.pixel_spacing_mm is not None
     rows, columns = evidence.display.shape
@@ -146,7 +154,6 @@ def view_of(
     first = np.maximum(bone_first - np.ceil(margin).astype(int), np.minimum(scan_first, bone_first))
     last = np.minimum(bone_last + np.ceil(margin).astype(int), np.maximum(scan_last, bone_last))
     extent = last - first
-    room = (box.height - 2.9 * size, box.width - 5.4 * size)
     zoom = min(room[0] / (extent[0] * spacing[0]), room[1] / (extent[1] * spacing[1]))
     shape = (round(extent[0] * spacing[0] * zoom), round(extent[1] * spacing[1] * zoom))
     return View(
@@ -158,6 +165,19 @@ def view_of(
     )
 
 
+def _margins(context: ReportContext, size: float) -> tuple[float, float]:
+    """Columns kept free left and right of the anatomy: for ruler and side, and for the regions' labels."""
+    names = [translated(LABELS[region], context.language) for region in DRAWN_REGIONS]
+    labels = max(text_width(name, size, bold=True) for name in names) + 0.9 * size
+    ruler = 2.2 * size
+    return (ruler, labels) if _labels_right(context.pixels) else (max(ruler, labels), 0.6 * size)
+
+
+def _labels_right(evidence: ImageEvidence) -> bool:
+    """Whether the side away from the ulna is the right one."""
+    return _mean_column(evidence.radius_mask) >= _mean_column(evidence.ulna_mask)
+
+
 def _extent(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """First and one past the last (row, column) of what is set; the whole grid if nothing is."""
     where = np.argwhere(mask)
@@ -166,12 +186,10 @@ def _extent(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int_], NDArray[np.int_]
     return where.min(axis=0), where.max(axis=0) + 1
 
 
-def _draw_regions(
-    page: Page, box: Box, context: ReportContext, view: View, corner: Point, *, labelled: bool
-) -> None:
+def _draw_regions(page: Page, context: ReportContext, view: View, corner: Point, *, labelled: bool) -> None:
     """Outline the regions with a dark halo and label them beside the anatomy, away from the ulna."""
     evidence, size = context.pixels, page.theme.size
-    to_the_right = _mean_column(evidence.radius_mask) >= _mean_column(evidence.ulna_mask)
+    to_the_right = _labels_right(evidence)
     stroke = size / 12
     for region in DRAWN_REGIONS:
         measured = context.analysis.regions.get(region)
@@ -191,8 +209,7 @@ def _draw_regions(
         x = outside + 0.25 * size if to_the_right else outside - 0.25 * size
         page.line([(edge, y), (x, y)], GROUND, 2 * stroke)
         page.line([(edge, y), (x, y)], MARK, stroke / 2)
-        width = text_width(label, size, bold=True)
-        start = min(x + 0.2 * size, box.x + box.width - width) if to_the_right else x - 0.2 * size
+        start = x + 0.2 * size if to_the_right else x - 0.2 * size
         anchor: Anchor = "left" if to_the_right else "right"
         top = y - 0.62 * line_height(size)
         page.text(start, top, label, bold=True, color=color, anchor=anchor, halo=GROUND)
@@ -215,25 +232,29 @@ def _mean_column(mask: NDArray[np.bool_]) -> float:
 def _draw_marks(page: Page, box: Box, context: ReportContext, view: View, corner: Point) -> None:
     """Side, ends and ruler, outside the anatomy where there is room."""
     size, language = page.theme.size, context.language
-    left = box.x + 0.3 * size
+    left, bottom = box.x + 0.3 * size, corner[1] + view.shape[0]
+    centre = corner[0] + view.shape[1] / 2
     side = context.analysis.laterality
-    if side is not None:
-        page.text(left, box.y, side.value, size=1.7 * size, bold=True, color=MARK, halo=GROUND)
-    else:
-        page.text(left, box.y, translated("side unknown", language), bold=True, color=MARK, halo=GROUND)
+    side_text = side.value if side else translated("side unknown", language)
+    side_size = 1.7 * size if side else size
+    page.text(left, box.y, side_text, size=side_size, bold=True, color=MARK, halo=GROUND)
+    scale_text = f"{RULER_MM:.0f} mm" if view.pixel_mm else translated("no calibration", language)
+    page.text(left, bottom + 0.05 * size, scale_text, color=MARK, halo=GROUND)
     ends = (translated("distal", language), translated("proximal", language))
     upper, lower = ends if context.pixels.hand_up else ends[::-1]
-    centre = corner[0] + view.shape[1] / 2
-    page.text(centre, corner[1] - line_height(size), upper, color=MARK, anchor="middle", halo=GROUND)
-    bottom = corner[1] + view.shape[0]
-    page.text(centre, bottom, lower, color=MARK, anchor="middle", halo=GROUND)
-    if view.pixel_mm is None:
-        top = box.y + box.height - 1.1 * line_height(size)
-        page.text(left, top, translated("no calibration", language), color=MARK, halo=GROUND)
-        return
-    length, x, tick = RULER_MM / view.pixel_mm, left + 0.5 * size, 0.3 * size
+    occupied = (text_width(side_text, side_size, bold=True), text_width(scale_text, size))
+    tops = (corner[1] - line_height(size), bottom + 0.05 * size)
+    for end, width, top in zip((upper, lower), occupied, tops, strict=True):
+        at = max(centre, left + width + 0.6 * size + text_width(end, size) / 2)
+        page.text(at, top, end, color=MARK, anchor="middle", halo=GROUND)
+    if view.pixel_mm is not None:
+        _draw_ruler(page, left + 0.5 * size, bottom, RULER_MM / view.pixel_mm)
+
+
+def _draw_ruler(page: Page, x: float, bottom: float, length: float) -> None:
+    """A bar with end marks, white on a dark halo."""
+    size = page.theme.size
     for color, width in ((GROUND, 0.26 * size), (MARK, 0.11 * size)):
         page.line([(x, bottom), (x, bottom - length)], color, width)
         for y in (bottom, bottom - length):
-            page.line([(x - tick, y), (x + tick, y)], color, width)
-    page.text(left, bottom + 0.1 * size, f"{RULER_MM:.0f} mm", color=MARK, halo=GROUND)
+            page.line([(x - 0.3 * size, y), (x + 0.3 * size, y)], color, width)

@@ -11,6 +11,12 @@ from reports.page import Page
 INDENT = 0.75
 """Of a sentence behind its bullet, over the size of the type."""
 
+WHOLE_LINES = 8
+"""A sentence of no more lines is not torn apart between columns."""
+
+EPSILON = 1e-6
+"""Rounding of sums of heights."""
+
 HEADING_GAP = 0.35
 """Above and below a heading, over the size of the type."""
 
@@ -41,10 +47,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line of text: of a heading, or of a sentence and then perhaps its first."""
+    """One line of text: of a heading, or of a sentence and then perhaps its first.
+
+    `together` is the height from this line on that must not be torn apart.
+    """
 
     text: str
     height: float
+    together: float
     heading: bool = False
     bullet: bool = False
 
@@ -55,6 +65,15 @@ def fitting_size(sections: Sequence[Section], frame: Frame, sizes: Sequence[floa
         if len(_placed(_lines(sections, frame.width, size), frame)) <= len(frame.lefts):
             return size
     return sizes[-1]
+
+
+def balanced_height(sections: Sequence[Section], width: float, size: float) -> float:
+    """Return the least height of two columns that hold the sections."""
+    lines = _lines(sections, width, size)
+    height = sum(line.height for line in lines) / 2
+    while len(_placed(lines, Frame((0.0, 0.0), 0.0, height, width))) > 2:
+        height += line_height(size) / 2
+    return height
 
 
 def flow(
@@ -70,27 +89,28 @@ def flow(
 
 
 def _lines(sections: Sequence[Section], width: float, size: float) -> list[_Line]:
+    """Break sections into lines; a heading stays with the first sentence, a sentence in one piece."""
+    plain, heading = line_height(size), line_height(size) + HEADING_GAP * size
     lines: list[_Line] = []
     for section in sections:
-        lines += [
-            _Line(text, line_height(size) + HEADING_GAP * size, heading=True)
-            for text in wrapped(section.heading, size, width, bold=True)
-        ]
-        for sentence in section.sentences:
-            for number, text in enumerate(wrapped(sentence, size, width - INDENT * size)):
-                lines.append(_Line(text, line_height(size), bullet=number == 0))
+        sentences = [wrapped(sentence, size, width - INDENT * size) for sentence in section.sentences]
+        pieces = [min(len(texts), WHOLE_LINES) * plain for texts in sentences]
+        for text in wrapped(section.heading, size, width, bold=True):
+            lines.append(_Line(text, heading, heading + pieces[0], heading=True))
+        for texts, piece in zip(sentences, pieces, strict=True):
+            lines += [
+                _Line(text, plain, plain if number else piece, bullet=number == 0)
+                for number, text in enumerate(texts)
+            ]
     return lines
 
 
 def _placed(lines: Sequence[_Line], frame: Frame) -> list[list[_Line]]:
-    """Fill columns of one height; a heading goes with the line after it."""
+    """Fill columns of one height."""
     columns: list[list[_Line]] = [[]]
     free = frame.bottom - frame.top
-    for index, line in enumerate(lines):
-        needed = line.height
-        if line.heading and index + 1 < len(lines):
-            needed += lines[index + 1].height
-        if needed > free and columns[-1]:
+    for line in lines:
+        if line.together > free + EPSILON and columns[-1]:
             columns.append([])
             free = frame.bottom - frame.top
         columns[-1].append(line)

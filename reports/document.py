@@ -16,22 +16,20 @@ from reports.columns import Frame, Section, fitting_size, flow
 from reports.drawing import line_height, wrapped
 from reports.identity import MANUFACTURER_MODEL_NAME
 from reports.language import translated
+from reports.lists import Lists
 from reports.page import PRINT, Page
 from reports.panels import (
     SMALL,
     TITLES,
-    caveat_sentences,
     draw_banner,
     draw_densitometry,
     draw_history,
     draw_impression,
-    draw_list,
     draw_risk_panel,
     footer_text,
     height_of,
 )
 from reports.pdf_archive import Attachment, archived
-from reports.plots import has_trend
 from reports.sentences import (
     assumption_sentences,
     comparison_sentences,
@@ -46,6 +44,7 @@ from reports.sentences import (
     texture_sentence,
 )
 from reports.source import ReportContext
+from reports.trend import has_trend
 
 A4 = (595.28, 841.89)
 """ISO 216, in points."""
@@ -105,15 +104,8 @@ def _draw_report(page: Page, context: ReportContext) -> None:
     y = draw_risk_panel(page, MARGIN, y, width, context) + GAP
     foot = _foot_height(context, width)
     room = A4[1] - MARGIN - foot - GAP - y
-    column = (width - GAP) / 2
-    more = translated("… and {{count}} more on the next page", language)
-    lists = (
-        (translated("Advice", language), recommendation_sentences(context.analysis, language)),
-        (translated("Quality and limits", language), caveat_sentences(context.analysis, language)),
-    )
-    for number, (heading, sentences) in enumerate(lists):
-        x = MARGIN + number * (column + GAP)
-        draw_list(page, x, y, column, heading=heading, sentences=sentences, room=room, more=more)
+    where = translated("… and {{count}} more on the next page", language)
+    Lists(context, PRINT, width, room=room, where=where).draw(page, MARGIN, y)
     _draw_foot(page, context, foot, 1)
 
 

@@ -19,10 +19,10 @@ from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
 REGULAR, BOLD, CHINESE = "NotoSans-Regular", "NotoSans-Bold", "NotoSansSC-Regular"
 
-LINE_HEIGHT = 1.34
+LINE_HEIGHT = 1.28
 """Distance of baselines over the size of the type."""
 
-ASCENT = 1.0
+ASCENT = 0.98
 """From the top of a line to its baseline, over the size of the type."""
 
 UNKNOWN = "?"
@@ -75,7 +75,8 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     return sum(float(pdfmetrics.stringWidth(part, name, size)) for name, part, _ in runs(text, bold=bold))
 
 
-def wrapped(text: str, size: float, width: float, *, bold: bool = False) -> list[str]:
+@lru_cache(maxsize=1024)
+def wrapped(text: str, size: float, width: float, *, bold: bool = False) -> tuple[str, ...]:
     """Break text into lines no wider than `width`, within a word only where it alone is too wide."""
     lines: list[str] = []
     line = ""
@@ -88,7 +89,7 @@ def wrapped(text: str, size: float, width: float, *, bold: bool = False) -> list
             lines.append(line)
         *full, line = _cut(piece, size, width, bold=bold)
         lines += full
-    return [*lines, line] if line else lines
+    return (*lines, line) if line else tuple(lines)
 
 
 def shortened(text: str, size: float, width: float, *, bold: bool = False) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.results import REGIONS, RegionChange, Severity, StudyAnalysis
-from analysis.wording import Language
+from analysis.results import REGIONS, RegionChange, StudyAnalysis
 from analysis.wording.numbers import signed
 from reports.anatomy import Box
 from reports.drawing import line_height, name_in_print, text_width, wrapped
@@ -17,18 +16,17 @@ from reports.identity import MANUFACTURER_MODEL_NAME
 from reports.language import translatable, translated
 from reports.numbers import ABSENT, number_text
 from reports.page import Anchor, Page, Theme
-from reports.plots import draw_reference_position, draw_risk, draw_trend, has_trend
+from reports.plots import draw_drivers, draw_reference_position, draw_risk
 from reports.sentences import (
     SOURCES,
     bmd_text,
     category_name,
     impression_sentences,
-    limit_sentences,
-    quality_sentences,
     region_name,
     research_statement,
 )
 from reports.source import ReportContext, source_image_name
+from reports.trend import draw_trend, has_trend
 
 TITLES = {
     "L": translatable("Left forearm DXA - radius analysis"),
@@ -36,9 +34,21 @@ TITLES = {
     None: translatable("Forearm DXA, side unknown - radius analysis"),
 }
 
+COLUMNS = (
+    translatable("Region"),
+    translatable("BMD g/cm²"),
+    translatable("T-score"),
+    translatable("Z-score"),
+    translatable("BMC g"),
+    translatable("Area cm²"),
+)
+
 MAIN_REGION = "one_third"
 SMALL = 0.925
 """Secondary text over plain text: 24 pixels on a picture."""
+
+WIDE = 40.0
+"""Width over the size of the type from which risk and drivers stand side by side."""
 
 COLUMN_GAP = 0.5
 """Between the columns of a table, over the size of its type."""
@@ -128,8 +138,7 @@ def draw_densitometry(page: Page, x: float, y: float, width: float, context: Rep
     if not rows:
         return page.paragraph(x, y, translated("No region was measured; see Quality.", language), width)
     changes = {change.region: change for change in analysis.changes}
-    header = ["Region", "BMD g/cm²", "T-score", "Z-score", "BMC g", "Area cm²"]
-    cells = [[translated(message, language) for message in header]]
+    cells = [[translated(message, language) for message in COLUMNS]]
     for region, measured in rows:
         cells.append(
             [
@@ -223,60 +232,23 @@ def draw_history(page: Page, box: Box, context: ReportContext) -> None:
 
 
 def draw_risk_panel(page: Page, x: float, y: float, width: float, context: ReportContext) -> float:
-    """Tier, bar per horizon with interval, the rule and the model behind them."""
+    """Tier, bar per horizon with interval, the rule behind the tiers, and what moved the estimate."""
     language, theme, risk = context.language, page.theme, context.analysis.risk
     y = draw_heading(page, x, y, width, translated("Fracture risk (estimate of a research model)", language))
     if risk is None:
         text = translated("No fracture risk was computed; the quality findings say why.", language)
         return page.paragraph(x, y, text, width)
+    beside = width > WIDE * theme.size
+    left = 0.56 * width if beside else width
     large = 1.35 * theme.size
     page.text(x, y, category_name(risk, language), size=large, bold=True)
-    y = draw_risk(page, x, y + line_height(large), width, context)
+    below = draw_risk(page, x, y + line_height(large), left, context)
     tiers = translated("Tiers: {rule}.", language, rule=engine_text(risk.category_rule, language))
-    return page.paragraph(x, y, tiers, width, size=SMALL * theme.size, color=theme.muted)
-
-
-def draw_list(
-    page: Page,
-    x: float,
-    y: float,
-    width: float,
-    *,
-    heading: str,
-    sentences: Sequence[str],
-    room: float,
-    more: str,
-) -> float:
-    """Write a list from its first sentence as far as `room` goes, then `more` with ``{count}`` filled in."""
-    top = y
-    y = draw_heading(page, x, y, width, heading)
-    size = SMALL * page.theme.size
-    heights = [
-        len(wrapped(sentence, size, width - 0.75 * size)) * line_height(size) for sentence in sentences
-    ]
-    fitting = len(sentences)
-    while (
-        fitting
-        and (y - top) + sum(heights[:fitting]) + (line_height(size) if fitting < len(sentences) else 0.0)
-        > room
-    ):
-        fitting -= 1
-    y = draw_bullets(page, x, y, width, sentences[:fitting], size=size)
-    if fitting < len(sentences):
-        rest = more.format(count=len(sentences) - fitting)
-        y = page.paragraph(x + 0.75 * size, y, rest, width, size=size, color=page.theme.muted)
-    return y
-
-
-def caveat_sentences(analysis: StudyAnalysis, language: Language) -> list[str]:
-    """Errors and warnings, then the limits, then remarks."""
-    found, count = quality_sentences(analysis, language), doubts(analysis)
-    return [*found[:count], *limit_sentences(analysis, language), *found[count:]]
-
-
-def doubts(analysis: StudyAnalysis) -> int:
-    """How many quality findings are errors or warnings; they come first among the sentences."""
-    return sum(finding.severity is not Severity.INFO for finding in analysis.quality)
+    below = page.paragraph(x, below, tiers, left, size=SMALL * theme.size, color=theme.muted)
+    if not beside:
+        return draw_drivers(page, x, below + 0.3 * theme.size, width, context)
+    gap = 1.2 * theme.size
+    return max(below, draw_drivers(page, x + left + gap, y + 0.3 * theme.size, width - left - gap, context))
 
 
 def footer_text(context: ReportContext) -> str:

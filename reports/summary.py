@@ -12,40 +12,36 @@ from PIL import Image
 from pydicom import Dataset
 
 from reports.anatomy import Box, draw_forearm
-from reports.drawing import line_height, wrapped
 from reports.identity import ResultKind
 from reports.language import translated
+from reports.lists import Lists
 from reports.page import SCREEN, Page
 from reports.panels import (
     SMALL,
-    caveat_sentences,
-    doubts,
     draw_banner,
     draw_densitometry,
     draw_history,
     draw_impression,
-    draw_list,
     draw_risk_panel,
     footer_text,
     height_of,
 )
-from reports.plots import has_trend
 from reports.secondary_capture import secondary_capture
-from reports.sentences import recommendation_sentences
 from reports.source import ReportContext
+from reports.trend import has_trend
 
 WIDTH = 2000.0
 HEIGHT = 1400.0
 """Of a usual page; a page with more warnings than usual grows rather than leaves one out."""
 
-MARGIN, GAP = 30.0, 26.0
-PICTURE_WIDTH = 430.0
-MIDDLE_HEIGHT = 560.0
+MARGIN, GAP = 28.0, 20.0
+PICTURE_WIDTH = 410.0
+MIDDLE_HEIGHT = 480.0
 """At least, of the row with picture, table and risk."""
 TREND_HEIGHT, POSITION_HEIGHT = 330.0, 170.0
 """At least, of the plot over time, and of the bar in its place without an earlier study."""
 
-TABLE_SHARE = 0.58
+TABLE_SHARE = 0.56
 """Of the width beside the picture; the rest is for the risk."""
 
 
@@ -63,24 +59,21 @@ def summary_page(context: ReportContext) -> Dataset:
 
 def draw_summary_page(context: ReportContext) -> Image.Image:
     """Draw the page: who, what was found, measured and estimated, what to do, what to doubt."""
-    room = WIDTH - 2 * MARGIN
-    top = height_of(lambda page: _draw_top(page, 0, 0, room, context), SCREEN)
+    width = WIDTH - 2 * MARGIN
+    top = height_of(lambda page: _draw_top(page, 0, 0, width, context), SCREEN)
+    foot = height_of(lambda page: _draw_foot(page, 0, 0, width, context), SCREEN)
     middle = _middle_height(context)
-    foot = len(wrapped(footer_text(context), SMALL * SCREEN.size, room)) * line_height(SMALL * SCREEN.size)
-    used = MARGIN + top + GAP + middle + GAP + foot + GAP / 2 + MARGIN / 2
-    lists = max(HEIGHT - used, _needed_for_lists(context))
-    page = Page(WIDTH, round(used + lists), SCREEN)
-    y = _draw_top(page, MARGIN, MARGIN / 2, room, context) + GAP
+    used = MARGIN / 2 + top + GAP + middle + GAP + GAP + foot + MARGIN / 2
+    where = translated("… and {{count}} more in the report and the PDF", context.language)
+    lists = Lists(context, SCREEN, width, room=HEIGHT - used, where=where)
+    if context.evidence is not None:
+        spare = max(0.0, HEIGHT - used - lists.height)
+        middle, used = middle + spare, used + spare
+    page = Page(WIDTH, float(round(used + lists.height)), SCREEN)
+    y = _draw_top(page, MARGIN, MARGIN / 2, width, context) + GAP
     _draw_middle(page, y, middle, context)
-    _draw_lists(page, y + middle + GAP, lists, context)
-    page.paragraph(
-        MARGIN,
-        page.height - foot - MARGIN / 2,
-        footer_text(context),
-        room,
-        size=SMALL * SCREEN.size,
-        color=SCREEN.muted,
-    )
+    lists.draw(page, MARGIN, y + middle + GAP)
+    _draw_foot(page, MARGIN, page.height - foot - MARGIN / 2, width, context)
     return page.picture()
 
 
@@ -124,26 +117,6 @@ def _draw_middle(page: Page, y: float, height: float, context: ReportContext) ->
     draw_risk_panel(page, columns.risk, y, columns.risk_width, context)
 
 
-def _needed_for_lists(context: ReportContext) -> float:
-    """Height that holds every warning and limit."""
-    sentences = caveat_sentences(context.analysis, context.language)[: doubts(context.analysis) + 2]
-    size, width = SMALL * SCREEN.size, _list_width()
-    lines = sum(len(wrapped(sentence, size, width - 0.75 * size)) for sentence in sentences)
-    return (lines + 2.2) * line_height(size)
-
-
-def _list_width() -> float:
-    return (WIDTH - 2 * MARGIN - GAP) / 2
-
-
-def _draw_lists(page: Page, y: float, room: float, context: ReportContext) -> None:
-    """Advice on the left, what to doubt on the right."""
-    language, width = context.language, _list_width()
-    more = translated("… and {{count}} more in the report and the PDF", language)
-    lists = (
-        (translated("Advice", language), recommendation_sentences(context.analysis, language)),
-        (translated("Quality and limits", language), caveat_sentences(context.analysis, language)),
-    )
-    for number, (heading, sentences) in enumerate(lists):
-        x = MARGIN + number * (width + GAP)
-        draw_list(page, x, y, width, heading=heading, sentences=sentences, room=room, more=more)
+def _draw_foot(page: Page, x: float, y: float, width: float, context: ReportContext) -> float:
+    size = SMALL * page.theme.size
+    return page.paragraph(x, y, footer_text(context), width, size=size, color=page.theme.muted)
