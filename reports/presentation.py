@@ -86,10 +86,29 @@ def _state(header: Dataset, arguments: dict[str, Any]) -> Dataset:
         profile = image.get("ICCProfile") or _srgb_profile()
         return ColorSoftcopyPresentationState([image], icc_profile=profile, **arguments)
     image.SamplesPerPixel = 1
+    _add_functional_groups(image)
     shape = "INVERSE" if photometric == "MONOCHROME1" else "IDENTITY"
     return GrayscaleSoftcopyPresentationState(
         [image], presentation_lut_transformation=PresentationLUTTransformation(shape), **arguments
     )
+
+
+def _add_functional_groups(image: Dataset) -> None:
+    """Give an image of a class with frames what highdicom asks of each such class, and only some have."""
+    shared, values, window = Dataset(), Dataset(), Dataset()
+    for group, keywords in (
+        (values, ("RescaleIntercept", "RescaleSlope", "RescaleType")),
+        (window, ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")),
+    ):
+        for keyword in keywords:
+            if keyword in image:
+                setattr(group, keyword, image[keyword].value)
+    if "RescaleSlope" in values:
+        shared.PixelValueTransformationSequence = [values]
+    if "WindowWidth" in window:
+        shared.FrameVOILUTSequence = [window]
+    image.SharedFunctionalGroupsSequence = [shared]
+    image.PerFrameFunctionalGroupsSequence = [Dataset()]
 
 
 def _srgb_profile() -> bytes:

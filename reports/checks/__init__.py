@@ -20,7 +20,7 @@ from reports.checks.pictures import check_picture
 from reports.checks.presentations import check_presentation
 from reports.checks.segmentations import check_segmentation
 from reports.checks.selections import check_selection
-from reports.checks.tree import content_items
+from reports.checks.tree import Attributes, content_items, read_result
 from reports.source import ReportContext
 
 __all__ = ["check_results", "content_items"]
@@ -40,16 +40,13 @@ def check_results(results: Sequence[Dataset], context: ReportContext) -> None:
         uids = [str(result.get(keyword)) for result in results]
         if len(set(uids)) != len(uids):
             raise Breach(f"have distinct {keyword}s", "PS3.5 9.1").error("the results")
-    for result in results:
-        for breach in breaches(result, results, context):
-            raise breach.error(
-                str(result.get("SeriesDescription") or "a result without description")
-            )
+    read = [read_result(result) for result in results]
+    for result in read:
+        for breach in breaches(result, read, context):
+            raise breach.error(str(result.get("SeriesDescription") or "a result without description"))
 
 
-def breaches(
-    result: Dataset, results: Sequence[Dataset], context: ReportContext
-) -> Iterator[Breach]:
+def breaches(result: Attributes, results: Sequence[Attributes], context: ReportContext) -> Iterator[Breach]:
     """Yield every rule that one of `results` breaks."""
     yield from check_header(result, context)
     yield from check_codes(result)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom import Dataset
-
 from reports.checks.breach import Breach
-from reports.checks.tree import items_of
+from reports.checks.tree import Attributes, items_of
 
 MAXIMUM_MEANING = 64
 """Characters of Code Meaning (0008,0104), VR LO."""
@@ -32,40 +30,29 @@ STANDARD_SCHEMES = frozenset(
 )
 """Coding Scheme Designators of PS3.16 Table 8-1 that need no declaration."""
 
-_VALUES = (0x00080100, 0x00080119, 0x00080120)
-_SCHEME, _MEANING, _DECLARATIONS = 0x00080102, 0x00080104, 0x00080110
-"""Code Value, Long Code Value, URN Code Value; Coding Scheme Designator, Code Meaning; Coding Scheme
-Identification Sequence."""
+_SAID = ("CodeValue", "LongCodeValue", "URNCodeValue", "CodingSchemeDesignator", "CodeMeaning")
 
 
-def check_codes(dataset: Dataset) -> Iterator[Breach]:
+def check_codes(dataset: Attributes) -> Iterator[Breach]:
     """Check every code of an object, however deep, and that its private schemes are declared."""
     declared = {
         str(scheme.get("CodingSchemeDesignator", ""))
         for scheme in items_of(dataset, "CodingSchemeIdentificationSequence")
     }
-    checked: set[tuple[str, ...]] = set()
-    for code in _codes(dataset):
-        values = {
-            int(element.tag): str(element.value or "")
-            for element in code
-            if element.VR != "SQ"
-        }
-        said = tuple(values.get(tag, "") for tag in (*_VALUES, _SCHEME, _MEANING))
-        if said not in checked:
-            checked.add(said)
-            yield from _check_code(said, declared)
+    for said in {tuple(str(code.get(name) or "") for name in _SAID) for code in _codes(dataset)}:
+        yield from _check_code(said, declared)
 
 
-def _codes(dataset: Dataset) -> Iterator[Dataset]:
-    for element in dataset:
-        if element.VR != "SQ" or element.tag == _DECLARATIONS:
+def _codes(dataset: Attributes) -> Iterator[Attributes]:
+    for keyword, value in dataset.items():
+        if not isinstance(value, list) or keyword == "CodingSchemeIdentificationSequence":
             continue
-        is_code = element.keyword.endswith("CodeSequence")
-        for item in element.value:
-            if is_code:
-                yield item
-            yield from _codes(item)
+        is_code = keyword.endswith("CodeSequence")
+        for item in value:
+            if isinstance(item, dict):
+                if is_code:
+                    yield item
+                yield from _codes(item)
 
 
 def _check_code(said: tuple[str, ...], declared: set[str]) -> Iterator[Breach]:
@@ -88,6 +75,4 @@ def _check_code(said: tuple[str, ...], declared: set[str]) -> Iterator[Breach]:
             "PS3.3 Table 8.8-1",
         )
     if scheme not in declared | STANDARD_SCHEMES and not urn:
-        yield Breach(
-            f"declare the coding scheme {scheme!r} of {meaning!r}", "PS3.3 C.12.1.1.2"
-        )
+        yield Breach(f"declare the coding scheme {scheme!r} of {meaning!r}", "PS3.3 C.12.1.1.2")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pydicom import Dataset
 from pydicom.uid import UID
 
 from reports.checks.breach import Breach
@@ -36,7 +35,7 @@ from reports.checks.rows import (
     TRACKING_UID,
     Row,
 )
-from reports.checks.tree import Item, items_of, read_tree
+from reports.checks.tree import Attributes, Item, items_of, read_tree
 from reports.codes import MODALITIES, SCHEME
 from reports.identity import ResultKind
 from reports.source import ReportContext
@@ -49,9 +48,7 @@ TITLES = {
 """Kind -> document title and root template. OHIF draws outlines of the first only, words of the other."""
 
 
-def check_document(
-    document: Dataset, kind: ResultKind, context: ReportContext
-) -> Iterator[Breach]:
+def check_document(document: Attributes, kind: ResultKind, context: ReportContext) -> Iterator[Breach]:
     """Check a Structured Report of one kind."""
     root = read_tree(document)
     yield from _check_general(document)
@@ -79,7 +76,7 @@ def _breaches(rows: Iterable[Row], item: Item) -> Iterator[Breach]:
         yield from row.breaches(item)
 
 
-def _check_general(document: Dataset) -> Iterator[Breach]:
+def _check_general(document: Attributes) -> Iterator[Breach]:
     """SR Document General: finished, unverified, dated, and no successor of itself."""
     if (document.get("CompletionFlag"), document.get("VerificationFlag")) != (
         "COMPLETE",
@@ -91,16 +88,14 @@ def _check_general(document: Dataset) -> Iterator[Breach]:
     for predecessor in items_of(document, "PredecessorDocumentsSequence"):
         for series in items_of(predecessor, "ReferencedSeriesSequence"):
             for instance in items_of(series, "ReferencedSOPSequence"):
-                if instance.get("ReferencedSOPInstanceUID") == document.SOPInstanceUID:
+                if instance.get("ReferencedSOPInstanceUID") == document.get("SOPInstanceUID"):
                     yield Breach("not replace itself", "PS3.3 C.17.2.2")
 
 
 def _check_root(root: Item, kind: ResultKind) -> Iterator[Breach]:
     title, template = TITLES[kind]
     if root.value_type != "CONTAINER" or root.concept != title:
-        yield Breach(
-            f"have the title ({', '.join(title)})", "PS3.16 CID 7021, CID 7000"
-        )
+        yield Breach(f"have the title ({', '.join(title)})", "PS3.16 CID 7021, CID 7000")
     named = [
         (item.get("MappingResource"), item.get("TemplateIdentifier"))
         for item in items_of(root.dataset, "ContentTemplateSequence")
@@ -124,9 +119,7 @@ def _check_values(root: Item) -> Iterator[Breach]:
             and not item.concept[0]
             and item.value_type not in ("IMAGE", "SCOORD", "COMPOSITE")
         ):
-            yield Breach(
-                f"name every {item.value_type or 'content'} item", "PS3.3 C.17.3"
-            )
+            yield Breach(f"name every {item.value_type or 'content'} item", "PS3.3 C.17.3")
         if item.value_type == "CONTAINER":
             if dataset.get("ContinuityOfContent") != "SEPARATE":
                 yield Breach(
@@ -135,10 +128,7 @@ def _check_values(root: Item) -> Iterator[Breach]:
                 )
             if not item.children:
                 yield Breach(f"leave out {item.title!r} or fill it", "PS3.3 C.17.3")
-        elif (
-            item.value_type == "TEXT"
-            and not str(dataset.get("TextValue") or "").strip()
-        ):
+        elif item.value_type == "TEXT" and not str(dataset.get("TextValue") or "").strip():
             yield Breach(f"say something in {item.title!r}", "PS3.3 C.18.2")
         elif item.value_type == "CODE" and not item.code[0]:
             yield Breach(f"have a code in {item.title!r}", "PS3.3 C.18.3")
@@ -161,9 +151,7 @@ def _check_image_library(root: Item, context: ReportContext) -> Iterator[Breach]
 def _check_groups(root: Item, context: ReportContext) -> Iterator[Breach]:
     groups = [item for item in root.walk() if item.concept == MEASUREMENT_GROUP]
     for group in groups:
-        yield from _breaches(
-            PLANAR_GROUP if context.evidence is not None else GROUP_WITHOUT_IMAGE, group
-        )
+        yield from _breaches(PLANAR_GROUP if context.evidence is not None else GROUP_WITHOUT_IMAGE, group)
         yield from _check_side(group, context)
     for container in root.named(IMAGING_MEASUREMENTS):
         if any(child.concept != MEASUREMENT_GROUP for child in container.children):
@@ -171,38 +159,25 @@ def _check_groups(root: Item, context: ReportContext) -> Iterator[Breach]:
                 "hold only measurement groups in Imaging Measurements",
                 "PS3.16 TID 1500 row 7 to 9",
             )
-    tracked = [
-        str(child.dataset.get("UID"))
-        for group in groups
-        for child in group.named(TRACKING_UID)
-    ]
+    tracked = [str(child.dataset.get("UID")) for group in groups for child in group.named(TRACKING_UID)]
     if len(set(tracked)) != len(tracked):
         yield Breach(
             "have a tracking UID of its own in every measurement group",
             "PS3.16 TID 4108; OHIF merges",
         )
     number = next(
-        (
-            child
-            for group in groups
-            for child in group.children
-            if child.value_type == "NUM"
-        ),
+        (child for group in groups for child in group.children if child.value_type == "NUM"),
         None,
     )
     if groups and number is None:
-        yield Breach(
-            "measure something in its measurement groups", "PS3.16 TID 1500 row 6"
-        )
+        yield Breach("measure something in its measurement groups", "PS3.16 TID 1500 row 6")
 
 
 def _check_side(group: Item, context: ReportContext) -> Iterator[Breach]:
     """The side is said where it is known, and nowhere else."""
     sides = [child.code for item in group.walk() for child in item.named(LATERALITY)]
     side = context.analysis.laterality
-    expected = {"L": ("7771000", "SCT"), "R": ("24028007", "SCT")}.get(
-        side.value if side else ""
-    )
+    expected = {"L": ("7771000", "SCT"), "R": ("24028007", "SCT")}.get(side.value if side else "")
     if any(code != expected for code in sides) or (expected is not None and not sides):
         yield Breach(
             "say the side of the analysed forearm in every measurement group",

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom import Dataset
-
 from reports.checks.breach import Breach
 from reports.checks.pictures import check_burned_in
 from reports.checks.references import is_the_image
-from reports.checks.tree import items_of
+from reports.checks.tree import Attributes, items_of
 from reports.source import ReportContext
 
 SIGNATURE, END = b"%PDF-", b"%%EOF"
 """First bytes of a PDF file, and its last line (ISO 32000-1, 7.5.2 and 7.5.5)."""
 
 
-def check_encapsulated(document: Dataset, context: ReportContext) -> Iterator[Breach]:
+def check_encapsulated(document: Attributes, context: ReportContext) -> Iterator[Breach]:
     """Check an Encapsulated PDF."""
     yield from check_burned_in(document, identifies=True, context=context)
     if document.get("MIMETypeOfEncapsulatedDocument") != "application/pdf":

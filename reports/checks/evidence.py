@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom import Dataset
-
 from reports.checks.breach import Breach
-from reports.checks.tree import Item, items_of
+from reports.checks.tree import Attributes, Item, items_of
 from reports.source import ReportContext
 
 CURRENT, OTHER = (
@@ -34,39 +32,28 @@ def check_evidence(root: Item, context: ReportContext) -> Iterator[Breach]:
     listed = [*listed_in(document, CURRENT), *listed_in(document, OTHER)]
     classes = {entry.instance: entry.sop_class for entry in listed}
     if len(classes) != len(listed):
-        yield Breach(
-            "list every referenced image in its evidence exactly once", SECTION
-        )
+        yield Breach("list every referenced image in its evidence exactly once", SECTION)
     for item in root.walk():
         for reference in items_of(item.dataset, "ReferencedSOPSequence"):
             known = classes.get(str(reference.get("ReferencedSOPInstanceUID", "")))
             if known is None:
-                yield Breach(
-                    "list every referenced image in its evidence exactly once", SECTION
-                )
+                yield Breach("list every referenced image in its evidence exactly once", SECTION)
             elif known != reference.get("ReferencedSOPClassUID"):
-                yield Breach(
-                    "list an instance by the SOP class it is referred to with", SECTION
-                )
+                yield Breach("list an instance by the SOP class it is referred to with", SECTION)
     study = context.analysis.study_instance_uid
     if any(entry.study != study for entry in listed_in(document, CURRENT)):
-        yield Breach(
-            "list as current evidence only what is of the analysed study", SECTION
-        )
+        yield Breach("list as current evidence only what is of the analysed study", SECTION)
     if any(entry.study == study for entry in listed_in(document, OTHER)):
         yield Breach("list as other evidence nothing of the analysed study", SECTION)
     source = context.image
     for entry in listed:
-        if (
-            entry.instance == source.sop_instance_uid
-            and entry.series != source.series_instance_uid
-        ):
+        if entry.instance == source.sop_instance_uid and entry.series != source.series_instance_uid:
             yield Breach("list the source image under its own series", SECTION)
-    if document.SOPInstanceUID in classes:
+    if document.get("SOPInstanceUID") in classes:
         yield Breach("not be its own evidence", SECTION)
 
 
-def listed_in(document: Dataset, sequence: str) -> list[Evidence]:
+def listed_in(document: Attributes, sequence: str) -> list[Evidence]:
     """Return the instances of one hierarchical reference sequence (PS3.3 C.17.2.1)."""
     return [
         Evidence(

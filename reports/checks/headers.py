@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom import Dataset
 from pydicom.uid import (
     UID,
     ColorSoftcopyPresentationStateStorage,
@@ -19,6 +18,7 @@ from pydicom.uid import (
 )
 
 from reports.checks.breach import Breach
+from reports.checks.tree import FILE_META, Attributes
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, SERIES, ResultKind
 from reports.source import CHARACTER_SET, ReportContext
 
@@ -58,18 +58,16 @@ CLASSES = {
 _KINDS = {series.number: kind for kind, series in SERIES.items()}
 
 
-def kind_of(result: Dataset) -> ResultKind | None:
+def kind_of(result: Attributes) -> ResultKind | None:
     """Return which result this is, by its series number; ``None`` for a number that is none of ours."""
     return _KINDS.get(int(result.get("SeriesNumber") or 0))
 
 
-def check_header(result: Dataset, context: ReportContext) -> Iterator[Breach]:
+def check_header(result: Attributes, context: ReportContext) -> Iterator[Breach]:
     """Check what does not depend on the kind of a result."""
     for keyword in IDENTITY:
         if str(result.get(keyword) or "") != str(context.header.get(keyword) or ""):
-            yield Breach(
-                f"agree with its source image on {keyword}", "PS3.3 C.7.1.1, C.7.2.1"
-            )
+            yield Breach(f"agree with its source image on {keyword}", "PS3.3 C.7.1.1, C.7.2.1")
     if result.get("StudyInstanceUID") != context.analysis.study_instance_uid:
         yield Breach("stay in the analysed study", "PS3.3 C.7.2.1")
     if (result.get("Manufacturer"), result.get("ManufacturerModelName")) != (
@@ -88,8 +86,8 @@ def check_header(result: Dataset, context: ReportContext) -> Iterator[Breach]:
     yield from _check_series(result, context)
 
 
-def _check_meta(result: Dataset) -> Iterator[Breach]:
-    meta = getattr(result, "file_meta", None) or Dataset()
+def _check_meta(result: Attributes) -> Iterator[Breach]:
+    meta = result[FILE_META]
     if (
         meta.get("MediaStorageSOPInstanceUID"),
         meta.get("MediaStorageSOPClassUID"),
@@ -100,7 +98,7 @@ def _check_meta(result: Dataset) -> Iterator[Breach]:
         yield Breach("have the file header of its own instance", "PS3.10 7.1")
 
 
-def _check_series(result: Dataset, context: ReportContext) -> Iterator[Breach]:
+def _check_series(result: Attributes, context: ReportContext) -> Iterator[Breach]:
     kind = kind_of(result)
     if kind is None or result.get("SeriesDescription") != SERIES[kind].description:
         yield Breach(
@@ -112,9 +110,7 @@ def _check_series(result: Dataset, context: ReportContext) -> Iterator[Breach]:
         yield Breach("have a series of its own", "PS3.3 C.7.3.1")
     expected = _class_of(kind, context)
     if (result.get("SOPClassUID"), result.get("Modality")) != expected:
-        yield Breach(
-            f"be a {expected[0].name} of modality {expected[1]}", "PS3.3 C.7.3.1.1.1"
-        )
+        yield Breach(f"be a {expected[0].name} of modality {expected[1]}", "PS3.3 C.7.3.1.1.1")
     if result.get("ContentQualification", "RESEARCH") != "RESEARCH":
         yield Breach("be qualified as RESEARCH", "PS3.3 C.8.13.2.1.1")
 

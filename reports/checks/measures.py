@@ -12,14 +12,10 @@ from reports.checks.tree import Item, items_of
 PREFIXES = ("", "k", "d", "c", "m", "u", "n", "M", "G")
 METRIC_ATOMS = ("m", "g", "s", "N", "Pa", "Hz", "L", "mol", "Gy", "eV")
 OTHER_ATOMS = ("%", "a", "mo", "wk", "d", "h", "min", "deg", "rad", "10*")
-ATOMS = frozenset(
-    prefix + atom for atom in METRIC_ATOMS for prefix in PREFIXES
-) | frozenset(OTHER_ATOMS)
+ATOMS = frozenset(prefix + atom for atom in METRIC_ATOMS for prefix in PREFIXES) | frozenset(OTHER_ATOMS)
 """Unit atoms of the Unified Code for Units of Measure (sections 23 to 34) that a densitometry can need."""
 
-_TERM = re.compile(
-    r"(?P<atom>10\*|[A-Za-z%]*)(?P<exponent>[+-]?\d+)?(?P<annotation>\{[!-z|~]+\})?"
-)
+_TERM = re.compile(r"(?P<atom>10\*|[A-Za-z%]*)(?P<exponent>[+-]?\d+)?(?P<annotation>\{[!-z|~]+\})?")
 RELATIVE_TOLERANCE = 1e-3
 """Numeric Value is the readable number and Floating Point Value the exact one: they may differ by rounding
 to one decimal more than people are shown."""
@@ -28,9 +24,7 @@ ABSOLUTE_TOLERANCE = 0.01
 
 def is_ucum(unit: str) -> bool:
     """Whether `unit` is a case-sensitive UCUM code built of atoms in `ATOMS`, annotations included."""
-    return bool(unit) and all(
-        _is_term(term) for term in re.split(r"[./]", unit.removeprefix("/"))
-    )
+    return bool(unit) and all(_is_term(term) for term in re.split(r"[./]", unit.removeprefix("/")))
 
 
 def check_measurements(root: Item) -> Iterator[Breach]:
@@ -50,7 +44,7 @@ def _check_number(item: Item) -> Iterator[Breach]:
     if (
         len(units) != 1
         or units[0].get("CodingSchemeDesignator") != "UCUM"
-        or not is_ucum(units[0].CodeValue)
+        or not is_ucum(units[0].get("CodeValue", ""))
     ):
         yield Breach(
             f"give {item.title!r} in a unit of UCUM",
@@ -60,12 +54,8 @@ def _check_number(item: Item) -> Iterator[Breach]:
     exact = _as_float(value.get("FloatingPointValue", number))
     if number is None or exact is None:
         yield Breach(f"give {item.title!r} as a finite number", "PS3.3 C.18.1")
-    elif not math.isclose(
-        number, exact, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE
-    ):
-        yield Breach(
-            f"write {item.title!r} as the same number in both its forms", "PS3.3 C.18.1"
-        )
+    elif not math.isclose(number, exact, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE):
+        yield Breach(f"write {item.title!r} as the same number in both its forms", "PS3.3 C.18.1")
 
 
 def _as_float(value: object) -> float | None:

@@ -34,10 +34,7 @@ def check_polygon(numbers: Sequence[float], context: ReportContext) -> Iterator[
             "PS3.3 C.18.6.1.2; OHIF takes fewer for a rectangle",
         )
     image = context.image
-    if not all(
-        0 <= column <= image.columns and 0 <= row <= image.rows
-        for column, row in points
-    ):
+    if not all(0 <= column <= image.columns and 0 <= row <= image.rows for column, row in points):
         yield Breach(
             f"have outlines within the image of {image.columns} x {image.rows} pixels",
             "PS3.3 C.18.6.1.1",
@@ -51,9 +48,7 @@ def _check_outline(item: Item, context: ReportContext) -> Iterator[Breach]:
     if outline.get("GraphicType") != "POLYLINE":
         yield Breach("have outlines as POLYLINE", "PS3.3 C.18.6.1.2")
         return
-    yield from check_polygon(
-        [float(number) for number in outline.get("GraphicData") or ()], context
-    )
+    yield from check_polygon([float(number) for number in outline.get("GraphicData") or ()], context)
     if len(item.children) != 1 or item.children[0].concept != ORIGINAL_SOURCE:
         yield Breach(
             "tie every outline to exactly one Original Source image",
@@ -67,6 +62,4 @@ def _check_outline(item: Item, context: ReportContext) -> Iterator[Breach]:
 
 def _area(points: Points) -> float:
     """Twice the enclosed area in square pixels, by the shoelace formula."""
-    return abs(
-        sum(left * down - right * up for (left, up), (right, down) in pairwise(points))
-    )
+    return abs(sum(left * down - right * up for (left, up), (right, down) in pairwise(points)))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom import Dataset
-
 from reports.checks.breach import Breach
 from reports.checks.references import is_the_image
-from reports.checks.tree import items_of
+from reports.checks.tree import Attributes, items_of
 from reports.identity import ResultKind
 from reports.source import ReportContext
 
@@ -16,18 +14,14 @@ PAGES = frozenset({ResultKind.SUMMARY, ResultKind.REFUSAL_PAGE})
 """Pictures that name the patient, where the site wants it."""
 
 
-def check_picture(
-    picture: Dataset, kind: ResultKind, context: ReportContext
-) -> Iterator[Breach]:
+def check_picture(picture: Attributes, kind: ResultKind, context: ReportContext) -> Iterator[Breach]:
     """Check a Secondary Capture of one kind."""
     if list(picture.get("ImageType") or ())[:2] != ["DERIVED", "SECONDARY"]:
         yield Breach(
             "be a DERIVED\\SECONDARY image",
             "PS3.3 C.7.6.1.1.2; viewers hang others as originals",
         )
-    yield from check_burned_in(
-        picture, identifies=kind in PAGES, context=context
-    )
+    yield from check_burned_in(picture, identifies=kind in PAGES, context=context)
     if picture.get("RecognizableVisualFeatures") != "NO":
         yield Breach("say that nobody is recognised by a forearm", "PS3.3 C.7.6.1")
     if not picture.get("DerivationDescription"):
@@ -40,9 +34,7 @@ def check_picture(
     yield from _check_source(picture, context)
 
 
-def check_burned_in(
-    result: Dataset, *, identifies: bool, context: ReportContext
-) -> Iterator[Breach]:
+def check_burned_in(result: Attributes, *, identifies: bool, context: ReportContext) -> Iterator[Breach]:
     """Burned In Annotation says whether the pixels name the patient, which is the site's choice."""
     named = identifies and context.options.patient_on_summary
     if result.get("BurnedInAnnotation") != ("YES" if named else "NO"):
@@ -52,7 +44,7 @@ def check_burned_in(
         )
 
 
-def _check_pixels(picture: Dataset) -> Iterator[Breach]:
+def _check_pixels(picture: Attributes) -> Iterator[Breach]:
     if (picture.get("PhotometricInterpretation"), picture.get("SamplesPerPixel")) != (
         "RGB",
         3,
@@ -63,10 +55,8 @@ def _check_pixels(picture: Dataset) -> Iterator[Breach]:
         yield Breach("hold as many pixels as it says", "PS3.5 8.1.1")
 
 
-def _check_source(picture: Dataset, context: ReportContext) -> Iterator[Breach]:
+def _check_source(picture: Attributes, context: ReportContext) -> Iterator[Breach]:
     """A picture of an image says which; what reports numbers without one has no image to name."""
     sources = items_of(picture, "SourceImageSequence")
-    if context.evidence is not None and (
-        len(sources) != 1 or not is_the_image(sources[0], context)
-    ):
+    if context.evidence is not None and (len(sources) != 1 or not is_the_image(sources[0], context)):
         yield Breach("refer to the analysed image as its source", "PS3.3 C.7.6.1.1.4")

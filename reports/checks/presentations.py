@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom import Dataset
-
 from reports.checks.breach import Breach
 from reports.checks.outlines import check_polygon
 from reports.checks.references import is_the_image
-from reports.checks.tree import items_of
+from reports.checks.tree import Attributes, items_of
 from reports.source import ReportContext
 
 
-def check_presentation(state: Dataset, context: ReportContext) -> Iterator[Breach]:
+def check_presentation(state: Attributes, context: ReportContext) -> Iterator[Breach]:
     """Check a Grayscale Softcopy Presentation State."""
     series = items_of(state, "ReferencedSeriesSequence")
-    referenced = [
-        item for entry in series for item in items_of(entry, "ReferencedImageSequence")
-    ]
+    referenced = [item for entry in series for item in items_of(entry, "ReferencedImageSequence")]
     if len(referenced) != 1 or not is_the_image(referenced[0], context):
         yield Breach("be a state of the analysed image", "PS3.3 C.11.11")
     elif series[0].get("SeriesInstanceUID") != context.image.series_instance_uid:
@@ -30,13 +26,9 @@ def check_presentation(state: Dataset, context: ReportContext) -> Iterator[Breac
     areas = items_of(state, "DisplayedAreaSelectionSequence")
     if not areas:
         yield Breach("select a displayed area", "PS3.3 C.10.4")
-    layers = {
-        layer.get("GraphicLayer") for layer in items_of(state, "GraphicLayerSequence")
-    }
+    layers = {layer.get("GraphicLayer") for layer in items_of(state, "GraphicLayerSequence")}
     annotations = items_of(state, "GraphicAnnotationSequence")
-    if not any(
-        items_of(annotation, "GraphicObjectSequence") for annotation in annotations
-    ):
+    if not any(items_of(annotation, "GraphicObjectSequence") for annotation in annotations):
         yield Breach("draw an outline", "PS3.3 C.10.5")
     for annotation in annotations:
         if annotation.get("GraphicLayer") not in layers:
@@ -47,7 +39,7 @@ def check_presentation(state: Dataset, context: ReportContext) -> Iterator[Breac
             yield from _check_text(text, context)
 
 
-def _check_graphic(graphic: Dataset, context: ReportContext) -> Iterator[Breach]:
+def _check_graphic(graphic: Attributes, context: ReportContext) -> Iterator[Breach]:
     if (graphic.get("GraphicType"), graphic.get("GraphicAnnotationUnits")) != (
         "POLYLINE",
         "PIXEL",
@@ -60,7 +52,7 @@ def _check_graphic(graphic: Dataset, context: ReportContext) -> Iterator[Breach]
     yield from check_polygon(numbers, context)
 
 
-def _check_text(text: Dataset, context: ReportContext) -> Iterator[Breach]:
+def _check_text(text: Attributes, context: ReportContext) -> Iterator[Breach]:
     if not str(text.get("UnformattedTextValue") or "").strip():
         yield Breach("say something in every label", "PS3.3 C.10.5")
     corners = [
@@ -72,8 +64,6 @@ def _check_text(text: Dataset, context: ReportContext) -> Iterator[Breach]:
         text.get("AnchorPointAnnotationUnits"),
     } - {None}
     limits = (context.image.columns, context.image.rows)
-    inside = all(
-        0 <= number <= limits[index % 2] for index, number in enumerate(corners)
-    )
+    inside = all(0 <= number <= limits[index % 2] for index, number in enumerate(corners))
     if not corners or units != {"PIXEL"} or not inside:
         yield Breach("place its labels within the image", "PS3.3 C.10.5.1.1")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pydicom import Dataset
-
+from reports.checks.tree import Attributes
 from reports.source import ReportContext
 
 
-def is_the_image(reference: Dataset, context: ReportContext) -> bool:
+def is_the_image(reference: Attributes, context: ReportContext) -> bool:
     """Whether `reference` names the analysed image, by its class, as a whole."""
     return (
         reference.get("ReferencedSOPInstanceUID") == context.image.sop_instance_uid

@@ -20,9 +20,7 @@ from pydicom.uid import (
 from reports.checks.breach import Breach
 from reports.checks.tree import Item
 
-SIMPLE = frozenset(
-    {"TEXT", "CODE", "NUM", "DATETIME", "DATE", "TIME", "UIDREF", "PNAME"}
-)
+SIMPLE = frozenset({"TEXT", "CODE", "NUM", "DATETIME", "DATE", "TIME", "UIDREF", "PNAME"})
 SPEAKING = frozenset({"TEXT", "CODE", "NUM"})
 OBJECTS = frozenset({"COMPOSITE", "IMAGE"})
 CONTAINER = frozenset({"CONTAINER"})
@@ -64,18 +62,14 @@ COMPREHENSIVE_3D = (
     *_COMMON,
     RelationshipRow(CONTAINER, "CONTAINS", SIMPLE | OBJECTS | SOLID | CONTAINER),
     RelationshipRow(SPEAKING | CONTAINER, "HAS OBS CONTEXT", SIMPLE | {"COMPOSITE"}),
-    RelationshipRow(
-        CONTAINER | OBJECTS | {"NUM"}, "HAS ACQ CONTEXT", SIMPLE | CONTAINER
-    ),
+    RelationshipRow(CONTAINER | OBJECTS | {"NUM"}, "HAS ACQ CONTEXT", SIMPLE | CONTAINER),
     RelationshipRow(SPEAKING, "HAS PROPERTIES", SIMPLE | OBJECTS | SOLID | CONTAINER),
     RelationshipRow(frozenset({"PNAME"}), "HAS PROPERTIES", SIMPLE - {"NUM"}),
     RelationshipRow(SPEAKING, "INFERRED FROM", SIMPLE | OBJECTS | SOLID | CONTAINER),
 )
 KEY_OBJECT_SELECTION = (
     RelationshipRow(CONTAINER, "CONTAINS", OBJECTS | {"TEXT"}),
-    RelationshipRow(
-        CONTAINER, "HAS OBS CONTEXT", frozenset({"TEXT", "CODE", "UIDREF", "PNAME"})
-    ),
+    RelationshipRow(CONTAINER, "HAS OBS CONTEXT", frozenset({"TEXT", "CODE", "UIDREF", "PNAME"})),
     RelationshipRow(CONTAINER, "HAS CONCEPT MOD", frozenset({"CODE"})),
 )
 TABLES = {
@@ -89,7 +83,7 @@ TABLES = {
 
 def check_relationships(root: Item) -> Iterator[Breach]:
     """Every child's relationship is one that the document's SOP class knows, and its content is by value."""
-    section, table = TABLES[root.dataset.SOPClassUID]
+    section, table = TABLES[root.dataset["SOPClassUID"]]
     legal = {
         (source, row.relationship, target)
         for row in table

@@ -70,14 +70,8 @@ class Row:
                     f"have {self.name} as {self.relationship} {self.value_type} in {item.title!r}",
                     self.section,
                 )
-        if len(found) < self.least or (
-            self.most is not None and len(found) > self.most
-        ):
-            often = (
-                "exactly one"
-                if self.least == self.most == 1
-                else f"at least {self.least}"
-            )
+        if len(found) < self.least or (self.most is not None and len(found) > self.most):
+            often = "exactly one" if self.least == self.most == 1 else f"at least {self.least}"
             if self.least == 0:
                 often = f"at most {self.most}"
             yield Breach(f"have {often} {self.name} in {item.title!r}", self.section)
@@ -156,9 +150,7 @@ MEASUREMENT_REPORT = (
 )
 """Rows of the root of TID 1500."""
 
-IMAGE_LIBRARY_ROW = Row(
-    "PS3.16 TID 1500 row 5", "CONTAINS", "CONTAINER", IMAGE_LIBRARY, "Image Library"
-)
+IMAGE_LIBRARY_ROW = Row("PS3.16 TID 1500 row 5", "CONTAINS", "CONTAINER", IMAGE_LIBRARY, "Image Library")
 IMAGE_LIBRARY_ROWS = (
     Row(
         "PS3.16 TID 1600 row 2",
@@ -169,13 +161,9 @@ IMAGE_LIBRARY_ROWS = (
     ),
 )
 IMAGE_LIBRARY_GROUP_ROWS = (
-    Row(
-        "PS3.16 TID 1601 row 1", "CONTAINS", "IMAGE", ORIGINAL_SOURCE, "Original Source"
-    ),
+    Row("PS3.16 TID 1601 row 1", "CONTAINS", "IMAGE", ORIGINAL_SOURCE, "Original Source"),
 )
-IMAGE_LIBRARY_ENTRY_ROWS = (
-    Row("PS3.16 TID 1602 row 1", "HAS ACQ CONTEXT", "CODE", MODALITY, "Modality"),
-)
+IMAGE_LIBRARY_ENTRY_ROWS = (Row("PS3.16 TID 1602 row 1", "HAS ACQ CONTEXT", "CODE", MODALITY, "Modality"),)
 """Rows below the root of TID 1500 where there is an image to list."""
 
 DIAGNOSTIC_REPORT = (LANGUAGE_ROW, *OBSERVER)
@@ -199,9 +187,7 @@ TRACKING = (
 )
 ANATOMY = (
     Row("TID 1410 row 3b, ours", "CONTAINS", "CODE", FINDING, "Finding"),
-    Row(
-        "TID 1410 row 11, ours", "HAS CONCEPT MOD", "CODE", FINDING_SITE, "Finding Site"
-    ),
+    Row("TID 1410 row 11, ours", "HAS CONCEPT MOD", "CODE", FINDING_SITE, "Finding Site"),
 )
 ALGORITHM = (
     Row(

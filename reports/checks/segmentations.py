@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydicom import Dataset
-
 from reports.checks.breach import Breach
 from reports.checks.references import is_the_image
-from reports.checks.tree import items_of
+from reports.checks.tree import Attributes, items_of
 from reports.source import ReportContext
 
 VIEWERS = "PS3.3 C.7.6.16.2; OHIF and dcmqi open no other"
 
 
-def check_segmentation(
-    segmentation: Dataset, context: ReportContext
-) -> Iterator[Breach]:
+def check_segmentation(segmentation: Attributes, context: ReportContext) -> Iterator[Breach]:
     """Check a Segmentation."""
     if list(segmentation.get("ImageType") or ())[:2] != ["DERIVED", "PRIMARY"]:
         yield Breach("be a DERIVED\\PRIMARY image", "PS3.3 C.8.20.2")
@@ -28,20 +24,14 @@ def check_segmentation(
     ):
         yield Breach("lie on the pixels of the analysed image", "PS3.3 C.8.20.2")
     series = items_of(segmentation, "ReferencedSeriesSequence")
-    referenced = [
-        item
-        for entry in series
-        for item in items_of(entry, "ReferencedInstanceSequence")
-    ]
+    referenced = [item for entry in series for item in items_of(entry, "ReferencedInstanceSequence")]
     if len(referenced) != 1 or not is_the_image(referenced[0], context):
-        yield Breach(
-            "refer to the analysed image in its references", "PS3.3 C.12.1.1.3.2"
-        )
+        yield Breach("refer to the analysed image in its references", "PS3.3 C.12.1.1.3.2")
     yield from _check_segments(segmentation)
     yield from _check_frames(segmentation, context)
 
 
-def _check_segments(segmentation: Dataset) -> Iterator[Breach]:
+def _check_segments(segmentation: Attributes) -> Iterator[Breach]:
     segments = items_of(segmentation, "SegmentSequence")
     if [segment.get("SegmentNumber") for segment in segments] != list(
         range(1, len(segments) + 1)
@@ -61,7 +51,7 @@ def _check_segments(segmentation: Dataset) -> Iterator[Breach]:
             yield Breach("have tracking ID and UID together", "PS3.3 C.8.20.2")
 
 
-def _check_frames(segmentation: Dataset, context: ReportContext) -> Iterator[Breach]:
+def _check_frames(segmentation: Attributes, context: ReportContext) -> Iterator[Breach]:
     frames = items_of(segmentation, "PerFrameFunctionalGroupsSequence")
     if len(frames) != int(segmentation.get("NumberOfFrames") or 0) or not frames:
         yield Breach("describe every frame", "PS3.3 C.7.6.16.1.1")
@@ -77,10 +67,7 @@ def _check_frames(segmentation: Dataset, context: ReportContext) -> Iterator[Bre
         if not items_of(frame, "PlanePositionSequence"):
             yield Breach("have a plane position in every frame", VIEWERS)
         named = items_of(frame, "SegmentIdentificationSequence")
-        if (
-            len(named) != 1
-            or not 1 <= int(named[0].get("ReferencedSegmentNumber") or 0) <= segments
-        ):
+        if len(named) != 1 or not 1 <= int(named[0].get("ReferencedSegmentNumber") or 0) <= segments:
             yield Breach("say which segment a frame shows", "PS3.3 C.8.20.3.1")
         sources = [
             source
@@ -88,6 +75,4 @@ def _check_frames(segmentation: Dataset, context: ReportContext) -> Iterator[Bre
             for source in items_of(derivation, "SourceImageSequence")
         ]
         if len(sources) != 1 or not is_the_image(sources[0], context):
-            yield Breach(
-                "derive every frame from the analysed image", "PS3.3 C.7.6.16.2.6"
-            )
+            yield Breach("derive every frame from the analysed image", "PS3.3 C.7.6.16.2.6")

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from pydicom import Dataset
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
+
+from reports.checks.encoded import read_encoded_sequence
+
+Attributes = Mapping[str, Any]
+"""A data set as keyword -> value, a sequence being a list of the same: read once, since every look into a
+pydicom data set costs microseconds and the checks take thousands."""
 
 CodeKey = tuple[str, str]
 """(Code Value, Coding Scheme Designator): what makes two codes equal, whatever their meaning says."""
 
+FILE_META = "file_meta"
 NO_CODE: CodeKey = ("", "")
 
 
@@ -19,7 +31,7 @@ class Item:
 
     Attributes
     ----------
-    dataset : Dataset
+    dataset : Attributes
     value_type : str
         Value Type (0040,A040); empty for an item by reference.
     relationship : str
@@ -29,7 +41,7 @@ class Item:
     children : tuple of Item
     """
 
-    dataset: Dataset
+    dataset: Attributes
     value_type: str
     relationship: str
     concept: CodeKey
@@ -58,7 +70,7 @@ class Item:
         return str(names[0].get("CodeMeaning", "")) if names else self.value_type
 
 
-def read_tree(dataset: Dataset) -> Item:
+def read_tree(dataset: Attributes) -> Item:
     """Read a content item, or a whole document, with everything below it."""
     names = items_of(dataset, "ConceptNameCodeSequence")
     return Item(
@@ -70,14 +82,9 @@ def read_tree(dataset: Dataset) -> Item:
     )
 
 
-def code_key(code: Dataset) -> CodeKey:
+def code_key(code: Attributes) -> CodeKey:
     """Return what identifies a code; a long or URN code value counts like a short one."""
-    value = (
-        code.get("CodeValue")
-        or code.get("LongCodeValue")
-        or code.get("URNCodeValue")
-        or ""
-    )
+    value = code.get("CodeValue") or code.get("LongCodeValue") or code.get("URNCodeValue") or ""
     return str(value), str(code.get("CodingSchemeDesignator", ""))
 
 
@@ -88,7 +95,37 @@ def content_items(item: Dataset) -> Iterator[Dataset]:
         yield from content_items(child)
 
 
-def items_of(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+def read_result(result: Dataset) -> Attributes:
+    """Read a whole object, with its file meta information under `FILE_META`."""
+    return {
+        **attributes_of(result),
+        FILE_META: attributes_of(getattr(result, "file_meta", None) or Dataset()),
+    }
+
+
+def attributes_of(dataset: Dataset) -> Attributes:
+    """Read a whole data set; private elements are left out, and `dataset` stays as encoded as it is."""
+    read: dict[str, Any] = {}
+    for tag in tuple(dataset.keys()):
+        if keyword := _keyword(tag):
+            read[keyword] = _value(dataset, tag)
+    return read
+
+
+def _value(dataset: Dataset, tag: BaseTag) -> Any:
+    encoded: object = dataset.get_item(tag)
+    if isinstance(encoded, RawDataElement) and encoded.VR == "SQ" and not encoded.is_implicit_VR:
+        return read_encoded_sequence(encoded.value or b"")
+    element = dataset[tag]
+    return [attributes_of(item) for item in element.value] if element.VR == "SQ" else element.value
+
+
+@cache
+def _keyword(tag: BaseTag) -> str:
+    return keyword_for_tag(tag)
+
+
+def items_of(dataset: Attributes, keyword: str) -> Sequence[Attributes]:
     """Return the items of a sequence attribute; none where it is absent or empty."""
-    items: Sequence[Dataset] = dataset.get(keyword) or ()
+    items: Sequence[Attributes] = dataset.get(keyword) or ()
     return items

@@ -57,7 +57,7 @@ def _pairs(pairs: list[tuple[str, str]], style: str = "") -> Table:
 def _group(group: Group) -> Table:
     title = f"{group.title} · {group.site}" if group.site else group.title
     table = Table(title=_plain(title + _mark(group.note), style="bold"), title_justify="left", expand=False)
-    table.add_column("measurement", no_wrap=True)
+    table.add_column("measurement", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("unit")
     table.add_column("method and remarks", overflow="fold")
