@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 from pydicom import Dataset
 
@@ -67,13 +68,15 @@ def diagnosis_sentence(analysis: StudyAnalysis, language: Language = "en") -> st
         return None
     if diagnosis.category is None:
         return translated(
-            "No densitometric category: {reason}", language, reason=engine_text(diagnosis.reason, language)
+            "No densitometric category: {reason}",
+            language,
+            reason=_own_words(diagnosis.reason, diagnosis.reason_zh, language),
         )
     return translated(
         "Densitometric category: {category}. Basis: {basis}",
         language,
         category=translated(DIAGNOSES[diagnosis.category], language),
-        basis=engine_text(diagnosis.basis, language),
+        basis=_own_words(diagnosis.basis, diagnosis.basis_zh, language),
     )
 
 
@@ -112,10 +115,10 @@ def _found(analysis: StudyAnalysis, language: Language) -> str:
             ": {category}, {basis}",
             language,
             category=translated(DIAGNOSES[diagnosis.category], language),
-            basis=engine_text(diagnosis.basis, language),
+            basis=_own_words(diagnosis.basis, diagnosis.basis_zh, language),
         )
     elif diagnosis is not None:
-        reason = engine_text(diagnosis.reason, language).rstrip(".。")
+        reason = _own_words(diagnosis.reason, diagnosis.reason_zh, language).rstrip(".。")
         said += translated("; no densitometric category: {reason}", language, reason=reason)
     change = next((change for change in analysis.changes if change.region == "one_third"), None)
     if change is not None:
@@ -355,14 +358,21 @@ def _recommendation(advice: Recommendation, language: Language, *, traced: bool)
 
 
 def _advice_text(advice: Recommendation, language: Language) -> str:
-    return advice.text_zh if language == "zh" and advice.text_zh else advice.text
+    return _own_words(advice.text, advice.text_zh, language)
+
+
+def _own_words(english: str, chinese: str, language: Language) -> str:
+    """Advice brings its Chinese along; a site's own rules may have none."""
+    return chinese if language == "zh" and chinese else english
 
 
 def assumption_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """What the advice took for granted because nobody entered it."""
+    told = zip_longest(analysis.assumptions, analysis.assumptions_zh, fillvalue="")
     return [
-        translated("Assumed: {assumption}", language, assumption=engine_text(text, language))
-        for text in analysis.assumptions
+        translated("Assumed: {assumption}", language, assumption=_own_words(english, chinese, language))
+        for english, chinese in told
+        if english
     ]
 
 

@@ -42,8 +42,14 @@ from reports.sentences import (
     texture_sentence,
 )
 
-LOW = DensitometricDiagnosis("low_bone_mass", "T-score −2.3 of the one-third radius (WHO; ISCD)")
-NONE = DensitometricDiagnosis(None, reason="The one-third radius has no T-score.")
+LOW = DensitometricDiagnosis(
+    "low_bone_mass",
+    "T-score −2.3 of the one-third radius (WHO; ISCD)",
+    basis_zh="桡骨远端1/3 T值 −2.3（WHO；ISCD）",
+)
+NONE = DensitometricDiagnosis(
+    None, reason="The one-third radius has no T-score.", reason_zh="桡骨远端1/3没有T值。"
+)
 ADVICE = Recommendation(
     "work_up",
     "Look for secondary causes. Then treat.",
@@ -193,10 +199,9 @@ def test_advice_of_a_site_without_chinese_is_given_in_its_own_words() -> None:
 
 
 def test_assumptions_are_told() -> None:
-    analysis = make_analysis(
-        assumptions=("postmenopausal, by age (from 50 y); no menopausal state is entered",)
-    )
-    assert assumption_sentences(analysis, "zh") == ["假定：按年龄（50 岁起）判定为绝经后；未录入绝经状态"]
+    analysis = make_analysis(assumptions=("postmenopausal, by age",), assumptions_zh=("按年龄判定为绝经后",))
+    assert assumption_sentences(analysis) == ["Assumed: postmenopausal, by age"]
+    assert assumption_sentences(analysis, "zh") == ["假定：按年龄判定为绝经后"]
 
 
 def refused(status: Status, reason: str) -> StudyAnalysis:

@@ -100,11 +100,10 @@ def test_nothing_the_engine_says_of_them_stays_english_in_a_chinese_report(sampl
     assert analysis.evidence is not None
     said = [finding.message for finding in analysis.quality]
     said += [analysis.risk.category_rule, analysis.risk.model.training_data, analysis.evidence.driver_note]
-    said += [*analysis.context.values(), *analysis.assumptions, analysis.spacing_source]
+    said += [*analysis.context.values(), analysis.spacing_source]
     said += [name.replace("_", " ") for name in analysis.context]
     for advice in analysis.recommendations:
         assert advice.text_zh
         said += [*advice.inputs_used, *advice.inputs_missing]
-    if analysis.diagnosis is not None:
-        said += [analysis.diagnosis.basis, analysis.diagnosis.reason]
+    assert len(analysis.assumptions_zh) == len(analysis.assumptions)
     assert [text for text in said if text and engine_text(text, "zh") == text] == []
