@@ -43,11 +43,9 @@ def _head(study: Study, results: Found) -> list[str]:
         "simulated; absolute "
         "figures are properties of the simulator and say nothing about patients.",
         "",
-        "**A development comparison"
-        + (", confirmed below.**" if "confirmation" in results else ", not a confirmation.**")
-        + " Where the network starts, its learning rate, its number of members and how Cox's penalty is "
-        "chosen were changed after AUCs of this judging part had been seen: quote only the figures of the "
-        "fresh draw" + (" (first section)." if "confirmation" in results else ", once there is one."),
+        "**A development comparison.** Where the network starts, its learning rate, its number of members and "
+        "how Cox's penalty is chosen were changed after AUCs of this judging part had been seen: quote only "
+        "the figures of a fresh draw" + (" (next section)." if "confirmation" in results else ": `--fresh`."),
         "",
         f"Made by `python benchmarks/deep_line.py` on {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, "
         f"{os.cpu_count()} cores shared with other work, one thread: {minutes:.0f} processor "
@@ -275,7 +273,7 @@ def _confirmation(found: Found) -> list[str]:
         for name, figures in fresh["fusions"].items()
     ]
     return [
-        "## Confirmation on a fresh draw",
+        "## Judged by a fresh draw",
         "",
         f"The same teaching part, encoders and settings; {fresh['oracle']['test']} other people of another "
         f"seed judge, once. The oracle's AUC is {aucs}.",
