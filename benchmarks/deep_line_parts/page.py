@@ -43,9 +43,10 @@ def _head(study: Study, results: Found) -> list[str]:
         "simulated; absolute "
         "figures are properties of the simulator and say nothing about patients.",
         "",
-        "**A development comparison.** Where the network starts, its learning rate, its number of members and "
-        "how Cox's penalty is chosen were changed after AUCs of this judging part had been seen: quote only "
-        "the figures of a fresh draw" + (" (next section)." if "confirmation" in results else ": `--fresh`."),
+        "**A development comparison.** Where the network starts, its learning rate, its number of members "
+        "and how Cox's penalty is chosen were changed after AUCs of this judging part had been seen: quote "
+        "only the figures of a fresh draw"
+        + (" (next section)." if "confirmation" in results else ": `--fresh`."),
         "",
         f"Made by `python benchmarks/deep_line.py` on {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, "
         f"{os.cpu_count()} cores shared with other work, one thread: {minutes:.0f} processor "
