@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dicom_node.config import NodeConfig, default_conf_directory
 from dicom_node.dicom_files import StudyOnDisk
@@ -24,6 +24,9 @@ from dicom_node.embedded_pacs import EmbeddedPacs
 from dicom_node.errors import NodeError
 from dicom_node.network.sender import Peer, Timeouts, read_sendable, store
 from dicom_node.storage.queries import Queries
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 __all__ = ["PACS_AE_TITLE", "DemoStudy", "prepare_folder", "push", "running_node", "save_results", "wait"]
 
@@ -33,6 +36,8 @@ START_SECONDS = 60.0
 MARKER = ".dicom-node-demo"
 TERMINAL_WITHOUT_RESULTS = {"not_applicable", "rejected", "failed"}
 SR_CLASS_PREFIX = "1.2.840.10008.5.1.4.1.1.88."
+KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
+"""Key Object Selection Document Storage: what to look at first, sent last and no report."""
 
 
 @dataclass
@@ -142,11 +147,8 @@ def wait(demos: Sequence[DemoStudy], folder: Path, pacs: EmbeddedPacs, timeout: 
 
 
 def save_results(demo: DemoStudy, folder: Path, pacs: EmbeddedPacs) -> None:
-    """Save what the PACS holds for a study: SR as text, heat map and summary as PNG, the analysis as JSON."""
-    from PIL import Image
+    """Save what the PACS holds for a study: objects, what people read of them, analysis as JSON."""
     from pydicom import dcmread
-
-    from reports.render import as_text
 
     target = folder / "results" / demo.name
     target.mkdir(parents=True, exist_ok=True)
@@ -160,14 +162,29 @@ def save_results(demo: DemoStudy, folder: Path, pacs: EmbeddedPacs) -> None:
             continue
         dataset = dcmread(pacs.path(stored))
         stem = str(dataset.SeriesDescription).split(" - ")[0].strip().lower().replace(" ", "_")
-        if stored.sop_class_uid.startswith(SR_CLASS_PREFIX):
-            path = target / f"{stem}.txt"
-            path.write_text(as_text(dataset), encoding="utf-8")
-        else:
-            path = target / f"{stem}.png"
-            Image.fromarray(dataset.pixel_array).save(path)
-        demo.saved.append(path)
+        demo.saved.append(_save_readable(dataset, target / stem) or target / f"{stem}.dcm")
         shutil.copyfile(pacs.path(stored), target / f"{stem}.dcm")
+
+
+def _save_readable(dataset: Dataset, stem: Path) -> Path | None:
+    """Save what people read of an object: SR as text, pictures as PNG, the document as PDF; else nothing."""
+    from PIL import Image
+
+    from reports.render import as_text
+
+    match str(dataset.Modality):
+        case "SR" | "KO":
+            path = stem.with_suffix(".txt")
+            path.write_text(as_text(dataset), encoding="utf-8")
+        case "OT":
+            path = stem.with_suffix(".png")
+            Image.fromarray(dataset.pixel_array).save(path)
+        case "DOC":
+            path = stem.with_suffix(".pdf")
+            path.write_bytes(dataset.EncapsulatedDocument[: dataset.EncapsulatedDocumentLength])
+        case _:
+            return None
+    return path
 
 
 def _write_config(folder: Path, pacs_port: int) -> Path:
@@ -221,7 +238,7 @@ def _note_outcome(demo: DemoStudy, journal: Queries, pacs: EmbeddedPacs) -> None
     reports = [
         datetime.fromisoformat(stored.received_at)
         for stored in pacs.objects(demo.uid)
-        if stored.sop_class_uid.startswith(SR_CLASS_PREFIX)
+        if stored.sop_class_uid.startswith(SR_CLASS_PREFIX) and stored.sop_class_uid != KEY_OBJECTS
     ]
     if reports and demo.pushed_at is not None:
         demo.seconds_to_report = (max(reports) - demo.pushed_at).total_seconds() - QUIET_SECONDS

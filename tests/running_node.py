@@ -18,13 +18,19 @@ START_SECONDS = 60
 
 
 def write_node_config(
-    folder: Path, *, destinations: Mapping[str, tuple[str, int]], quiet_seconds: float = 1.0
+    folder: Path,
+    *,
+    destinations: Mapping[str, tuple[str, int]],
+    quiet_seconds: float = 1.0,
+    extra: str = "",
 ) -> tuple[Path, int]:
     """Write a node.toml for loopback.
 
     Parameters
     ----------
     destinations : mapping of name -> (AE title, port)
+    extra : str
+        TOML that follows the last destination, e.g. its ``[destination.reports]``.
 
     Returns
     -------
@@ -57,7 +63,7 @@ def write_node_config(
             f"port = {destination_port}",
         ]
     path = folder / "node.toml"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n" + extra)
     return path, port
 
 

@@ -15,11 +15,11 @@ from pydicom import Dataset, dcmread
 from real_peers import OrthancServer, find_program
 from running_node import DICOM_NODE, running_node, write_node_config
 
-from reports.identity import MANUFACTURER_MODEL_NAME
+from reports.identity import MANUFACTURER_MODEL_NAME, SERIES
 
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-RESULTS_PER_STUDY = 4
+EVERY_KIND = {str(series.description) for kind, series in SERIES.items() if not kind.startswith("refusal")}
 ANSWER_SECONDS = 120
 
 pytestmark = [pytest.mark.orthanc, pytest.mark.dcmtk]
@@ -47,9 +47,10 @@ def wait_for_results(client: DICOMwebClient, study_uid: str) -> list[Dataset]:
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         results = results_at(client, study_uid)
-        if len(results) == RESULTS_PER_STUDY:
+        missing = EVERY_KIND - {str(item.SeriesDescription) for item in results}
+        if not missing:
             return results
-        assert time.monotonic() < deadline, f"{len(results)} results of {RESULTS_PER_STUDY} after a long wait"
+        assert time.monotonic() < deadline, f"still missing after a long wait: {sorted(missing)}"
         time.sleep(0.5)
 
 
@@ -78,9 +79,12 @@ def test_a_study_pushed_by_a_scanner_is_answered_in_the_pacs(
         storescu(folder, port)
         results = wait_for_results(client, study_uid)
 
+    assert len(results) == len(EVERY_KIND), "every object once"
     classes = sorted(str(item.SOPClassUID) for item in results)
-    assert classes.count(SECONDARY_CAPTURE) == 2
-    reports = {str(item.ConceptNameCodeSequence[0].CodeValue): item for item in results if "Rows" not in item}
+    assert classes.count(SECONDARY_CAPTURE) == 3
+    reports = {
+        str(item.ConceptNameCodeSequence[0].CodeValue): item for item in results if item.Modality == "SR"
+    }
     assert len(reports) == 2
     measurements = reports["126000"]
     assert measurements.SOPClassUID == COMPREHENSIVE_SR
@@ -120,6 +124,28 @@ def test_orthanc_renders_the_pictures_a_reader_sees(
             study_uid, str(item.SeriesInstanceUID), str(item.SOPInstanceUID), media_types=("image/png",)
         )
         assert picture.startswith(b"\x89PNG")
+
+
+def test_a_site_that_wants_refusals_gets_one_for_a_spine_study(
+    tmp_path: Path, orthanc: OrthancServer, sample_studies: Path
+) -> None:
+    folder = sample_studies / "06-spine-to-decline"
+    study_uid = str(dcmread(next(folder.glob("*.dcm"))).StudyInstanceUID)
+    config, port = write_node_config(
+        tmp_path / "node",
+        destinations={"orthanc": (orthanc.ae_title, orthanc.dicom_port)},
+        extra='[destination.reports]\nrefusals = "all"\nlanguage = "zh"\n',
+    )
+    client = DICOMwebClient(orthanc.dicomweb_url)
+    with running_node(config):
+        storescu(folder, port)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while len(orthanc.sop_instance_uids()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        page, report = sorted(results_at(client, study_uid), key=lambda item: str(item.Modality))
+    assert (page.SOPClassUID, report.SOPClassUID) == (SECONDARY_CAPTURE, COMPREHENSIVE_SR)
+    assert {item.SeriesDescription[:12] for item in (page, report)} == {"Not analysed"}
 
 
 def test_a_spine_study_is_declined_and_nothing_is_sent(

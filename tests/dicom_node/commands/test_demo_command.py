@@ -47,7 +47,9 @@ def test_what_came_back_is_saved_for_people(
     assert "Fracture risk 10 y" in (folder / "measurements.txt").read_text(encoding="utf-8")
     assert "RESEARCH USE ONLY" in (folder / "report.txt").read_text(encoding="utf-8")
     assert json.loads((folder / "analysis.json").read_text(encoding="utf-8"))["status"] == "analyzed"
-    for name in ("heat_map.png", "summary.png"):
+    assert (folder / "pdf_report.pdf").read_bytes().startswith(b"%PDF-")
+    assert {path.stem for path in folder.glob("*.dcm")} >= {"segmentation", "outlines", "look_here_first"}
+    for name in ("risk_drivers.png", "density_map.png", "summary.png"):
         with Image.open(folder / name) as picture:
             assert picture.mode == "RGB"
             assert min(picture.size) >= 1000
