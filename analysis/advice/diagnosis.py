@@ -47,12 +47,12 @@ def densitometric_diagnosis(
 def _by_t_score(t_score: float | None) -> DensitometricDiagnosis:
     if t_score is None:
         return DensitometricDiagnosis(
-            None, reason="The one-third radius has no T-score.", reason_zh="桡骨 1/3 处无 T 值。"
+            None, reason="The one-third radius has no T-score.", reason_zh="桡骨远端1/3 无 T值。"
         )
     return DensitometricDiagnosis(
         who_category(t_score),
         f"T-score {_score(t_score)} of the one-third radius (WHO; {ISCD})",
-        basis_zh=f"桡骨 1/3 处 T 值 {_score(t_score)}（WHO；{ISCD}）",
+        basis_zh=f"桡骨远端1/3 T值 {_score(t_score)}（WHO；{ISCD}）",
     )
 
 
@@ -62,13 +62,13 @@ def _by_z_score(z_score: float | None) -> DensitometricDiagnosis:
             None,
             reason="The one-third radius has no Z-score, and WHO categories do not apply to premenopausal "
             "women and men under 50 (ISCD).",
-            reason_zh="桡骨 1/3 处无 Z 值，且 WHO 分类不适用于绝经前女性和 50 岁以下男性（ISCD）。",
+            reason_zh="桡骨远端1/3 无 Z值，且 WHO 分类不适用于绝经前女性和 50 岁以下男性（ISCD）。",
         )
     below = z_score <= BELOW_EXPECTED_Z_SCORE
     return DensitometricDiagnosis(
         "below_expected_range" if below else "within_expected_range",
         f"Z-score {_score(z_score)} of the one-third radius ({ISCD}); WHO categories do not apply",
-        basis_zh=f"桡骨 1/3 处 Z 值 {_score(z_score)}（{ISCD}）；不适用 WHO 分类",
+        basis_zh=f"桡骨远端1/3 Z值 {_score(z_score)}（{ISCD}）；不适用 WHO 分类",
     )
 
 

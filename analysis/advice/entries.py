@@ -96,9 +96,9 @@ ENTRIES: Mapping[str, Entry] = {
         _yes_no("hypocalcaemia", "low calcium", "低钙血症"),
         _yes_no("hypercalcaemia", "high calcium", "高钙血症"),
         _yes_no("pth_elevated", "raised PTH", "甲状旁腺激素升高"),
-        _number("spine_t_score", "T-score of the lumbar spine", "腰椎 T 值", _T_SCORE),
-        _number("femoral_neck_t_score", "T-score of the femoral neck", "股骨颈 T 值", _T_SCORE),
-        _number("total_hip_t_score", "T-score of the total hip", "全髋 T 值", _T_SCORE),
+        _number("spine_t_score", "T-score of the lumbar spine", "腰椎 T值", _T_SCORE),
+        _number("femoral_neck_t_score", "T-score of the femoral neck", "股骨颈 T值", _T_SCORE),
+        _number("total_hip_t_score", "T-score of the total hip", "全髋 T值", _T_SCORE),
         _number(
             "frax_major_percent", "FRAX, major fracture in 10 y", "FRAX 10 年主要骨折概率", (0, 100), "%"
         ),

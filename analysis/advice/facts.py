@@ -49,21 +49,21 @@ FACTS: Mapping[str, FactKind] = {
     "sex": FactKind("sex", "性别", str, choices=("F", "M")),
     "older_adult": FactKind("postmenopausal, or a man of 50 and over", "绝经后女性或 50 岁及以上男性", bool),
     "one_third_t_score": FactKind(
-        "T-score of the one-third radius", "桡骨 1/3 处 T 值", float, limits=_SCORES, decimals=1
+        "T-score of the one-third radius", "桡骨远端1/3 T值", float, limits=_SCORES, decimals=1
     ),
     "one_third_z_score": FactKind(
-        "Z-score of the one-third radius", "桡骨 1/3 处 Z 值", float, limits=_SCORES, decimals=1
+        "Z-score of the one-third radius", "桡骨远端1/3 Z值", float, limits=_SCORES, decimals=1
     ),
     "who_category": FactKind(
-        "category of the one-third radius", "桡骨 1/3 处骨密度分类", str, choices=_CATEGORIES
+        "category of the one-third radius", "桡骨远端1/3 骨密度分类", str, choices=_CATEGORIES
     ),
     "peripheral_device": FactKind("a peripheral densitometer", "外周骨密度仪", bool),
     "axial_t_score": FactKind(
-        "lowest T-score of spine and hip", "腰椎和髋部最低 T 值", float, limits=_SCORES, decimals=1
+        "lowest T-score of spine and hip", "腰椎和髋部最低 T值", float, limits=_SCORES, decimals=1
     ),
     "significant_loss": FactKind(
         "loss at the one-third radius beyond the least significant change",
-        "桡骨 1/3 处骨量丢失超过最小有意义变化值",
+        "桡骨远端1/3 骨量丢失超过最小有意义变化值",
         bool,
     ),
     "risk_category": FactKind(
