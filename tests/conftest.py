@@ -20,13 +20,17 @@ PEERS = {
     "pixelmed": ("DicomSRValidator", "pixelmed-apps libpixelmed-java"),
     "chromium": ("chromium", "chromium"),
     "ohif": ("npm", "npm"),
+    "preflight": (
+        "/usr/share/java/preflight.jar",
+        "default-jre-headless libpdfbox2-java libcommons-io-java libactivation-java",
+    ),
 }
-"""Marker -> (program, Debian packages)."""
+"""Marker -> (program or Debian's file, Debian packages)."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (program, packages) in PEERS.items():
-        if item.get_closest_marker(marker) is None or find_program(program) is not None:
+        if item.get_closest_marker(marker) is None or find_program(program) or Path(program).is_file():
             continue
         message = f"needs {program}: apt-get install {packages}"
         if os.environ.get("RADIUS_REQUIRE_PEERS") == "1":

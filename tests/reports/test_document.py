@@ -1,15 +1,18 @@
 """The printed report: two pages that an archive can keep (PDF/A-3b), with the whole analysis inside.
 
-No PDF/A validator can be had from the package registries, so the structure that ISO 19005-3 asks for is
-tested here clause by clause.
+No validator of PDF/A-3 can be had from the package registries, so the structure that ISO 19005-3 asks for is
+tested here clause by clause; PDFBox Preflight, which knows part 1, must find nothing but what part 3 allows.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pikepdf
@@ -142,6 +145,29 @@ def test_no_text_shows_a_missing_glyph(document: pikepdf.Pdf) -> None:
                 current = str(operands[0])
             elif str(operator) == "Tj":
                 assert all(maps[current].get(code, 0) for code in bytes(operands[0]))  # 6.2.11.8
+
+
+PART_3_ALLOWS = {
+    "1.4.7",  # embedded files, named in the catalogue (6.8)
+    "1.2.9",  # embedded files, by their specification
+    "2.1.6",  # ICC profiles of version 4
+    "7.11.2",  # another part than 1
+}
+"""Error codes of PDFBox Preflight."""
+
+
+@pytest.mark.preflight
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pdfbox_finds_nothing_but_what_part_3_allows_beyond_part_1(tmp_path: Path, language: str) -> None:
+    options = ReportOptions(language=language)  # type: ignore[arg-type]
+    context = context_of(PatientName="Wang^XiaoDong=王^小东", options=options)
+    path = tmp_path / "report.pdf"
+    path.write_bytes(document_pages(context))
+    validator = ("java", "-cp", "/usr/share/java/*", "org.apache.pdfbox.preflight.Validator_A1b")
+    said = subprocess.run([*validator, path], capture_output=True, text=True, check=False).stdout
+    found = re.findall(r"^([0-9.]+) : ", said, re.MULTILINE)
+    assert "is not a valid PDF/A-1b file" in said, said
+    assert set(found) == PART_3_ALLOWS, said
 
 
 def test_the_whole_analysis_is_attached_as_json_and_related_to_the_document(document: pikepdf.Pdf) -> None:
