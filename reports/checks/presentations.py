@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydicom.uid import ColorSoftcopyPresentationStateStorage
+
 from reports.checks.breach import Breach
 from reports.checks.outlines import check_polygon
 from reports.checks.references import is_the_image
@@ -12,7 +14,7 @@ from reports.source import ReportContext
 
 
 def check_presentation(state: Attributes, context: ReportContext) -> Iterator[Breach]:
-    """Check a Grayscale Softcopy Presentation State."""
+    """Check a Softcopy Presentation State, grayscale or colour as its image is."""
     series = items_of(state, "ReferencedSeriesSequence")
     referenced = [item for entry in series for item in items_of(entry, "ReferencedImageSequence")]
     if len(referenced) != 1 or not is_the_image(referenced[0], context):
@@ -21,7 +23,10 @@ def check_presentation(state: Attributes, context: ReportContext) -> Iterator[Br
         yield Breach("name the series of the analysed image", "PS3.3 C.11.11")
     if not state.get("ContentLabel") or not state.get("PresentationCreationDate"):
         yield Breach("have a label and a date", "PS3.3 C.11.10")
-    if state.get("PresentationLUTShape") not in ("IDENTITY", "INVERSE"):
+    if state.get("SOPClassUID") == ColorSoftcopyPresentationStateStorage:
+        if not state.get("ICCProfile"):
+            yield Breach("have a colour profile", "PS3.3 C.11.15")
+    elif state.get("PresentationLUTShape") not in ("IDENTITY", "INVERSE"):
         yield Breach("have a presentation LUT shape", "PS3.3 C.11.6")
     areas = items_of(state, "DisplayedAreaSelectionSequence")
     if not areas:
