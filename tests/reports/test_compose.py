@@ -23,14 +23,12 @@ def as_bytes(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
-SEGMENTATION, PRESENTATION, KEY_OBJECTS = (
+SEGMENTATION, PRESENTATION, PDF, KEY_OBJECTS = (
     "1.2.840.10008.5.1.4.1.1.66.4",
     "1.2.840.10008.5.1.4.1.1.11.1",
+    "1.2.840.10008.5.1.4.1.1.104.1",
     "1.2.840.10008.5.1.4.1.1.88.59",
 )
-
-
-MADE = tuple(name for name in EVERY_RESULT if name not in {"density_map", "document"})
 
 
 def by_kind(results: list[Dataset]) -> dict[str, Dataset]:
@@ -40,14 +38,16 @@ def by_kind(results: list[Dataset]) -> dict[str, Dataset]:
 
 def test_every_result_is_made_and_the_summary_page_is_sent_first() -> None:
     results = compose(make_analysis(), [make_source()])
-    assert list(by_kind(results)) == list(MADE)
+    assert list(by_kind(results)) == list(EVERY_RESULT)
     assert [result.SOPClassUID for result in results] == [
         SecondaryCaptureImageStorage,
         ComprehensiveSRStorage,
         SecondaryCaptureImageStorage,
+        SecondaryCaptureImageStorage,
         ComprehensiveSRStorage,
         SEGMENTATION,
         PRESENTATION,
+        PDF,
         KEY_OBJECTS,
     ]
     assert {result.StudyInstanceUID for result in results} == {STUDY_UID}
@@ -56,10 +56,10 @@ def test_every_result_is_made_and_the_summary_page_is_sent_first() -> None:
     assert {result.SoftwareVersions for result in results} == {"0.1.0"}
 
 
-@pytest.mark.parametrize("left_out", MADE)
+@pytest.mark.parametrize("left_out", ["summary", "measurements", "report", "segmentation"])
 def test_what_a_site_leaves_out_changes_no_other_object(left_out: ResultName) -> None:
     everything = by_kind(compose(make_analysis(), [make_source()]))
-    wanted = tuple(name for name in MADE if name != left_out)
+    wanted = tuple(name for name in EVERY_RESULT if name != left_out)
     fewer = by_kind(compose(make_analysis(), [make_source()], options=ReportOptions(results=wanted)))
     assert tuple(fewer) == wanted
     referring = {"key_objects"} | ({"report"} if left_out == "measurements" else set())
