@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, SERIES, ResultKind, result_uid
-from reports.source import CHARACTER_SET, ReportContext
+from reports.source import CHARACTER_SET, NO_DATE, ReportContext
 
 VOLATILE = (
     "InstanceCreationDate",
@@ -22,6 +22,10 @@ VOLATILE = (
 )
 """Optional attributes in which highdicom records the moment of building: dropped, so that equal work gives
 equal bytes."""
+
+CONTENT_DATE_MAY_BE_EMPTY = frozenset({"OT", "DOC"})
+"""Modalities of secondary captures (type 2C, PS3.3 C.7.6.1) and encapsulated documents (type 2, C.24.2); in
+reports, key objects and segmentations a content date is of type 1."""
 
 
 def instance_arguments(context: ReportContext, kind: ResultKind) -> dict[str, Any]:
@@ -95,5 +99,14 @@ def finish(dataset: Dataset, context: ReportContext) -> None:
     for keyword in VOLATILE:
         if keyword in dataset:
             delattr(dataset, keyword)
+    _blank_stand_ins(dataset)
     # highdicom shares the elements it copies: a copy of its own keeps results independent of each other
     dataset.copy_patient_and_study_information(copy.deepcopy(context.header))
+
+
+def _blank_stand_ins(dataset: Dataset) -> None:
+    """Leave out a date that no source attribute provides, wherever the standard lets us."""
+    if str(dataset.get("SeriesDate", "")) == NO_DATE:
+        del dataset.SeriesDate, dataset.SeriesTime
+    if str(dataset.get("ContentDate", "")) == NO_DATE and dataset.Modality in CONTENT_DATE_MAY_BE_EMPTY:
+        dataset.ContentDate = dataset.ContentTime = ""

@@ -47,6 +47,10 @@ NO_DATE, NO_TIME = "19000101", "000000"
 _DATE_ATTRIBUTES = ("Acquisition", "Content", "Series", "Study")
 _ESCAPE_SEQUENCE = re.compile("\x1b[\x20-\x2f]*[\x30-\x7e]")
 _CONTROL_CHARACTER = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_OLD_FORM = {
+    "DA": re.compile(r"(\d{4})\.(\d\d)\.(\d\d)"),
+    "TM": re.compile(r"(\d\d):(\d\d):(\d\d)(\.\d{1,6})?"),
+}
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _IDENTITY_DROPPED_IF_ILLEGAL = frozenset({"AS", "CS", "DA", "DS", "IS", "TM", "UI"})
 
@@ -147,7 +151,8 @@ def normalised_header(dataset: Dataset) -> Dataset:
     """Copy a source image's header into a form highdicom can work with; `dataset` stays untouched.
 
     Text is decoded and declared as UTF-8, absent type 2 attributes become empty, an illegal Patient's Sex
-    becomes empty, malformed dates and numbers are dropped, as are elements too damaged to be read. Nothing is
+    becomes empty, dates of the old form get the new one, malformed
+    dates and numbers are dropped, as are elements too damaged to be read. Nothing is
     invented.
     """
     header = Dataset()
@@ -156,6 +161,7 @@ def normalised_header(dataset: Dataset) -> Dataset:
             header.add(copy.deepcopy(dataset[tag]))
     header.SpecificCharacterSet = CHARACTER_SET
     _clean_text(header)
+    _modernise_dates(header)
     _drop_malformed(header)
     for keyword in TYPE_2:
         if header.get(keyword) is None:
@@ -213,6 +219,15 @@ def _clean_text(header: Dataset) -> None:
 def _clean(value: object, vr: str) -> object:
     text = _CONTROL_CHARACTER.sub("", _ESCAPE_SEQUENCE.sub("", str(value)))
     return PersonName(text) if vr == "PN" else text
+
+
+def _modernise_dates(header: Dataset) -> None:
+    """Write dates and times of the standard's predecessor as today's: 2026.11.05, 10:15:00 (PS3.5 6.2)."""
+    for element in header:
+        if element.VR in _OLD_FORM and isinstance(element.value, str):
+            found = _OLD_FORM[element.VR].fullmatch(element.value.strip())
+            if found:
+                element.value = "".join(found.groups(default=""))
 
 
 def _drop_malformed(header: Dataset) -> None:
