@@ -14,12 +14,14 @@ OPENING_MS = 60_000
 """A study or series opens within seconds; a loaded machine may take longer."""
 
 AS_ONE_WHO_KNOWS_OHIF = """
-localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
-sessionStorage.setItem('investigationalUseDialog', 'hidden');
+if (window === window.top) {
+  localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
+  sessionStorage.setItem('investigationalUseDialog', 'hidden');
+}
 """
 """The viewer's tour and its notice cover the picture on a first visit."""
 
-KEPT_SIZE = (1200, 1200)
+KEPT_SIZE = (1000, 1000)
 """Largest width and height of a kept screenshot, in pixels."""
 
 BLUR_PIXELS = 3
@@ -69,7 +71,9 @@ class Reader:
         self.settle()
 
     def series(self, description: str) -> Locator:
-        return self.page.locator('[data-cy^="study-browser-thumbnail"]').filter(has_text=description)
+        return self.page.locator('[data-cy^="study-browser-thumbnail"]').filter(
+            has=self.page.get_by_text(description, exact=True)
+        )
 
     def touch_picture(self) -> None:
         """Drag over the picture a little, which changes window and level and makes the viewer draw again."""
