@@ -24,7 +24,7 @@ from real_peers import OrthancServer
 
 from analysis.simulation.study import simulate_study
 
-RESULTS_PER_STUDY = 4
+RESULTS_PER_STUDY = 9
 PATIENCE_SECONDS = 40
 """How long a strike waits for its moment; the worker of a restarted node takes some seconds to warm up."""
 

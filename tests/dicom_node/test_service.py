@@ -10,10 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from node_support import load_config, outcome, store_results, wait_until
+from node_support import load_config, outcome, sent_to, store_results, wait_until
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import BasicTextSRStorage, ComprehensiveSRStorage, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    BasicTextSRStorage,
+    ComprehensiveSRStorage,
+    EncapsulatedPDFStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+    generate_uid,
+)
 from scripted_scp import StoredObjects, scripted_scp, write_object
 from worker_functions import analyze_as_rejected
 
@@ -25,8 +34,17 @@ from dicom_node.storage.archive import Archive
 from dicom_node.storage.records import AnalysisOutcome, StudyState
 from dicom_node.workflow.execution import Work
 from dicom_node.workflow.worker import WorkOrder
+from reports.options import EVERY_RESULT
 
-RESULT_CLASSES = (SecondaryCaptureImageStorage, ComprehensiveSRStorage, BasicTextSRStorage)
+RESULT_CLASSES = (
+    SecondaryCaptureImageStorage,
+    ComprehensiveSRStorage,
+    BasicTextSRStorage,
+    SegmentationStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    EncapsulatedPDFStorage,
+    KeyObjectSelectionDocumentStorage,
+)
 SCANNER = "SCANNER"
 
 
@@ -61,7 +79,7 @@ def one_result(config: NodeConfig, folder: Path) -> Work:
         uid = uids.setdefault(order.input_digest, str(generate_uid()))
         file = write_object(folder / f"{uid}.dcm", uid=uid, study=order.study_instance_uid)
         results = store_results(Archive(config.node.data_dir), [file], order.input_digest)
-        return outcome(identity=order.input_digest, results=results)
+        return sent_to(outcome(identity=order.input_digest, results=results), order.reports)
 
     return work
 
@@ -178,14 +196,14 @@ def answered_study(
         service.start()
         try:
             push(service, [study])
-            wait_until(lambda: len(pacs.sop_instance_uids) == 4, seconds=60)
-            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 4})
+            wait_until(lambda: len(pacs.sop_instance_uids) == len(EVERY_RESULT), seconds=60)
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": len(EVERY_RESULT)})
             yield study, pacs, service
         finally:
             service.stop()
 
 
-def test_a_forearm_study_is_answered_with_summary_measurements_heat_map_and_report(
+def test_a_forearm_study_is_answered_with_every_result_the_summary_page_first(
     answered_study: tuple[Path, StoredObjects, Service],
 ) -> None:
     _, pacs, _ = answered_study
@@ -193,7 +211,12 @@ def test_a_forearm_study_is_answered_with_summary_measurements_heat_map_and_repo
         SecondaryCaptureImageStorage,
         ComprehensiveSRStorage,
         SecondaryCaptureImageStorage,
+        SecondaryCaptureImageStorage,
         ComprehensiveSRStorage,
+        SegmentationStorage,
+        GrayscaleSoftcopyPresentationStateStorage,
+        EncapsulatedPDFStorage,
+        KeyObjectSelectionDocumentStorage,
     ]
 
 
@@ -217,8 +240,8 @@ def test_reprocessing_the_same_input_sends_nothing_new(
     file, pacs, service = answered_study
     assert service.journal.requeue_study(dcmread(file).StudyInstanceUID)
     wait_until(lambda: service.journal.summary()["analyses"] == {"done": 2}, seconds=30)
-    assert service.journal.summary()["deliveries"] == {"delivered": 4}
-    assert len(set(pacs.sop_instance_uids)) == len(pacs.sop_instance_uids) == 4
+    assert service.journal.summary()["deliveries"] == {"delivered": len(EVERY_RESULT)}
+    assert len(set(pacs.sop_instance_uids)) == len(pacs.sop_instance_uids) == len(EVERY_RESULT)
 
 
 def test_reports_of_a_study_that_a_late_object_completes_name_the_reports_they_replace(
@@ -226,18 +249,17 @@ def test_reports_of_a_study_that_a_late_object_completes_name_the_reports_they_r
 ) -> None:
     folder = Path(__file__).parents[2] / "sample_studies" / "05-lunar"
     with scripted_scp(sop_classes=RESULT_CLASSES) as pacs:
-        service = Service(load_config(tmp_path, destinations=[("pacs", pacs.peer)]))
+        reports = '[reports]\nresults = ["measurements", "report"]\n'
+        service = Service(load_config(tmp_path, destinations=[("pacs", pacs.peer)], extra=reports))
         service.start()
         try:
             push(service, [folder / "IMG00000.dcm"])
-            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 4}, seconds=60)
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 2}, seconds=60)
             push(service, [folder / "STR00000.dcm"])  # the densitometer's numbers come after its picture
-            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 8}, seconds=60)
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 4}, seconds=60)
         finally:
             service.stop()
-    first, second = (
-        [d for d in pacs.datasets[part] if "ContentSequence" in d] for part in (slice(4), slice(4, 8))
-    )
+    first, second = pacs.datasets[:2], pacs.datasets[2:]
     for earlier, later in zip(first, second, strict=True):
         (study,) = later.PredecessorDocumentsSequence
         (series,) = study.ReferencedSeriesSequence
