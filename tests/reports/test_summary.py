@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -11,7 +12,14 @@ import pypdfium2
 import pytest
 from report_support import make_analysis, make_source
 
-from analysis.results import QualityFinding, ReferenceBand, Severity, StudyAnalysis, TrendPoint
+from analysis.results import (
+    QualityFinding,
+    Recommendation,
+    ReferenceBand,
+    Severity,
+    StudyAnalysis,
+    TrendPoint,
+)
 from reports.drawing import wrapped
 from reports.options import ReportOptions
 from reports.page import Page
@@ -108,6 +116,36 @@ def test_nothing_is_clipped_whatever_the_name_and_the_language(
     assert min(box[1] for box in boxes) >= 0
     assert max(box[3] for box in boxes) <= height
     assert picture.size == (WIDTH, HEIGHT)
+
+
+def advice(*kinds: str) -> tuple[Recommendation, ...]:
+    return tuple(
+        Recommendation(kind, f"{kind} sentence {number} " + "of many words " * 14, "a source")
+        for number, kind in enumerate(kinds)
+    )
+
+
+def test_warnings_of_harm_come_first_and_neither_they_nor_limits_are_left_out(pages: list[bytes]) -> None:
+    given = advice(*["lifestyle"] * 12, *["safety"] * 5, *["limits"] * 4)
+    text = said(pages, context_of(make_analysis(recommendations=given)))
+    assert all(f"safety sentence {number} " in text for number in range(12, 17))
+    assert all(f"limits sentence {number} " in text for number in range(17, 21))
+    assert text.index("safety sentence 12 ") < text.index("Quality and limits")
+    assert "lifestyle sentence 11 " not in text
+    assert re.search(r"… and \d+ more in the report and the PDF", text)
+
+
+def test_advice_names_its_guideline_and_what_was_not_known(pages: list[bytes]) -> None:
+    given = Recommendation(
+        "treatment",
+        "Do this.",
+        "Table 1",
+        guideline="BHOF 2022",
+        strength="Grade B",
+        inputs_missing=("eGFR",),
+    )
+    text = said(pages, context_of(make_analysis(recommendations=(given,))))
+    assert "Do this. [BHOF 2022; B; not known: eGFR]" in text
 
 
 def test_plain_text_is_large_enough_to_be_read_at_half_size() -> None:
