@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
 __all__ = [
     "HELD",
@@ -182,7 +181,9 @@ class AnalysisOutcome:
     model_version: str
     result_json: str
     results: tuple[ResultRecord, ...] = ()
-    sets: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    sets: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # a mapping proxy could not be sent from a worker
 
 
 @dataclass(frozen=True, slots=True)
