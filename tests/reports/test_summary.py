@@ -141,7 +141,7 @@ def test_advice_names_its_guideline_and_what_was_not_known(pages: list[bytes]) -
         "Do this.",
         "Table 1",
         guideline="BHOF 2022",
-        strength="Grade B",
+        strength="B",
         inputs_missing=("eGFR",),
     )
     text = said(pages, context_of(make_analysis(recommendations=(given,))))
