@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
+import sys
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +17,18 @@ from document_mutations import DOCUMENT_MUTATIONS
 from object_mutations import OBJECT_MUTATIONS
 from pydicom import Dataset, dcmread
 from report_support import make_analysis, make_source
-from result_spoiling import KEYS, NUMBERS, PICTURE, REPORT, SUMMARY
+from result_spoiling import KEYS, NUMBERS, OUTLINES, PICTURE, REPORT, SUMMARY
 
 from analysis.errors import AnalysisError
 from analysis.results import Laterality
 from reports import compose
-from reports.checks import check_results
+from reports.checks import breach, breaches, check_results
+from reports.checks.breach import Breach
 from reports.checks.measures import is_ucum
+from reports.checks.tree import read_result
 from reports.encapsulated_document import encapsulated_document
 from reports.options import DEFAULT_OPTIONS, ReportOptions
+from reports.presentation import presentation
 from reports.source import ReportContext, report_context
 
 MUTATIONS = DOCUMENT_MUTATIONS | OBJECT_MUTATIONS
@@ -47,6 +53,17 @@ def result_named(name: str) -> Dataset:
     return copy.deepcopy(sound_results()[name])
 
 
+def colour_context() -> ReportContext:
+    page = make_source(SamplesPerPixel=3, PhotometricInterpretation="RGB")
+    return report_context(make_analysis(), [page])
+
+
+def colour_state_without_profile() -> Dataset:
+    state = presentation(colour_context())
+    del state.ICCProfile
+    return state
+
+
 def context_of(**changes: Any) -> ReportContext:
     return report_context(make_analysis(**changes), [make_source()])
 
@@ -65,6 +82,38 @@ def test_a_broken_rule_is_named_with_its_place_and_cure(mutation: str) -> None:
         check_results([*others, result], context_of())
     assert "report this defect" in str(caught.value)
     assert re.search(r"\((PS3\.|TID |ISO |ours)", str(caught.value))
+
+
+def test_every_rule_is_broken_by_some_mutation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place that finds a breach is reached, so that no rule can rot unnoticed."""
+    reached = set()
+    build = Breach.__init__
+
+    def record(self: Breach, must: str, section: str) -> None:
+        caller = sys._getframe(1)
+        reached.add((Path(caller.f_code.co_filename).name, caller.f_lineno))
+        build(self, must, section)
+
+    monkeypatch.setattr(Breach, "__init__", record)
+    results = {name: read_result(result) for name, result in sound_results().items()}
+    context = context_of()
+    for name, spoil, _ in MUTATIONS.values():
+        result = result_named(name)
+        spoil(result)
+        list(breaches(read_result(result), [*results.values()], context))
+    list(breaches(read_result(colour_state_without_profile()), [], colour_context()))
+    missed = [
+        f"{path.name}:{call.lineno}"
+        for path in Path(breach.__file__).parent.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Yield)
+        and isinstance(call.value, ast.Call)
+        and getattr(call.value.func, "id", "") == "Breach"
+        and not any(
+            file == path.name and call.lineno <= line <= (call.end_lineno or 0) for file, line in reached
+        )
+    ]
+    assert missed == []
 
 
 @pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SeriesInstanceUID"])
@@ -86,6 +135,13 @@ def test_a_class_that_the_site_has_not_chosen_is_refused() -> None:
     enhanced = report_context(make_analysis(), [make_source()], options=ReportOptions(sr_class="enhanced"))
     with pytest.raises(AnalysisError, match="be a Enhanced SR Storage"):
         check_results([result_named(REPORT)], enhanced)
+
+
+def test_outlines_on_a_page_in_colour_are_of_the_colour_class_and_bring_its_profile() -> None:
+    with pytest.raises(AnalysisError, match="be a Color Softcopy Presentation State"):
+        check_results([result_named(OUTLINES)], colour_context())
+    with pytest.raises(AnalysisError, match="have a colour profile"):
+        check_results([colour_state_without_profile()], colour_context())
 
 
 def test_a_side_is_not_said_where_none_is_known() -> None:
