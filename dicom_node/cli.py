@@ -41,6 +41,7 @@ QUIET_LIBRARIES = {
     "highdicom": logging.WARNING,  # reports every module it copies
     "py.warnings": logging.ERROR,  # pydicom warns of every odd value; what matters we say ourselves
     "pynetdicom": logging.CRITICAL,  # we say the same with the remedy
+    "pikepdf": logging.WARNING,  # reports that it is there
     "onnx_ir": logging.WARNING,  # reports every pass over a network that is exported
     "onnxscript": logging.WARNING,
     "torch.onnx": logging.ERROR,  # warns of operators of torchvision, which we do not use
