@@ -111,6 +111,7 @@ REGION_FINDINGS = MappingProxyType(
     }
 )
 RADIUS_FINDING = _private("ROI_RADIUS", "Analysed radius")
+ULNA_FINDING = _private("ROI_ULNA", "Analysed ulna")
 
 OTHER_BONE_FINDINGS = MappingProxyType(
     {
@@ -125,10 +126,6 @@ OTHER_BONE_FINDINGS = MappingProxyType(
         for bone, suffix, label in (("ulna", "ULNA", "ulna"), ("both", "BOTH", "radius and ulna"))
     }
 )
-OTHER_BONE_SITES = MappingProxyType(
-    {"ulna": codes.SCT.Ulna, "both": Code("110535000", "SCT", "Radius and ulna")}
-)
-"""`StudyAnalysis.other_bones` key -> (23416004, SCT), (110535000, SCT), both in pydicom's SCT dictionary."""
 
 REGION_NAMES = MappingProxyType(
     {

@@ -47,6 +47,10 @@ TEMPLATE = "1500"
 DIAGNOSTIC_REGION = "one_third"
 """The only region of the forearm that a diagnosis may rest on (ISCD)."""
 
+OUTLINED = (DIAGNOSTIC_REGION, "ultradistal", "mid")
+"""Regions that are drawn: viewers print numbers beside every outline, and over each other where outlines
+share an edge, as the total does with the others."""
+
 GROUP_ORDER = (DIAGNOSTIC_REGION, *(region for region in REGIONS if region != DIAGNOSTIC_REGION))
 """Viewers open the first group."""
 
@@ -61,7 +65,7 @@ def measurement_report(context: ReportContext) -> Dataset:
         the number exactly as in the StudyAnalysis.
     """
     check_texture_choice(context.options.texture)
-    groups = [*_region_groups(context), *_radius_group(context), *_other_bone_groups(context)]
+    groups = [*_region_groups(context), *_radius_group(context), *_ulna_group(context)]
     children = [
         language_of_content(context.language),
         *device_observer(context),
@@ -87,12 +91,11 @@ def _region_groups(context: ReportContext) -> list[Item]:
     groups = []
     for region in GROUP_ORDER:
         measured = analysis.regions.get(region)
-        if measured is None or not (measured.polygon or context.evidence is None):
+        if measured is None or not _has_group(region, measured, context):
             continue
         texture = _texture_numbers(context) if region == TEXTURE_REGION else []
-        numbers = _region_numbers(region, measured, texture=texture)
-        if region in changes:
-            numbers += _change_items(changes[region])
+        change = _change_items(changes[region]) if region in changes else []
+        numbers = _region_numbers(region, measured, texture=texture, change=change)
         if region == DIAGNOSTIC_REGION and numbers:
             numbers += densitometric_category(analysis)
         if numbers:
@@ -109,35 +112,44 @@ def _region_groups(context: ReportContext) -> list[Item]:
     return groups
 
 
-def _other_bone_groups(context: ReportContext) -> list[Item]:
-    """The ulna's regions, and radius and ulna together inside one outline around both."""
-    radius, others = context.analysis.regions, context.analysis.other_bones
-    engine = _engine_algorithm(context)
-    groups = []
-    for bone, regions in others.items():
-        for region in GROUP_ORDER:
-            ulna = others["ulna"][region].polygon if region in others.get("ulna", {}) else ()
-            if region not in regions or region not in radius or not ulna or not radius[region].polygon:
-                continue
-            numbers = _region_numbers(region, regions[region], names=coded.OTHER_BONE_BMD[bone])
-            finding = coded.OTHER_BONE_FINDINGS[bone][region]
-            if numbers:
-                groups.append(
-                    measurement_group(
-                        finding.meaning.removesuffix(" region"),
-                        convex_outline(radius[region].polygon, ulna) if bone == "both" else ulna,
-                        context,
-                        finding=finding,
-                        site=coded.OTHER_BONE_SITES[bone],
-                        children=[*engine, *numbers],
-                    )
-                )
-    return groups
+def _has_group(region: str, measured: RegionMeasurement, context: ReportContext) -> bool:
+    """Whether a region of the radius has an outline of its own; without an image, a group of its own."""
+    return context.evidence is None or (region in OUTLINED and bool(measured.polygon))
+
+
+def _ulna_group(context: ReportContext) -> list[Item]:
+    """Regions of the ulna, and of radius and ulna together, on the outline of the ulna's regions."""
+    others = context.analysis.other_bones
+    polygons = [region.polygon for region in others.get("ulna", {}).values() if region.polygon]
+    numbers = [
+        item
+        for bone, regions in others.items()
+        for region in GROUP_ORDER
+        if region in regions
+        for item in _region_numbers(
+            region,
+            regions[region],
+            names=coded.OTHER_BONE_BMD[bone],
+            site=coded.OTHER_BONE_FINDINGS[bone][region],
+        )
+    ]
+    if not numbers or not polygons:
+        return []
+    group = measurement_group(
+        "Ulna",
+        convex_outline(*polygons),
+        context,
+        finding=coded.ULNA_FINDING,
+        site=codes.SCT.Ulna,
+        children=[*_engine_algorithm(context), *numbers],
+    )
+    return [group]
 
 
 def _radius_group(context: ReportContext) -> list[Item]:
-    """Risks, morphometry, mechanics, and whatever was measured on a region that could not be outlined."""
+    """Risks, morphometry, mechanics, and whatever was measured on a region without an outline of its own."""
     analysis = context.analysis
+    changes = {change.region: change for change in analysis.changes}
     numbers = (
         _risk_numbers(analysis.risk, context_sentences(analysis, context.language)) if analysis.risk else []
     )
@@ -145,8 +157,10 @@ def _radius_group(context: ReportContext) -> list[Item]:
     numbers += _coded_numbers(analysis.mechanics, coded.MECHANICS)
     for region in GROUP_ORDER:
         measured = analysis.regions.get(region)
-        if measured is not None and context.evidence is not None and not measured.polygon:
-            numbers += _region_numbers(region, measured, site=coded.REGION_FINDINGS[region])
+        if measured is not None and not _has_group(region, measured, context):
+            site = coded.REGION_FINDINGS[region]
+            change = _change_numbers(changes[region], site) if region in changes else []
+            numbers += _region_numbers(region, measured, site=site, change=change)
     if analysis.risk:
         numbers += _risk_interval_numbers(analysis.risk)
     numbers += _uncertainty_numbers(analysis)
@@ -171,8 +185,9 @@ def _region_numbers(
     names: Mapping[str, Code] = coded.REGION_BMD,
     site: Code | None = None,
     texture: Sequence[Item] = (),
+    change: Sequence[Item] = (),
 ) -> list[Item]:
-    """BMD, T, Z, first texture, area (OHIF prints the first five), then BMC, texture and the uncertainty.
+    """BMD, T, Z, first texture, area (OHIF prints the first five), then BMC, texture, change, uncertainty.
 
     Parameters
     ----------
@@ -203,6 +218,7 @@ def _region_numbers(
         *number(coded.AREA, measured.area_cm2, coded.CM2, of_bmd),
         *number(coded.BMC, measured.bmc_g, coded.GRAM, of_bmd),
         *texture[1:],
+        *change,
         *number(coded.BMD_UNCERTAINTY, measured.bmd_uncertainty_g_cm2, coded.G_PER_CM2, None),
     ]
 
@@ -215,16 +231,8 @@ def _texture_numbers(context: ReportContext) -> list[Item]:
 
 def _change_items(change: RegionChange) -> list[Item]:
     """Change since the compared study, what change would be significant, and whether this one is."""
-    least = change.least_significant_change_percent
     return [
-        content.number(coded.BMD_CHANGE, change.change_g_cm2, coded.G_PER_CM2),
-        content.number(coded.BMD_CHANGE_PERCENT, change.change_percent, coded.PERCENT),
-        *(
-            [content.number(coded.LEAST_SIGNIFICANT_CHANGE, least, coded.PERCENT)]
-            if least is not None
-            else []
-        ),
-        content.code(coded.CHANGE_SIGNIFICANCE, coded.SIGNIFICANCES[change.significant]),
+        *_change_numbers(change),
         content.day(coded.PRIOR_STUDY_DATE, change.prior_date),
         # priors of a printed history or a site's table come without a UID
         *(
@@ -232,6 +240,24 @@ def _change_items(change: RegionChange) -> list[Item]:
             if UID(change.prior_study_instance_uid).is_valid
             else []
         ),
+    ]
+
+
+def _change_numbers(change: RegionChange, site: Code | None = None) -> list[Item]:
+    place = [finding_site(site)] if site is not None else []
+    least = change.least_significant_change_percent
+    rows = (
+        (coded.BMD_CHANGE, change.change_g_cm2, coded.G_PER_CM2),
+        (coded.BMD_CHANGE_PERCENT, change.change_percent, coded.PERCENT),
+        (coded.LEAST_SIGNIFICANT_CHANGE, least, coded.PERCENT),
+    )
+    return [
+        *(
+            content.number(name, value, unit, children=place)
+            for name, value, unit in rows
+            if value is not None
+        ),
+        content.code(coded.CHANGE_SIGNIFICANCE, coded.SIGNIFICANCES[change.significant], children=place),
     ]
 
 

@@ -8,6 +8,7 @@ needs first stands first; method, quality and limits come last.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pydicom import Dataset
@@ -49,6 +50,9 @@ from reports.sr_document import measurements_evidence, source_evidence, structur
 from reports.templates import device_observer, language_of_content
 
 TEMPLATE = "2000"
+
+LINE_LENGTH = 80
+"""Letters in a line of a finding."""
 
 OTHER_LANGUAGE: dict[Language, Language] = {"en": "zh", "zh": "en"}
 """What drives the risk is told in both languages, whichever the document's is."""
@@ -97,7 +101,7 @@ def _sections(context: ReportContext) -> list[Item]:
     sections = (
         (codes.DCM.Summary, _texts(codes.DCM.Summary, _summary(context))),
         (codes.DCM.IndicationsForProcedure, _indications(context)),
-        (codes.DCM.Findings, _texts(codes.DCM.Finding, findings)),
+        (codes.DCM.Findings, _texts(codes.DCM.Finding, [_in_lines(text) for text in findings])),
         (
             codes.DCM.PreviousFindings,
             _texts(codes.DCM.PreviousFinding, comparison_sentences(analysis, language)),
@@ -108,6 +112,21 @@ def _sections(context: ReportContext) -> list[Item]:
         (codes.DCM.CurrentProcedureDescriptions, _procedure(context)),
     )
     return [content.container(heading, items) for heading, items in sections if items]
+
+
+def _in_lines(sentence: str) -> str:
+    """Break a sentence: OHIF shows an item named "Finding" as typed, a long line leaves the window.
+
+    A Chinese character is as wide as two letters and has no blank to break at.
+    """
+    lines, width = [""], 0
+    for word in re.findall(r"[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*|\s+", sentence):
+        needed = len(word.rstrip()) * (2 if word >= "\u3000" else 1)
+        if lines[-1] and width + needed > LINE_LENGTH:
+            lines, width = [*lines, ""], 0
+        lines[-1] += word
+        width += needed + len(word) - len(word.rstrip())
+    return "\r\n".join(line.rstrip() for line in lines)
 
 
 def _summary(context: ReportContext) -> list[str]:

@@ -55,7 +55,10 @@ def test_every_bmd_score_and_risk_reads_back_from_the_sr(sample: str) -> None:
     read = numbers(one(results, ResultKind.MEASUREMENTS))
     assert analysis.risk is not None
     for region, measured in analysis.regions.items():
-        group = coded.REGION_FINDINGS[region].value
+        finding = (
+            coded.RADIUS_FINDING if region == "total" and measured.polygon else coded.REGION_FINDINGS[region]
+        )
+        group = finding.value
         assert read.get((group, coded.REGION_BMD[region].value)) == measured.bmd_g_cm2
         assert read.get((group, coded.T_SCORE.value)) == measured.t_score
         assert read.get((group, coded.Z_SCORE.value)) == measured.z_score

@@ -52,7 +52,7 @@ def test_every_measured_number_reads_back_exactly() -> None:
     analysis = make_analysis()
     groups = groups_by_finding(reread(analysis))
     for region, measured in analysis.regions.items():
-        read = numbers(groups[coded.REGION_FINDINGS[region].value])
+        read = numbers(groups["ROI_RADIUS" if region == "total" else coded.REGION_FINDINGS[region].value])
         expected = {
             coded.REGION_BMD[region].value: measured.bmd_g_cm2,
             coded.T_SCORE.value: measured.t_score,
@@ -76,21 +76,41 @@ def with_ulna() -> StudyAnalysis:
     return make_analysis(other_bones={"ulna": ulna, "both": both})
 
 
-def test_the_ulna_and_both_bones_together_have_groups_of_their_own_after_the_radius() -> None:
-    groups = groups_by_finding(reread(with_ulna()))
-    assert list(groups)[:5] == ["ROI_13", "ROI_UD", "ROI_MID", "ROI_TOTAL", "ROI_RADIUS"]
-    assert numbers(groups["ROI_13_ULNA"])["BMD_13_ULNA"] == 0.41
-    assert numbers(groups["ROI_UD_BOTH"])["BMD_UD_BOTH"] == 0.48
-    assert groups["ROI_13_ULNA"].finding_sites[0].value.value == "23416004"
-    assert groups["ROI_13_BOTH"].finding_sites[0].value.value == "110535000"
+def test_outlines_are_few_enough_to_be_read_beside_the_bone() -> None:
+    assert list(groups_by_finding(reread(with_ulna()))) == [
+        "ROI_13",
+        "ROI_UD",
+        "ROI_MID",
+        "ROI_RADIUS",
+        "ROI_ULNA",
+    ]
 
 
-def test_the_outline_around_both_bones_holds_each_of_them() -> None:
+def test_the_total_is_told_with_the_analysed_radius_and_names_its_region() -> None:
+    group = groups_by_finding(reread(make_analysis()))["ROI_RADIUS"]
+    (total,) = [item for item in group.get_measurements() if item.name.value == "BMD_TOTAL"]
+    assert total.value == 0.4797
+    assert [site.value.value for site in total.finding_sites] == ["ROI_TOTAL"]
+
+
+def test_ulna_and_both_bones_together_are_told_on_the_ulna_each_with_its_region() -> None:
+    group = groups_by_finding(reread(with_ulna()))["ROI_ULNA"]
+    assert group.finding_sites[0].value.value == "23416004"
+    sites = {item.name.value: item.finding_sites[0].value.value for item in group.get_measurements()}
+    assert sites["BMD_13_ULNA"] == "ROI_13_ULNA"
+    assert sites["BMD_UD_BOTH"] == "ROI_UD_BOTH"
+    assert numbers(group)["BMD_13_ULNA"] == 0.41
+    assert numbers(group)["BMD_UD_BOTH"] == 0.48
+
+
+def test_the_outline_of_the_ulna_holds_each_of_its_regions() -> None:
     analysis = with_ulna()
-    outline = groups_by_finding(reread(analysis))["ROI_13_BOTH"].roi.value
-    for polygon in (analysis.regions["one_third"].polygon, analysis.other_bones["ulna"]["one_third"].polygon):
-        low, high = outline.min(axis=0), outline.max(axis=0)
-        assert all((low <= np.array(point)).all() and (np.array(point) <= high).all() for point in polygon)
+    outline = groups_by_finding(reread(analysis))["ROI_ULNA"].roi.value
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    for region in analysis.other_bones["ulna"].values():
+        assert all(
+            (low <= np.array(point)).all() and (np.array(point) <= high).all() for point in region.polygon
+        )
 
 
 def test_an_ulna_that_could_not_be_outlined_has_no_group() -> None:

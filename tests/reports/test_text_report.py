@@ -18,9 +18,11 @@ from analysis.results import (
     SegmentationQuality,
     StudyAnalysis,
 )
+from analysis.wording import Language
 from reports.checks import content_items
 from reports.options import ReportOptions, SrClass
 from reports.render import as_text
+from reports.sentences import shape_sentences
 from reports.source import report_context
 from reports.structured_report import measurement_report
 from reports.text_report import text_report
@@ -58,7 +60,7 @@ def test_its_title_is_not_the_one_that_viewers_show_as_outlines_only() -> None:
 
 
 def test_every_kind_of_statement_is_there_with_proper_decimals() -> None:
-    text = as_text(report(make_analysis()))
+    text = " ".join(as_text(report(make_analysis())).split())
     for expected in (
         "Fracture risk category: Moderate risk. Rule: 10-year probability below 10 % low",
         "Fracture risk within 10 y: 19.9 % (90 % interval 13.9 to 26.8 %)",
@@ -142,7 +144,7 @@ def test_the_mechanical_model_is_told_as_a_model() -> None:
 
 def test_abbreviations_keep_their_capitals_and_units_are_written_as_people_do() -> None:
     shape = {"one_third_inertia_mm4": 637.2, "cortical_index": 0.387, "radial_inclination_deg": 21.3}
-    text = as_text(report(make_analysis(morphometry=shape)))
+    text = " ".join(as_text(report(make_analysis(morphometry=shape))).split())
     assert "Shape of the radius: radial inclination 21.3 °, cortical index 0.387, CSMI 1/3 637 mm⁴" in text
 
 
@@ -266,3 +268,20 @@ def test_it_names_the_software_of_the_densitometer_where_the_image_does() -> Non
     text = as_text(text_report(report_context(make_analysis(), [source])))
     assert "Densitometer software: 13.6.0.5; APEX" in text
     assert "Densitometer software" not in as_text(report(make_analysis()))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_findings_are_broken_into_lines_that_a_viewer_can_show_unwrapped(language: Language) -> None:
+    context = report_context(make_analysis(), [make_source()], options=ReportOptions(language=language))
+    told = shape_sentences(make_analysis(), language)
+    found = [
+        str(item.TextValue)
+        for item in content_items(text_report(context))
+        if item.get("ConceptNameCodeSequence") and item.ConceptNameCodeSequence[0].CodeValue == "121071"
+    ]
+    assert told
+    for sentence in told:
+        assert "".join(sentence.split()) in ["".join(text.split()) for text in found]
+    lines = [line for text in found for line in text.split("\r\n")]
+    assert max(sum(2 if letter >= "\u3000" else 1 for letter in line) for line in lines) <= 80
+    assert len(lines) > len(found)

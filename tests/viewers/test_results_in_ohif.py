@@ -109,7 +109,6 @@ def test_the_regions_are_drawn_on_the_bone_with_our_numbers(opened: Reader, stud
     assert opened.page.get_by_role("button", name="Yes", exact=True).count() == 0
 
 
-@pytest.mark.xfail(reason="OHIF prints the boxes of outlines at one place over each other", strict=True)
 def test_nothing_is_printed_over_the_number_used_for_diagnosis(opened: Reader) -> None:
     open_measurements(opened)
     boxes = {text: place for text, place in opened.placed_texts() if place["width"]}
