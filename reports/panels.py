@@ -169,7 +169,11 @@ def _table_note(context: ReportContext) -> str:
     analysis, language = context.analysis, context.language
     measured = analysis.regions.values()
     sources = sorted(
-        {translated(SOURCES[region.bmd_source], language) for region in measured if region.bmd_source}
+        {
+            translated(SOURCES[region.bmd_source], language)
+            for region in measured
+            if region.bmd_g_cm2 and region.bmd_source
+        }
     )
     notes = []
     if sources:
