@@ -167,11 +167,13 @@ class Page:
         size: float | None = None,
         color: Color | None = None,
         bold: bool = False,
+        anchor: Anchor = "left",
     ) -> float:
         """Write text in lines no wider than `width`; return the y coordinate below it."""
         size = size or self.theme.size
+        x += {"left": 0.0, "middle": width / 2, "right": width}[anchor]
         for line in wrapped(text, size, width, bold=bold):
-            self.text(x, y, line, size=size, color=color, bold=bold)
+            self.text(x, y, line, size=size, color=color, bold=bold, anchor=anchor)
             y += line_height(size)
         return y
 

@@ -60,17 +60,20 @@ def height_of(draw: Callable[[Page], float], theme: Theme) -> float:
 
 
 def draw_banner(page: Page, x: float, y: float, width: float, context: ReportContext) -> float:
-    """Research statement, what was examined, and whom."""
+    """What was examined, research statement, and whom.
+
+    Viewers write date and series over the upper left corner: what must be read stands at the right.
+    """
     theme, language, size = page.theme, context.language, page.theme.size
     statement, large = research_statement(language), 1.3 * size
     title = translated(TITLES[_side(context.analysis)], language)
-    page.text(x, y, statement, size=large, bold=True, color=theme.warning)
     beside = text_width(statement, large, bold=True) + 2 * size + text_width(title, large, bold=True) <= width
     if beside:
-        page.text(x + width, y, title, size=large, bold=True, anchor="right")
+        page.text(x, y, title, size=large, bold=True)
+    page.text(x + width, y, statement, size=large, bold=True, color=theme.warning, anchor="right")
     y += line_height(large)
     if not beside:
-        y = page.paragraph(x, y, title, width, size=large, bold=True)
+        y = page.paragraph(x, y, title, width, size=large, bold=True, anchor="right")
     return draw_patient(page, x, y, width, context) + 0.15 * size
 
 
@@ -83,7 +86,7 @@ def draw_patient(page: Page, x: float, y: float, width: float, context: ReportCo
     language, theme = context.language, page.theme
     if not context.options.patient_on_summary:
         text = translated("Patient: see the DICOM header", language)
-        return page.paragraph(x, y, text, width, color=theme.muted)
+        return page.paragraph(x, y, text, width, color=theme.muted, anchor="right")
     header = context.header
     name = name_in_print(header.PatientName)
     if name is None:
@@ -97,7 +100,7 @@ def draw_patient(page: Page, x: float, y: float, width: float, context: ReportCo
     ]
     if header.AccessionNumber:
         facts.append(translated("accession {number}", language, number=header.AccessionNumber))
-    return page.paragraph(x, y, " · ".join(facts), width, bold=True)
+    return page.paragraph(x, y, " · ".join(facts), width, bold=True, anchor="right")
 
 
 def iso_date(value: object) -> str:

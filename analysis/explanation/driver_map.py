@@ -164,7 +164,9 @@ def _note(
         if smoothing_mm > 0:
             sentences.append(f"Smoothed for display over {smoothing_mm:g} mm; each region keeps its sum.")
     if even:
-        sentences.append(f"Spread evenly over its region, for want of a finer place: {_names(even)}.")
+        sentences.append(
+            f"Spread evenly over its region, for want of a finer place: {_names_in_short(even)}."
+        )
     if unplaced:
         total = sum(term.contribution for term in unplaced)
         sentences.append(f"Not on the map: {_names(unplaced)} (together {total:+.2f} log-hazard).")
@@ -173,3 +175,11 @@ def _note(
 
 def _names(terms: list[FeatureTerm]) -> str:
     return ", ".join(feature_phrase(term.name) for term in terms)
+
+
+def _names_in_short(terms: list[FeatureTerm]) -> str:
+    """Texture features by their number: the explanation and the JSON name each."""
+    others = [term for term in terms if not term.name.startswith("texture.")]
+    textures = len(terms) - len(others)
+    counted = "1 texture feature" if textures == 1 else f"{textures} texture features"
+    return ", ".join([*map(_names, ([term] for term in others)), *([counted] if textures else [])])

@@ -6,19 +6,30 @@ young-adult reference (its T-score), and against that average too where the two 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from analysis.results import REGIONS, Contribution, RegionMeasurement
 from analysis.wording import chinese, english
 from analysis.wording.families import family_shares
-from analysis.wording.names import FAMILY_NAMES, YES_OR_NO, Language, family_name
+from analysis.wording.names import (
+    FAMILY_NAMES,
+    LANGUAGES,
+    TEXTURE_TOGETHER,
+    YES_OR_NO,
+    Language,
+    family_name,
+)
 from analysis.wording.numbers import input_text, rounded
 
 SENTENCES_SHOWN = 6
 """Inputs told one by one, largest contribution first; the rest are summed up."""
 
 DECIMALS_OF_CONTRIBUTION = 2
+
+LEAST_DRIVER = 0.1
+"""Log-hazard below which an input is not among the main drivers: a tenth more or less of the hazard."""
 
 LEAST_SHARE = 0.005
 """A family with a smaller share is not named: it would be told as 0 %."""
@@ -85,17 +96,27 @@ def main_drivers(
 ) -> tuple[list[str], list[str]]:
     """Name the `count` known inputs that raise the estimate most, and those that lower it most.
 
-    Inputs with no influence at the decimals shown, and those that were filled in, are not named.
+    Texture features are summed and told as one. What moves the hazard by less than `LEAST_DRIVER`, and what
+    was filled in, is not named.
     """
+    known = [item for item in explanation if not item.imputed]
+    texture = math.fsum(item.contribution for item in known if _is_texture(item))
     phrases = _PHRASES[language]
-    told = [
-        item
-        for item in sorted(explanation, key=lambda item: (-abs(item.contribution), item.feature))
-        if not item.imputed and float(rounded(item.contribution, DECIMALS_OF_CONTRIBUTION)) != 0.0
+    moved = [
+        (item.contribution, phrases.within(phrases.subject(item))) for item in known if not _is_texture(item)
     ]
-    raising = [phrases.within(phrases.subject(item)) for item in told if item.contribution > 0]
-    lowering = [phrases.within(phrases.subject(item)) for item in told if item.contribution < 0]
+    moved.append((texture, TEXTURE_TOGETHER[LANGUAGES.index(language)]))
+    told = sorted(
+        ((contribution, name) for contribution, name in moved if abs(contribution) >= LEAST_DRIVER),
+        key=lambda item: (-abs(item[0]), item[1]),
+    )
+    raising = [name for contribution, name in told if contribution > 0]
+    lowering = [name for contribution, name in told if contribution < 0]
     return raising[:count], lowering[:count]
+
+
+def _is_texture(item: Contribution) -> bool:
+    return item.feature.startswith("texture.")
 
 
 def family_sentence(explanation: Sequence[Contribution], language: Language) -> str | None:

@@ -167,6 +167,9 @@ FAMILY_NAMES: Mapping[str, Words] = MappingProxyType(
 )
 """Families of `analysis.risk.predictors.Family`, as within a sentence."""
 
+TEXTURE_TOGETHER: Words = ("the texture of the ultradistal radius", "桡骨超远端纹理")
+"""All texture features as one, within a sentence."""
+
 IMAGE: Words = ("Appearance of the bone to the image network", "图像网络所见的骨骼外观")
 
 _MATRICES = {"glcm": "GLCM", "glrlm": "GLRLM", "glszm": "GLSZM", "gldm": "GLDM", "ngtdm": "NGTDM"}

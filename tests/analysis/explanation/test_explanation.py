@@ -196,6 +196,19 @@ def test_vendor_numbers_are_spread_evenly_and_the_note_says_so(
     assert "pixel by pixel" not in note
 
 
+def test_the_note_counts_texture_features_that_have_no_place_of_their_own(
+    bone: tuple[RadiusImage, dict[str, np.ndarray]],
+) -> None:
+    image, masks = bone
+    prediction = prediction_of(
+        FeatureTerm("morphometry.medullary_width_mm", 5.0, 6.0, -0.1, "mm"),
+        FeatureTerm("texture.original_glcm_Idm", 0.5, 0.4, 0.2, "1"),
+        FeatureTerm("texture.original_ngtdm_Coarseness", 0.5, 0.4, 0.2, "1"),
+    )
+    _, note = driver_map(prediction, make_image(image.pixels, density=False), masks)
+    assert "for want of a finer place: medullary width, 2 texture features." in note
+
+
 def test_what_was_not_known_is_not_painted_on_the_bone(
     bone: tuple[RadiusImage, dict[str, np.ndarray]],
 ) -> None:

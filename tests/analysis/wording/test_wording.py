@@ -18,6 +18,7 @@ from analysis.wording import (
     family_sentence,
     family_shares,
     feature_name,
+    main_drivers,
 )
 from analysis.wording.names import ENTERED, FAMILY_NAMES, YES_OR_NO
 from analysis.wording.numbers import COUNTS
@@ -172,3 +173,18 @@ def test_texture_is_named_as_the_standard_names_it() -> None:
 def test_the_lead_says_what_the_numbers_in_brackets_are() -> None:
     assert "doubles" in explanation_lead("en")
     assert "加倍" in explanation_lead("zh")
+
+
+def test_the_main_drivers_tell_texture_as_one_and_leave_out_what_moves_little() -> None:
+    explanation = [
+        Contribution("age_years", 68.6, 0.35, "a"),
+        Contribution("texture.variogram_log_sill", -8.3, -0.30, "1"),
+        Contribution("texture.original_glcm_Idm", 0.4, -0.25, "1"),
+        Contribution("bmi_kg_m2", 24.0, -0.09, "kg/m2"),
+        Contribution("weight_kg", 60.0, 2.0, "kg", imputed=True),
+    ]
+    assert main_drivers(explanation, "en", count=2) == (
+        ["age 68.6 y"],
+        ["the texture of the ultradistal radius"],
+    )
+    assert main_drivers(explanation, "zh", count=2)[1] == ["桡骨超远端纹理"]
