@@ -134,8 +134,8 @@ def _draw_reference(
     theme, plot, language = page.theme, axes.plot, context.language
     lines = (
         (0.0, translated("mean", language)),
-        (-1.0, "−1 SD"),
-        (DIAGNOSTIC_T, "−2.5 SD"),
+        (-1.0, "-1 SD"),
+        (DIAGNOSTIC_T, "-2.5 SD"),
     )
     for deviations, label in lines:
         y = axes.y(band.mean_g_cm2 + deviations * band.sd_g_cm2)
@@ -164,7 +164,7 @@ def _trend_legend(
 ) -> int:
     """Say what the marks mean, at the bottom of the box; return how many lines that took."""
     language, theme = context.language, page.theme
-    words = [translated("Dashed: young-adult mean, −1 and −2.5 SD", language)]
+    words = [translated("Dashed: young-adult mean, -1 and -2.5 SD", language)]
     if change is not None and change.least_significant_change_percent is not None:
         words.append(translated("blue band: least significant change around the prior", language))
     if any(not point.comparable for point in context.analysis.trend):

@@ -80,4 +80,4 @@ def who_category(t_score: float) -> DiagnosticCategory:
 
 
 def _score(value: float) -> str:
-    return f"{value:.1f}".replace("-", "−")
+    return f"{value:.1f}"

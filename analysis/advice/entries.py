@@ -210,4 +210,4 @@ def written_entry(name: str, value: EntryValue) -> str:
     if isinstance(value, str):
         return value.replace("_", " ")
     unit = ENTRIES[name].unit
-    return f"{value:g}".replace("-", "−") + (f" {unit}" if unit else "")
+    return f"{value:g}" + (f" {unit}" if unit else "")

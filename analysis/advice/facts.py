@@ -154,7 +154,7 @@ def written(name: str, value: Fact | None) -> str:
             return value.replace("_", " ")
         return {True: "yes", False: "no", None: "unknown"}[value]
     number = f"{value:.{kind.decimals}f}" if kind.decimals is not None else f"{round(value, 1):g}"
-    return number.replace("-", "−") + (f" {kind.unit}" if kind.unit else "")
+    return number + (f" {kind.unit}" if kind.unit else "")
 
 
 def gather_facts(
@@ -216,7 +216,7 @@ def gather_facts(
 
 
 def _reported(score: float | None) -> float | None:
-    return None if score is None else round(score, 1) + 0.0  # + 0.0: −0.0 becomes 0.0
+    return None if score is None else round(score, 1) + 0.0  # + 0.0: -0.0 becomes 0.0
 
 
 def _menopause(

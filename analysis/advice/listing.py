@@ -118,9 +118,7 @@ def _entries() -> str:
             "choice": "one of " + ", ".join(entry.choices),
             "choices": "a list of drugs",
         }[entry.kind]
-        rows.append(
-            (f"`{entry.name}`", entry.phrase, values.replace("-", "−") if entry.kind == "number" else values)
-        )
+        rows.append((f"`{entry.name}`", entry.phrase, values))
     return _table(("entry", "what it is", "values"), rows)
 
 

@@ -44,8 +44,8 @@ from reports.sentences import (
 
 LOW = DensitometricDiagnosis(
     "low_bone_mass",
-    "T-score −2.3 of the one-third radius (WHO; ISCD)",
-    basis_zh="桡骨远端1/3 T值 −2.3（WHO；ISCD）",
+    "T-score -2.3 of the one-third radius (WHO; ISCD)",
+    basis_zh="桡骨远端1/3 T值 -2.3（WHO；ISCD）",
 )
 NONE = DensitometricDiagnosis(
     None, reason="The one-third radius has no T-score.", reason_zh="桡骨远端1/3没有T值。"
@@ -66,14 +66,14 @@ ADVICE = Recommendation(
 def test_the_impression_has_three_sentences_what_was_found_the_risk_and_what_to_do_first() -> None:
     analysis = make_analysis(diagnosis=LOW, recommendations=(ADVICE,))
     assert impression_sentences(analysis) == [
-        "One-third radius BMD 0.556 ± 0.004 g/cm²: low bone mass (osteopenia), T-score −2.3 of the one-third "
+        "One-third radius BMD 0.556 ± 0.004 g/cm²: low bone mass (osteopenia), T-score -2.3 of the one-third "
         "radius (WHO; ISCD); -3.7 % since 2024-11-01, exceeds the least significant change of 1.5 %.",
         "Fracture risk within 10 y 19.9 % (90 % interval 13.9 to 26.8 %; moderate risk, research model); "
         "raised most by one-third radius BMD 0.556 g/cm² and age 68.6 y.",
         "First: Look for secondary causes. More under Advice.",
     ]
     assert impression_sentences(analysis, "zh") == [
-        "桡骨远端1/3骨密度 0.556 ± 0.004 g/cm²：骨量减少（低骨量），桡骨远端1/3 T值 −2.3（WHO；ISCD）；"
+        "桡骨远端1/3骨密度 0.556 ± 0.004 g/cm²：骨量减少（低骨量），桡骨远端1/3 T值 -2.3（WHO；ISCD）；"
         "自 2024-11-01 以来变化 -3.7%，超过最小有意义变化（1.5%）。",
         "10 年内骨折风险 19.9%（90%区间 13.9%～26.8%；中等风险，研究用模型）；使风险升高最多的因素："
         "桡骨远端1/3骨密度 0.556 g/cm²、年龄 68.6 岁。",
@@ -107,7 +107,7 @@ def test_inputs_without_influence_or_without_a_value_of_their_own_are_not_named_
         (None, "en", None),
         (NONE, "en", "No densitometric category: The one-third radius has no T-score."),
         (NONE, "zh", "未给出骨密度诊断分类：桡骨远端1/3没有T值。"),
-        (LOW, "zh", "骨密度诊断分类：骨量减少（低骨量）。依据：桡骨远端1/3 T值 −2.3（WHO；ISCD）"),
+        (LOW, "zh", "骨密度诊断分类：骨量减少（低骨量）。依据：桡骨远端1/3 T值 -2.3（WHO；ISCD）"),
     ],
 )
 def test_the_diagnosis_comes_with_its_basis_or_its_reason(

@@ -179,7 +179,7 @@ def trend(*, comparable: bool) -> dict[str, Any]:
 def test_with_an_earlier_study_the_page_plots_the_density_over_time(pages: list[bytes]) -> None:
     text = said(pages, context_of(make_analysis(**trend(comparable=True))))
     assert "BMD (g/cm²) over time" in text
-    assert "−2.5 SD" in text
+    assert "-2.5 SD" in text
     assert "least significant change around the prior" in text
     assert "not comparable" not in text
     assert "not comparable" in said(pages, context_of(make_analysis(**trend(comparable=False))))
