@@ -6,9 +6,10 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.config import AnalysisConfig, ClinicalContext
     from analysis.results import PriorMeasurement, StudyAnalysis
     from dicom_node.dicom_files import StudyOnDisk, UnreadableFile
+    from reports import ReportOptions
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="node.toml whose [analysis] settings to use; default: shipped",
+        help="node.toml whose [analysis] and [reports] settings to use; default: shipped",
     )
     parser.add_argument(
         "--prior",
@@ -64,10 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from analysis.config import ClinicalContext
     from dicom_node.clinical_entries import read_entries
-    from dicom_node.config import load_analysis_config
+    from dicom_node.config import NodeConfig, default_conf_directory
     from dicom_node.dicom_files import read_studies
 
-    config = load_analysis_config(options.config)
+    config = NodeConfig.load(options.config or default_conf_directory() / "node.toml")
     clinical = read_entries(options.clinical) if options.clinical else ClinicalContext()
     if options.forearm_length is not None:
         clinical = replace(clinical, forearm_length_mm=options.forearm_length)
@@ -81,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
     unreadable += unreadable_earlier
     for file in unreadable:
         logger.error("%s: %s", file.path, file.reason)
-    documents, failures = _analyze_all(studies, earlier, clinical, config=config, out=options.out)
+    write = partial(_write_results, out=options.out, reports=config.reports) if options.out else None
+    documents, failures = _analyze_all(studies, earlier, clinical, config=config.analysis, write=write)
     _show(documents, unreadable, as_json=options.json)
     return 1 if failures or unreadable or not studies else 0
 
@@ -92,7 +95,7 @@ def _analyze_all(
     clinical: ClinicalContext,
     *,
     config: AnalysisConfig,
-    out: Path | None,
+    write: Callable[[StudyAnalysis, StudyOnDisk], list[dict[str, str]]] | None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Analyse study by study in order of date; earlier studies of a patient are the history of later ones.
 
@@ -113,7 +116,7 @@ def _analyze_all(
         is_shown = study.study_instance_uid in shown
         try:
             analysis = analyze(study.datasets, history=priors, priors=seen, clinical=clinical, config=config)
-            results = _write_results(analysis, study, out) if out and is_shown else []
+            results = write(analysis, study) if write and is_shown else []
         except Exception as error:  # one study's failure must not hide the others' results
             logger.exception("study %s: the engine failed", study.study_instance_uid)
             failures += 1
@@ -145,11 +148,13 @@ def _failed(study: StudyOnDisk, error: Exception) -> dict[str, Any]:
     )
 
 
-def _write_results(analysis: StudyAnalysis, study: StudyOnDisk, out: Path) -> list[dict[str, str]]:
+def _write_results(
+    analysis: StudyAnalysis, study: StudyOnDisk, *, out: Path, reports: ReportOptions
+) -> list[dict[str, str]]:
     """Write mask and result objects below ``out/STUDYUID``; return what was written."""
     from reports import compose
 
-    results = compose(analysis, study.datasets)
+    results = compose(analysis, study.datasets, options=reports)
     if not results:
         return []
     folder = out / analysis.study_instance_uid

@@ -13,6 +13,8 @@ from PIL import Image
 from pydicom import dcmread
 from running_node import DICOM_NODE
 
+from reports.render import as_text
+
 REGIONS = ["ultradistal", "mid", "one_third", "total"]
 
 
@@ -185,3 +187,21 @@ def test_a_file_that_is_not_dicom_is_named_and_fails_the_run(tmp_path: Path, sam
     assert {Path(file["path"]).name for file in document["unreadable"]} == {"empty.dcm", "letter.dcm"}
     assert [entry["status"] for entry in document["studies"]] == ["not_applicable"]
     assert "Traceback" not in process.stderr
+
+
+def test_results_are_those_that_the_configuration_asks_for(sample_studies: Path, tmp_path: Path) -> None:
+    conf = Path(__file__).parents[3] / "conf"
+    config = tmp_path / "node.toml"
+    config.write_text(
+        f'[analysis]\nreference = "{conf}/reference/iscd-atlas-female.csv"\n'
+        f'guideline = "{conf}/guidelines/acp-2023.toml"\n'
+        '[reports]\nlanguage = "zh"\nresults = ["report"]\nrefusals = "all"\n'
+    )
+    studies = [sample_studies / name for name in ("02-calibrated-high-risk", "06-spine-to-decline")]
+    process = analyze(*studies, "--config", config, "--out", tmp_path / "out")
+    assert process.returncode == 0, process.stderr
+    written = {path.parent.name: dcmread(path) for path in (tmp_path / "out").glob("*/*.dcm")}
+    assert len(written) == 2
+    numbers = sorted(int(document.SeriesNumber) for document in written.values())
+    assert numbers[0] == 900
+    assert all("仅供研究" in as_text(document) for document in written.values())
