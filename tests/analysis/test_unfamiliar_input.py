@@ -139,7 +139,8 @@ def test_a_damaged_element_counts_for_the_identity_and_hinders_nothing(damaged: 
     image[damaged.tag] = damaged
     analysis = analysed(image)
     assert analysis.identity != whole
-    assert len(compose(analysis, [image])) == 4
+    drawn = {str(result.SeriesDescription).split()[0] for result in compose(analysis, [image])}
+    assert {"Summary", "Measurements", "Report", "Density", "Segmentation", "PDF"} <= drawn
 
 
 def grey_of(picture: Picture, gamma: float = 1.0) -> NDArray[np.uint8]:

@@ -122,7 +122,7 @@ def test_every_measurement_stands_in_a_table_with_unit_method_and_provenance() -
     ):
         assert expected in said
     page = as_html(measurements())
-    assert len(re.findall("<table>", page)) == 5
+    assert len(re.findall("<table>", page)) == 4
 
 
 def test_no_number_of_the_document_is_left_out() -> None:
