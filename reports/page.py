@@ -240,8 +240,9 @@ class Page:
     def image(self, pixels: NDArray[np.float64], x: float, y: float, width: float, height: float) -> None:
         """Place a picture, (rows, columns) or (rows, columns, 3), 0-1."""
         eight_bit = np.round(255.0 * np.clip(pixels, 0.0, 1.0)).astype(np.uint8)
-        reader = ImageReader(Image.fromarray(eight_bit).convert("RGB"))
-        self._canvas.drawImage(reader, x, self.height - y - height, width, height)
+        self._canvas.drawImage(
+            ImageReader(Image.fromarray(eight_bit)), x, self.height - y - height, width, height
+        )
 
     def _ground(self) -> None:
         self._canvas.setFillColorRGB(*self.theme.paper)

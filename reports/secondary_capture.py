@@ -7,11 +7,12 @@ from highdicom.sc import SCImage
 from PIL import Image
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.uid import SecondaryCaptureImageStorage
 from pydicom.valuerep import DSfloat
 
-from reports.identity import ResultKind
+from reports.identity import MANUFACTURER, ResultKind
 from reports.instance import finish, instance_arguments
-from reports.source import ReportContext
+from reports.source import TYPE_2, ReportContext
 
 ANY_ORIENTATION = ("L", "F")
 """highdicom insists on an orientation; it is replaced by the true one or by none before anyone sees it."""
@@ -74,6 +75,27 @@ def secondary_capture(
         capture.SourceImageSequence = [_source_reference(context)]
     finish(capture, context)
     return capture
+
+
+def warm_up() -> None:
+    """Let highdicom read its tables of the standard: half a second, once in a process."""
+    reference = Dataset()
+    for keyword in TYPE_2:
+        setattr(reference, keyword, "")
+    reference.SOPClassUID, reference.StudyInstanceUID = SecondaryCaptureImageStorage, "2.25.1"
+    SCImage.from_ref_dataset(
+        ref_dataset=reference,
+        pixel_array=np.zeros((1, 1, 3), np.uint8),
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=ANY_ORIENTATION,
+        series_instance_uid="2.25.2",
+        sop_instance_uid="2.25.3",
+        series_number=1,
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+    )
 
 
 def _source_reference(context: ReportContext) -> Dataset:

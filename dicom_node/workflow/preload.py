@@ -11,6 +11,8 @@ import reports.heatmap
 import reports.structured_report
 import reports.summary
 import reports.text_report
-from analysis.measurement.texture import warm_up
+from analysis.measurement import texture
+from reports import secondary_capture
 
-warm_up()
+texture.warm_up()
+secondary_capture.warm_up()
