@@ -123,7 +123,7 @@ def advice_sentences(analysis: StudyAnalysis, language: Language) -> list[str]:
 
 def _advice_sentence(advice: Recommendation, language: Language) -> str:
     """One sentence with its guideline and grade, or its source; rules and inputs stand in the report."""
-    authority = [advice.guideline or advice.source, engine_text(advice.strength, language)]
+    authority = [engine_text(part, language) for part in (advice.guideline or advice.source, advice.strength)]
     if advice.inputs_missing:
         missing = [engine_text(item, language) for item in advice.inputs_missing]
         authority.append(translated("not known: {inputs}", language, inputs=joined(missing, language)))

@@ -261,11 +261,12 @@ def draw_risk_panel(page: Page, x: float, y: float, width: float, context: Repor
 def footer_text(context: ReportContext) -> str:
     """Who made the page, from what, and what it must not be used for."""
     analysis, language = context.analysis, context.language
+    source = engine_text(source_image_name(context.header), language)
     return " · ".join(
         (
             f"{MANUFACTURER_MODEL_NAME} {analysis.engine_version}",
             translated("analysis {identity}", language, identity=analysis.identity[:12]),
-            translated("source: {image}", language, image=source_image_name(context.header)),
+            translated("source: {image}", language, image=source),
             translated("examined {date}", language, date=iso_date(context.content_date_time[0])),
             translated("Decision support for research; the clinician decides.", language),
         )

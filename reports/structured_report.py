@@ -120,7 +120,8 @@ def _has_group(region: str, measured: RegionMeasurement, context: ReportContext)
 def _ulna_group(context: ReportContext) -> list[Item]:
     """Regions of the ulna, and of radius and ulna together, on the outline of the ulna's regions."""
     others = context.analysis.other_bones
-    polygons = [region.polygon for region in others.get("ulna", {}).values() if region.polygon]
+    ulna = others.get("ulna", {})
+    polygons = [region.polygon for region in ulna.values() if region.polygon]
     numbers = [
         item
         for bone, regions in others.items()
@@ -135,9 +136,10 @@ def _ulna_group(context: ReportContext) -> list[Item]:
     ]
     if not numbers or not polygons:
         return []
+    total = ulna["total"].polygon if "total" in ulna else ()
     group = measurement_group(
         "Ulna",
-        convex_outline(*polygons),
+        total or convex_outline(*polygons),
         context,
         finding=coded.ULNA_FINDING,
         site=codes.SCT.Ulna,

@@ -98,7 +98,8 @@ def test_colours_have_an_output_intent_with_an_rgb_profile(document: pikepdf.Pdf
         if isinstance(item, pikepdf.Stream) and item.get("/Subtype") == pikepdf.Name.Image
     ]
     assert images
-    assert all(image.ColorSpace == pikepdf.Name.DeviceRGB for image in images)
+    # grey is as defined as colour where there is an output intent (ISO 19005-3, 6.2.4.3)
+    assert all(image.ColorSpace in (pikepdf.Name.DeviceRGB, pikepdf.Name.DeviceGray) for image in images)
 
 
 def test_nothing_is_transparent_no_script_runs_and_nothing_lies_outside(document: pikepdf.Pdf) -> None:
