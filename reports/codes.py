@@ -111,7 +111,6 @@ REGION_FINDINGS = MappingProxyType(
     }
 )
 RADIUS_FINDING = _private("ROI_RADIUS", "Analysed radius")
-ULNA_FINDING = _private("ROI_ULNA", "Analysed ulna")
 
 OTHER_BONE_FINDINGS = MappingProxyType(
     {

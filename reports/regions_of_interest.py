@@ -50,15 +50,6 @@ def closed_polyline(polygon: Polygon) -> NDArray[np.float64]:
     return np.array([*points, points[0]], dtype=np.float64)
 
 
-def convex_outline(*polygons: Polygon) -> Polygon:
-    """Return the convex outline around all `polygons`: SR knows no region of two separate parts."""
-    from scipy.spatial import ConvexHull
-
-    points = np.array([point for polygon in polygons for point in polygon], dtype=np.float64)
-    corners = points[ConvexHull(points).vertices]
-    return tuple((float(column), float(row)) for column, row in corners)
-
-
 def tracking_text(name: str) -> str:
     """Return the Tracking Identifier of an outline, for people."""
     return f"{name} ({MANUFACTURER_MODEL_NAME})"

@@ -27,7 +27,6 @@ from reports import content
 from reports.content import HAS_CONCEPT_MOD, Item
 from reports.identity import MANUFACTURER, MANUFACTURER_MODEL_NAME, ResultKind
 from reports.qualitative import densitometric_category, qualitative_evaluations
-from reports.regions_of_interest import convex_outline
 from reports.sentences import context_sentences, provenance_sentences
 from reports.source import ReportContext
 from reports.sr_document import source_evidence, structured_report
@@ -65,7 +64,7 @@ def measurement_report(context: ReportContext) -> Dataset:
         the number exactly as in the StudyAnalysis.
     """
     check_texture_choice(context.options.texture)
-    groups = [*_region_groups(context), *_radius_group(context), *_ulna_group(context)]
+    groups = [*_region_groups(context), *_radius_group(context)]
     children = [
         language_of_content(context.language),
         *device_observer(context),
@@ -117,14 +116,14 @@ def _has_group(region: str, measured: RegionMeasurement, context: ReportContext)
     return context.evidence is None or (region in OUTLINED and bool(measured.polygon))
 
 
-def _ulna_group(context: ReportContext) -> list[Item]:
-    """Regions of the ulna, and of radius and ulna together, on the outline of the ulna's regions."""
-    others = context.analysis.other_bones
-    ulna = others.get("ulna", {})
-    polygons = [region.polygon for region in ulna.values() if region.polygon]
-    numbers = [
+def _other_bone_numbers(context: ReportContext) -> list[Item]:
+    """Regions of the ulna, and of radius and ulna together, each number with its region as Finding Site.
+
+    They have no outlines: beside the ulna OHIF would print them over those of the one-third radius.
+    """
+    return [
         item
-        for bone, regions in others.items()
+        for bone, regions in context.analysis.other_bones.items()
         for region in GROUP_ORDER
         if region in regions
         for item in _region_numbers(
@@ -134,22 +133,10 @@ def _ulna_group(context: ReportContext) -> list[Item]:
             site=coded.OTHER_BONE_FINDINGS[bone][region],
         )
     ]
-    if not numbers or not polygons:
-        return []
-    total = ulna["total"].polygon if "total" in ulna else ()
-    group = measurement_group(
-        "Ulna",
-        total or convex_outline(*polygons),
-        context,
-        finding=coded.ULNA_FINDING,
-        site=codes.SCT.Ulna,
-        children=[*_engine_algorithm(context), *numbers],
-    )
-    return [group]
 
 
 def _radius_group(context: ReportContext) -> list[Item]:
-    """Risks, morphometry, mechanics, and whatever was measured on a region without an outline of its own."""
+    """Risks, morphometry, mechanics, and whatever was measured without an outline of its own."""
     analysis = context.analysis
     changes = {change.region: change for change in analysis.changes}
     numbers = (
@@ -163,6 +150,7 @@ def _radius_group(context: ReportContext) -> list[Item]:
             site = coded.REGION_FINDINGS[region]
             change = _change_numbers(changes[region], site) if region in changes else []
             numbers += _region_numbers(region, measured, site=site, change=change)
+    numbers += _other_bone_numbers(context)
     if analysis.risk:
         numbers += _risk_interval_numbers(analysis.risk)
     numbers += _uncertainty_numbers(analysis)
