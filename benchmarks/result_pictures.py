@@ -4,7 +4,8 @@
 
 ``summary.png``, ``driver_map.png``, ``density_map.png``, ``document_1.png``, ``document_2.png``: the sample
 study with poor bone. ``summary_chinese.png``: the same in Chinese. ``summary_follow_up.png``: the follow-up
-study beside what its baseline measured.
+study beside what its baseline measured. ``outlines.png``: what the presentation state lays over the original,
+drawn from the object as a viewer does. ``refusal.png``: the page for a study that was declined.
 """
 
 from __future__ import annotations
@@ -12,22 +13,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pypdfium2
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
 
 from analysis.engine import analyze
 from analysis.results import PriorMeasurement, StudyAnalysis
 from dicom_node.config import load_analysis_config
+from reports import compose
 from reports.document import document_pages
 from reports.heatmap import draw_density_map, draw_driver_map
 from reports.options import ReportOptions
+from reports.presentation import presentation
 from reports.source import ReportContext, report_context
 from reports.summary import draw_summary_page
 
 REPOSITORY = Path(__file__).parent.parent
 IMAGES = REPOSITORY / "docs" / "images"
 BASELINE, POOR, FOLLOW_UP = "01-calibrated-low-risk", "02-calibrated-high-risk", "03-calibrated-follow-up"
-SCREEN_WIDTH, MAP_WIDTH, PAGE_WIDTH = 1400, 1000, 850
+DECLINED = "06-spine-to-decline"
+SCREEN_WIDTH, MAP_WIDTH, PAGE_WIDTH, SOURCE_WIDTH = 1400, 1000, 850, 420
 COLORS = 128
 """Of pages of text; maps keep all of theirs."""
 
@@ -45,9 +49,39 @@ def main() -> None:
         _save(picture, name, SCREEN_WIDTH)
     for name, draw in (("driver_map", draw_driver_map), ("density_map", draw_density_map)):
         _save(draw(poor)[0], name, MAP_WIDTH, colors=None)
+    _save(_presented(poor), "outlines", SOURCE_WIDTH, colors=None)
+    _save(_refusal_page(), "refusal", MAP_WIDTH)
     with pypdfium2.PdfDocument(document_pages(poor)) as document:
         for number, page in enumerate(document, 1):
             _save(page.render(scale=2.0).to_pil(), f"document_{number}", PAGE_WIDTH)
+
+
+def _presented(context: ReportContext) -> Image.Image:
+    """The source image with the graphics and texts that the presentation state holds."""
+    zoom = 4
+    grey = Image.fromarray((255 * context.pixels.display).astype("uint8"))
+    picture = grey.resize((grey.width * zoom, grey.height * zoom), Image.Resampling.BICUBIC).convert("RGB")
+    draw, typeface = ImageDraw.Draw(picture), ImageFont.load_default(size=26)
+    for annotation in presentation(context).GraphicAnnotationSequence:
+        for graphic in annotation.get("GraphicObjectSequence", ()):
+            points = [zoom * float(number) for number in graphic.GraphicData]
+            draw.line(list(zip(points[::2], points[1::2], strict=True)), (255, 235, 59), 3)
+        for text in annotation.get("TextObjectSequence", ()):
+            place = text.get("AnchorPoint") or text.BoundingBoxTopLeftHandCorner
+            at = (zoom * float(place[0]), zoom * float(place[1]))
+            draw.text(at, text.UnformattedTextValue, (255, 235, 59), typeface)
+    return picture
+
+
+def _refusal_page() -> Image.Image:
+    datasets = [dcmread(path) for path in sorted((REPOSITORY / "sample_studies" / DECLINED).glob("*.dcm"))]
+    analysis = analyze(datasets, config=load_analysis_config())
+    page = next(
+        result
+        for result in compose(analysis, datasets, options=ReportOptions(refusals="all"))
+        if "PixelData" in result
+    )
+    return Image.fromarray(page.pixel_array)
 
 
 def _context(study: str, language: str, *, history: tuple[PriorMeasurement, ...] = ()) -> ReportContext:

@@ -80,6 +80,16 @@ def diagnosis_sentence(analysis: StudyAnalysis, language: Language = "en") -> st
     )
 
 
+def diagnosis_basis(analysis: StudyAnalysis, language: Language = "en") -> str | None:
+    """Say what the densitometric category rests on, or why there is none."""
+    diagnosis = analysis.diagnosis
+    if diagnosis is None:
+        return None
+    if diagnosis.category is None:
+        return _own_words(diagnosis.reason, diagnosis.reason_zh, language)
+    return _own_words(diagnosis.basis, diagnosis.basis_zh, language)
+
+
 def impression_sentences(analysis: StudyAnalysis, language: Language = "en") -> list[str]:
     """At most three sentences to live on: what was found, what it means for the risk, what to do first."""
     risk = translated("No fracture risk was computed; the quality findings say why.", language)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports import content
-from reports.conclusions import category_sentence, diagnosis_sentence
+from reports.conclusions import category_sentence, diagnosis_basis
 from reports.content import Item
 from reports.sentences import limit_sentences, research_statement
 from reports.source import ReportContext
@@ -38,9 +38,9 @@ def densitometric_category(analysis: StudyAnalysis) -> list[Item]:
 
 
 def _diagnosis(context: ReportContext) -> list[Item]:
-    """The category in words with its basis, or why there is none."""
-    sentence = diagnosis_sentence(context.analysis, context.language)
-    return [content.text(coded.DENSITOMETRIC_CATEGORY, sentence)] if sentence else []
+    """What the category rests on, or why there is none."""
+    basis = diagnosis_basis(context.analysis, context.language)
+    return [content.text(coded.DENSITOMETRIC_CATEGORY, basis)] if basis else []
 
 
 def _risk_category(context: ReportContext) -> list[Item]:

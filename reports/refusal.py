@@ -7,6 +7,7 @@ set of images is no version of the report that follows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 from pydicom import Dataset
@@ -89,13 +90,13 @@ def _is_usable(dataset: Dataset, analysis: StudyAnalysis) -> bool:
 
 
 def _report(context: ReportContext) -> Dataset:
-    analysis, language = context.analysis, context.language
+    language = context.language
     why, *what_to_do = _reasons(context)
     sections = (
         (codes.DCM.Summary, codes.DCM.Summary, [research_statement(language), why]),
         (codes.DCM.Impressions, codes.DCM.Impression, what_to_do[:1]),
         (codes.DCM.Recommendations, codes.DCM.Recommendation, what_to_do[1:]),
-        (codes.DCM.Findings, codes.DCM.Finding, quality_sentences(analysis, language)),
+        (codes.DCM.Findings, codes.DCM.Finding, _remarks(context)),
     )
     return structured_report(
         context,
@@ -118,6 +119,13 @@ def _report(context: ReportContext) -> Dataset:
 def _reasons(context: ReportContext) -> list[str]:
     """What happened, why, and what to do, in this order."""
     return refusal_sentences(context.analysis, context.language)
+
+
+def _remarks(context: ReportContext) -> list[str]:
+    """What was remarked on beside the reason, which is told already."""
+    analysis = context.analysis
+    others = tuple(finding for finding in analysis.quality if finding.message != analysis.reason)
+    return quality_sentences(replace(analysis, quality=others), context.language)
 
 
 def _page(context: ReportContext) -> Dataset:
@@ -149,12 +157,13 @@ def _draw(page: Page, context: ReportContext) -> float:
         size=1.3 * theme.size,
         bold=True,
         color=theme.warning,
+        anchor="right",
     )
     y = draw_patient(page, MARGIN, y, width, context) + GAP
     happened, *reasons = _reasons(context)
     y = page.paragraph(MARGIN, y, happened, width, size=1.6 * theme.size, bold=True) + GAP
     y = draw_bullets(page, MARGIN, y, width, reasons) + GAP
-    if findings := quality_sentences(context.analysis, language):
+    if remarks := _remarks(context):
         y = draw_heading(page, MARGIN, y, width, translated("Quality", language))
-        y = draw_bullets(page, MARGIN, y, width, findings) + GAP
+        y = draw_bullets(page, MARGIN, y, width, remarks) + GAP
     return page.paragraph(MARGIN, y, footer_text(context), width, size=0.8 * theme.size, color=theme.muted)
