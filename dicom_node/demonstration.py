@@ -207,7 +207,7 @@ quiet_seconds = {QUIET_SECONDS}
 
 [analysis]
 reference = "{conf / "reference" / "iscd-atlas-female.csv"}"
-guideline = "{conf / "guidelines" / "aace-2020.toml"}"
+guideline = "{conf / "guidelines" / "acp-2023.toml"}"
 
 [execution]
 workers = 2

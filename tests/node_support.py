@@ -48,7 +48,7 @@ data_dir = "../data"
 quiet_seconds = 1
 [analysis]
 reference = "{shipped / "reference/iscd-atlas-female.csv"}"
-guideline = "{shipped / "guidelines/aace-2020.toml"}"
+guideline = "{shipped / "guidelines/acp-2023.toml"}"
 [delivery]
 connect_timeout_seconds = 2
 response_timeout_seconds = 2

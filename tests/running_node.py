@@ -50,7 +50,7 @@ def write_node_config(
         f"quiet_seconds = {quiet_seconds}",
         "[analysis]",
         f'reference = "{CONF / "reference" / "iscd-atlas-female.csv"}"',
-        f'guideline = "{CONF / "guidelines" / "aace-2020.toml"}"',
+        f'guideline = "{CONF / "guidelines" / "acp-2023.toml"}"',
         "[delivery]",
         "first_retry_seconds = 1",
     ]

@@ -67,7 +67,7 @@ def blocks(directory: Path) -> Mapping[str, str]:
         "disabled rules": _disabled(sets),
         "drugs": _drugs(next(iter(sets.values()))),
         "entries": _entries(),
-        "example minimal": _example(directory / "aace-2020.toml", MINIMAL),
+        "example minimal": _example(directory / "acp-2023.toml", MINIMAL),
         "example full": _example(directory / "acp-2023.toml", FULL),
     }
 

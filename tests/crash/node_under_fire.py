@@ -46,7 +46,7 @@ min_free_bytes = 0
 quiet_seconds = 1
 [analysis]
 reference = "{SHIPPED / "reference/iscd-atlas-female.csv"}"
-guideline = "{SHIPPED / "guidelines/aace-2020.toml"}"
+guideline = "{SHIPPED / "guidelines/acp-2023.toml"}"
 [delivery]
 first_retry_seconds = 0.2
 max_retry_seconds = 1
