@@ -15,19 +15,17 @@ from pydicom.dataset import Dataset
 from analysis import __version__
 from analysis.acquisition import NumbersOnly, RadiusImage, clinical_context, read_study
 from analysis.acquisition.dates import study_date
-from analysis.advice import recommend
+from analysis.case import Case, Site
+from analysis.conclusions import conclude
 from analysis.config import AnalysisConfig, ClinicalContext, ForearmPosition
 from analysis.errors import NotApplicable, RejectedInput
-from analysis.explanation import contributions, driver_map
+from analysis.explanation import driver_map
 from analysis.identity import analysis_identity
-from analysis.measurement.longitudinal import changes, trend
 from analysis.measurement.measure import Measurements, measure
-from analysis.measurement.reference import ReferenceCurve, load_reference
 from analysis.measurement.regions import PlacedRegions, place_regions
 from analysis.peripheral import without_own_scores, without_scores
 from analysis.prior_images import CurrentScan, with_same_regions
-from analysis.quality_control import load_devices, scanner_findings
-from analysis.quality_control.devices import Devices
+from analysis.quality_control import scanner_findings
 from analysis.quality_control.site_scale import site_calibrated
 from analysis.reported import reported_analysis
 from analysis.results import (
@@ -41,7 +39,7 @@ from analysis.results import (
     Status,
     StudyAnalysis,
 )
-from analysis.risk import RiskInputs, RiskPrediction, known_predictors, load_models
+from analysis.risk import RiskInputs, RiskPrediction, known_predictors
 from analysis.segmentation import ForearmAnatomy, find_forearm
 from analysis.segmentation.normalise import normalised
 
@@ -84,106 +82,94 @@ def analyze(
         If the engine fails on a study it had accepted.
     """
     identity = analysis_identity(datasets, history, clinical, config, priors=priors)
-    reference, models = load_reference(config.reference), load_models(config.models)
-    devices = load_devices(config.devices)
+    site = Site.of(config)
     context, provenance = clinical_context(datasets, clinical)
     day = next(filter(None, map(study_date, datasets)), None)
+    case = Case(identity, day, history, priors, context, provenance)
     try:
         image = read_study(datasets, context)
         if isinstance(image, NumbersOnly):
-            return reported_analysis(
-                image,
-                identity=identity,
-                day=day,
-                history=history,
-                context=context,
-                provenance=provenance,
-                models=models,
-                devices=devices,
-                config=config,
-            )
-        image, anatomy = _seen(image, datasets, day, config, devices)
+            return reported_analysis(image, case, site)
+        image, anatomy = _seen(image, datasets, day, site)
     except RejectedInput as refusal:
         return _refused(datasets, identity, refusal)
+    return _measured_analysis(image, anatomy, case, site)
+
+
+def _measured_analysis(image: RadiusImage, anatomy: ForearmAnatomy, case: Case, site: Site) -> StudyAnalysis:
+    """Measure an image whose forearm was found, and conclude."""
+    config, context = site.config, case.context
     placed = place_regions(
         anatomy, image.spacing_mm, image.forearm_length_mm, convention=config.roi_convention
     )
-    measured = _measured(image, anatomy, placed, reference, context=context, config=config, devices=devices)
+    measured = _measured(image, anatomy, placed, context, site)
     judged = without_scores(measured.regions) if image.peripheral else measured.regions
     past, method = with_same_regions(
-        image.comparable_history(history),
-        () if image.peripheral else priors,
-        CurrentScan(image, anatomy, placed, day),
-        lambda earlier, objects, day: _seen(earlier, objects, day, config, devices),
+        image.comparable_history(case.history),
+        () if image.peripheral else case.priors,
+        CurrentScan(image, anatomy, placed, case.day),
+        lambda earlier, objects, day: _seen(earlier, objects, day, site),
     )
-    changed, change_findings = changes(
-        measured.regions, image.laterality, image.device, day, past, devices=devices
+    inputs = RiskInputs(
+        context.age_years,
+        context.sex,
+        judged,
+        measured.morphometry,
+        measured.texture,
+        measured.density_distribution,
+        measured.mechanics,
+        known_predictors(context),
     )
-    prediction, risk_findings = models.predict(
-        RiskInputs(
-            context.age_years,
-            context.sex,
-            judged,
-            measured.morphometry,
-            measured.texture,
-            measured.density_distribution,
-            measured.mechanics,
-            known_predictors(context),
-        )
-    )
-    risk = prediction.estimate if prediction else None
-    advice = recommend(
-        config.guideline,
-        clinical=context,
-        regions=judged,
-        risk=risk,
-        changes=changed,
-        peripheral=image.peripheral,
-    )
+    conclusions = conclude(image, measured.regions, past, inputs, case=case, site=site)
+    seen = _described(image, anatomy, placed, measured, conclusions.prediction, case=case, site=site)
+    told = conclusions.told_in(seen)
+    return replace(told, quality=(*told.quality, *method)) if told.changes else told
+
+
+def _described(
+    image: RadiusImage,
+    anatomy: ForearmAnatomy,
+    placed: PlacedRegions,
+    measured: Measurements,
+    prediction: RiskPrediction | None,
+    *,
+    case: Case,
+    site: Site,
+) -> StudyAnalysis:
+    """What was read, seen and measured, on the source image's own grid."""
+    bands = {} if image.peripheral else site.reference.bands(case.context.sex)
+    others = {bone: _on_source_grid(regions, image.origin) for bone, regions in measured.other_bones.items()}
     return StudyAnalysis(
         study_instance_uid=image.study_instance_uid,
         status=Status.ANALYZED,
         reason="",
-        identity=identity,
+        identity=case.identity,
         engine_version=__version__,
-        study_date=day,
+        study_date=case.day,
         laterality=image.laterality,
         pixel_spacing_mm=image.spacing_mm,
         spacing_source=image.spacing_source,
         calibration=image.calibration,
         device=image.device,
         source=image.source,
-        reference=reference.identity,
-        reference_bands=MappingProxyType({} if image.peripheral else reference.bands(context.sex)),
+        reference=site.reference.identity,
+        reference_bands=MappingProxyType(bands),
         regions=_on_source_grid(measured.regions, image.origin),
+        other_bones=MappingProxyType(others),
         morphometry=MappingProxyType(dict(measured.morphometry)),
         texture=MappingProxyType(dict(measured.texture)),
-        other_bones=MappingProxyType(
-            {bone: _on_source_grid(regions, image.origin) for bone, regions in measured.other_bones.items()}
-        ),
         density_distribution=MappingProxyType(dict(measured.density_distribution)),
         mechanics=MappingProxyType(dict(measured.mechanics)),
         uncertainty=MappingProxyType(dict(measured.uncertainty)),
         segmentation=anatomy.quality,
         quality=(
             *image.findings,
-            *scanner_findings(devices, image.device, day),
+            *scanner_findings(site.devices, image.device, case.day),
             *anatomy.findings,
             *placed.findings,
             *measured.findings,
-            *change_findings,
-            *(method if changed else ()),
-            *risk_findings,
         ),
-        risk=risk,
-        explanation=contributions(prediction) if prediction else (),
-        diagnosis=advice.diagnosis,
-        recommendations=advice.recommendations,
-        assumptions=advice.assumptions,
-        assumptions_zh=advice.assumptions_zh,
-        changes=changed,
-        trend=trend(measured.regions, image.laterality, image.device, day, past, devices=devices),
-        context=MappingProxyType({**provenance, **image.context}),
+        context=MappingProxyType({**case.provenance, **image.context}),
         evidence=_evidence(image, anatomy, placed, measured, prediction),
     )
 
@@ -192,35 +178,29 @@ def _measured(
     image: RadiusImage,
     anatomy: ForearmAnatomy,
     placed: PlacedRegions,
-    reference: ReferenceCurve,
-    *,
     context: ClinicalContext,
-    config: AnalysisConfig,
-    devices: Devices,
+    site: Site,
 ) -> Measurements:
     """All measurements by the site's settings; of a peripheral densitometer without our own scores."""
+    config = site.config
     measured = measure(
         image,
         anatomy,
         placed,
-        reference,
+        site.reference,
         age_years=context.age_years,
         sex=context.sex,
         texture_families=config.texture_families,
         texture_engine=config.texture_engine,
         weight_kg=context.weight_kg,
         mechanics=config.mechanics,
-        devices=devices,
+        devices=site.devices,
     )
     return without_own_scores(measured) if image.peripheral else measured
 
 
 def _seen(
-    image: RadiusImage,
-    datasets: Sequence[Dataset],
-    day: date | None,
-    config: AnalysisConfig,
-    devices: Devices,
+    image: RadiusImage, datasets: Sequence[Dataset], day: date | None, site: Site
 ) -> tuple[RadiusImage, ForearmAnatomy]:
     """The image on the site's own scale, and where the forearm lies in it.
 
@@ -232,12 +212,12 @@ def _seen(
     anatomy = find_forearm(
         image.pixels,
         image.spacing_mm,
-        method=config.segmentation,
-        preprocessing=config.preprocessing,
+        method=site.config.segmentation,
+        preprocessing=site.config.preprocessing,
         density=image.density,
     )
-    check_side(anatomy, image.laterality, config.forearm_position)
-    return site_calibrated(image, anatomy, datasets, devices, day), anatomy
+    check_side(anatomy, image.laterality, site.config.forearm_position)
+    return site_calibrated(image, anatomy, datasets, site.devices, day), anatomy
 
 
 def check_side(anatomy: ForearmAnatomy, declared: Laterality | None, position: ForearmPosition) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from analysis.wording.names import Language
 
@@ -20,17 +20,7 @@ ResultName = Literal[
 ]
 """The result objects, in the order in which they are sent: the summary is what every viewer can show."""
 
-EVERY_RESULT: tuple[ResultName, ...] = (
-    "summary",
-    "measurements",
-    "driver_map",
-    "density_map",
-    "report",
-    "segmentation",
-    "presentation",
-    "document",
-    "key_objects",
-)
+EVERY_RESULT: tuple[ResultName, ...] = get_args(ResultName)
 
 SrClass = Literal["comprehensive", "enhanced", "comprehensive_3d"]
 """Storage SOP class of the Structured Reports: one content, three classes that a PACS may or may not know."""

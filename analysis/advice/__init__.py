@@ -1,5 +1,5 @@
 """Recommendations from a site's rule table, each with the guideline it comes from."""
 
-from analysis.advice.recommend import recommend
+from analysis.advice.recommend import Advice, recommend
 
-__all__ = ["recommend"]
+__all__ = ["Advice", "recommend"]
