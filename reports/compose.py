@@ -61,11 +61,12 @@ def compose(
     if analysis.status is not Status.ANALYZED:
         return _refusal(analysis, source, predecessors, options)
 
-    from reports.checks import check_results
+    from reports.checks import check_outlined_regions, check_results
     from reports.key_objects import key_objects
     from reports.source import report_context
 
     context = report_context(analysis, source, predecessors=predecessors, options=options)
+    check_outlined_regions(context)
     writers = _writers()
     written = (
         writers[name](context)

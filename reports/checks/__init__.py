@@ -16,14 +16,16 @@ from reports.checks.coding import check_codes
 from reports.checks.documents import check_document
 from reports.checks.encapsulated import check_encapsulated
 from reports.checks.headers import check_header, kind_of
+from reports.checks.outlines import check_polygon
 from reports.checks.pictures import check_picture
 from reports.checks.presentations import check_presentation
 from reports.checks.segmentations import check_segmentation
 from reports.checks.selections import check_selection
 from reports.checks.tree import Attributes, content_items, read_result
+from reports.regions_of_interest import closed_polyline
 from reports.source import ReportContext
 
-__all__ = ["check_results", "content_items"]
+__all__ = ["check_outlined_regions", "check_results", "content_items"]
 
 
 def check_results(results: Sequence[Dataset], context: ReportContext) -> None:
@@ -44,6 +46,20 @@ def check_results(results: Sequence[Dataset], context: ReportContext) -> None:
     for result in read:
         for breach in breaches(result, read, context):
             raise breach.error(str(result.get("SeriesDescription") or "a result without description"))
+
+
+def check_outlined_regions(context: ReportContext) -> None:
+    """Check the outlines before anything is drawn: libraries complain of a wrong one in words of their own.
+
+    Raises
+    ------
+    AnalysisError
+        Naming the region and the rule.
+    """
+    for name, region in context.analysis.regions.items():
+        if context.evidence is not None and region.polygon:
+            for breach in check_polygon(closed_polyline(region.polygon).ravel().tolist(), context):
+                raise breach.error(f"the region {name}")
 
 
 def breaches(result: Attributes, results: Sequence[Attributes], context: ReportContext) -> Iterator[Breach]:

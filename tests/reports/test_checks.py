@@ -27,7 +27,7 @@ from reports.checks.breach import Breach
 from reports.checks.measures import is_ucum
 from reports.checks.tree import read_result
 from reports.encapsulated_document import encapsulated_document
-from reports.options import DEFAULT_OPTIONS, ReportOptions
+from reports.options import DEFAULT_OPTIONS, ReportOptions, ResultName
 from reports.presentation import presentation
 from reports.source import ReportContext, report_context
 
@@ -151,12 +151,13 @@ def test_a_side_is_not_said_where_none_is_known() -> None:
         check_results([result_named(NUMBERS)], context_of(laterality=Laterality.RIGHT))
 
 
-def test_an_outline_beyond_the_image_stops_compose_itself() -> None:
+@pytest.mark.parametrize("result", ["measurements", "presentation", "segmentation"])
+def test_an_outline_beyond_the_image_stops_compose_itself(result: ResultName) -> None:
     analysis = make_analysis()
     outside = replace(analysis.regions["mid"], polygon=((0, 0), (250, 0), (250, 50)))
     analysis = replace(analysis, regions={**analysis.regions, "mid": outside})
     with pytest.raises(AnalysisError, match="outlines within the image"):
-        compose(analysis, [make_source()], options=ReportOptions(results=("measurements",)))
+        compose(analysis, [make_source()], options=ReportOptions(results=(result,)))
 
 
 @pytest.mark.parametrize(
