@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
-from pydicom import Dataset
-
 from analysis.results import (
     DiagnosticCategory,
     Recommendation,
@@ -42,15 +40,6 @@ DIAGNOSES: dict[DiagnosticCategory, str] = {
 }
 
 SIDES = {"L": translatable("left"), "R": translatable("right")}
-
-INDICATION_ATTRIBUTES = {
-    "ReasonForStudy": translatable("Reason for the study: {text}"),
-    "ReasonForTheRequestedProcedure": translatable("Reason for the requested procedure: {text}"),
-    "RequestedProcedureDescription": translatable("Requested procedure: {text}"),
-    "AdmittingDiagnosesDescription": translatable("Admitting diagnoses: {text}"),
-}
-"""Attributes in which the order or the scanner tells why the study was made: (0032,1030), (0040,1002),
-(0032,1060), (0008,1080); the second and third also of an item of (0040,0275)."""
 
 NO_ACTION = frozenset({"diagnosis", "risk", "limits"})
 """Kinds of recommendation that state something and ask for nothing."""
@@ -229,30 +218,6 @@ def technique_sentences(analysis: StudyAnalysis, language: Language = "en") -> l
     else:
         quality = translated("Technical quality: nothing remarked that limits the numbers", language)
     return [scanned, *provenance_sentences(analysis, language), quality]
-
-
-def indication_sentences(header: Dataset, language: Language = "en") -> list[str]:
-    """Why the study was made, as far as its header tells; one sentence says so if it does not.
-
-    Parameters
-    ----------
-    header : Dataset
-        Of the source image, e.g. `ReportContext.header`.
-    """
-    requests = list(header.get("RequestAttributesSequence") or [])
-    sentences = [
-        translated(message, language, text=text)
-        for keyword, message in INDICATION_ATTRIBUTES.items()
-        for text in dict.fromkeys(_text(item, keyword) for item in (header, *requests))
-        if text
-    ]
-    return sentences or [translated("The indication is not given in the DICOM header.", language)]
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    value = dataset.get(keyword)
-    values = [value] if isinstance(value, str) else list(value or [])
-    return "; ".join(str(part).strip() for part in values if str(part).strip())
 
 
 def category_name(risk: RiskEstimate, language: Language = "en") -> str:

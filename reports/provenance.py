@@ -1,6 +1,8 @@
-"""Where the numbers come from and how far they reach: calibration, outlines, inputs, risk model, limits."""
+"""How the numbers came about and how far they reach: order, calibration, outlines, inputs, limits."""
 
 from __future__ import annotations
+
+from pydicom import Dataset
 
 from analysis.results import BmdSource, Calibration, RiskEstimate, SegmentationQuality, StudyAnalysis
 from analysis.wording import Language
@@ -28,6 +30,15 @@ PERIPHERAL_STATEMENT = translatable(
 
 METHODS = {"network": translatable("network"), "classical": translatable("classical")}
 """Values of `SegmentationQuality.method`."""
+
+INDICATION_ATTRIBUTES = {
+    "ReasonForStudy": translatable("Reason for the study: {text}"),
+    "ReasonForTheRequestedProcedure": translatable("Reason for the requested procedure: {text}"),
+    "RequestedProcedureDescription": translatable("Requested procedure: {text}"),
+    "AdmittingDiagnosesDescription": translatable("Admitting diagnoses: {text}"),
+}
+"""Attributes in which the order or the scanner tells why the study was made: (0032,1030), (0040,1002),
+(0032,1060), (0008,1080); the second and third also of an item of (0040,0275)."""
 
 SURE_SCORE = 0.99
 """Probability of a good outline above which no finer figure is printed: it was calibrated on some hundred
@@ -134,3 +145,27 @@ def model_sentence(risk: RiskEstimate, language: Language = "en") -> str:
         version=risk.model.version,
         data=engine_text(risk.model.training_data, language),
     )
+
+
+def indication_sentences(header: Dataset, language: Language = "en") -> list[str]:
+    """Why the study was made, as far as its header tells; one sentence says so if it does not.
+
+    Parameters
+    ----------
+    header : Dataset
+        Of the source image, e.g. `ReportContext.header`.
+    """
+    requests = list(header.get("RequestAttributesSequence") or [])
+    sentences = [
+        translated(message, language, text=text)
+        for keyword, message in INDICATION_ATTRIBUTES.items()
+        for text in dict.fromkeys(_text(item, keyword) for item in (header, *requests))
+        if text
+    ]
+    return sentences or [translated("The indication is not given in the DICOM header.", language)]
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    value = dataset.get(keyword)
+    values = [value] if isinstance(value, str) else list(value or [])
+    return "; ".join(str(part).strip() for part in values if str(part).strip())

@@ -8,9 +8,8 @@ from __future__ import annotations
 from analysis.results import StudyAnalysis
 from reports import codes as coded
 from reports import content
-from reports.conclusions import category_sentence, diagnosis_basis
 from reports.content import Item
-from reports.sentences import limit_sentences, research_statement
+from reports.sentences import category_sentence, diagnosis_basis, limit_sentences, research_statement
 from reports.source import ReportContext
 
 

@@ -19,30 +19,28 @@ from analysis.results import StudyAnalysis
 from analysis.wording import Language, explanation_lead
 from reports import codes as coded
 from reports import content
-from reports.conclusions import (
-    assumption_sentences,
-    category_sentence,
-    comparison_sentences,
-    diagnosis_sentence,
-    driver_sentences,
-    impression_sentences,
-    indication_sentences,
-    recommendation_sentences,
-    risk_sentences,
-    technique_sentences,
-)
 from reports.content import INFERRED_FROM, Item
 from reports.identity import SERIES, ResultKind
 from reports.language import translated
 from reports.sentences import (
+    assumption_sentences,
+    category_sentence,
+    comparison_sentences,
     context_sentences,
+    diagnosis_sentence,
+    driver_sentences,
+    impression_sentences,
+    indication_sentences,
     limit_sentences,
     model_sentence,
     other_bone_sentences,
     quality_sentences,
+    recommendation_sentences,
     region_sentences,
     research_statement,
+    risk_sentences,
     shape_sentences,
+    technique_sentences,
     texture_sentence,
 )
 from reports.source import ReportContext
