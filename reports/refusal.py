@@ -17,15 +17,13 @@ from pydicom.uid import UID
 from analysis.results import SourceImage, Status, StudyAnalysis
 from reports import codes as coded
 from reports import content
-from reports.conclusions import refusal_sentences
-from reports.findings import quality_sentences
 from reports.identity import MANUFACTURER_MODEL_NAME, ResultKind
 from reports.language import translated
 from reports.options import Refusals, ReportOptions
 from reports.page import SCREEN, Page
 from reports.panels import draw_bullets, draw_heading, draw_patient, footer_text, height_of
 from reports.secondary_capture import secondary_capture
-from reports.sentences import research_statement
+from reports.sentences import quality_sentences, refusal_sentences, research_statement
 from reports.source import ReportContext, normalised_header
 from reports.sr_document import source_evidence, structured_report
 from reports.templates import device_observer, language_of_content
