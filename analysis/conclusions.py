@@ -26,11 +26,16 @@ class Scanned(Protocol):
     """What an image and a study of numbers alone have in common."""
 
     @property
-    def laterality(self) -> Laterality | None: ...
+    def laterality(self) -> Laterality | None:
+        """Of the forearm; None if unknown."""
+
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Manufacturer and model."""
+
     @property
-    def peripheral(self) -> bool: ...
+    def peripheral(self) -> bool:
+        """Whether WHO's categories must not be applied to its numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

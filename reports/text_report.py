@@ -203,7 +203,7 @@ def _reference(context: ReportContext) -> Item:
     """Where the numbers stand in coded form; the reference hangs below a text, which every viewer shows."""
     measurements = measurements_evidence(context)
     said = translated(
-        "Every number stands coded and with its outline in the report of series {number}: {description}.",
+        "Every number stands coded, the regions with their outlines, in series {number}: {description}.",
         context.language,
         number=SERIES[ResultKind.MEASUREMENTS].number,
         description=SERIES[ResultKind.MEASUREMENTS].description,

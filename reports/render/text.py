@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from pydicom import Dataset
@@ -39,7 +40,7 @@ def as_text(document: Dataset) -> str:
 def _lines(item: Dataset, depth: int) -> Iterator[str]:
     modifiers = [child for child in children_of(item) if _is_short_modifier(child, item)]
     suffix = f" ({'; '.join(sentence(child) for child in modifiers)})" if modifiers else ""
-    yield f"{INDENT * depth}{sentence(item)}{suffix}"
+    yield textwrap.indent(f"{sentence(item)}{suffix}", INDENT * depth)
     for child in children_of(item):
         if not any(child is modifier for modifier in modifiers):
             yield from _lines(child, depth + 1)

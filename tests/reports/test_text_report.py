@@ -285,3 +285,11 @@ def test_findings_are_broken_into_lines_that_a_viewer_can_show_unwrapped(languag
     lines = [line for text in found for line in text.split("\r\n")]
     assert max(sum(2 if letter >= "\u3000" else 1 for letter in line) for line in lines) <= 80
     assert len(lines) > len(found)
+
+
+def test_the_lines_of_a_finding_stay_below_its_heading_in_plain_text() -> None:
+    lines = as_text(report(make_analysis())).splitlines()
+    start = next(number for number, line in enumerate(lines) if "Findings" in line)
+    end = next(number for number, line in enumerate(lines) if "Previous Findings" in line)
+    assert end - start > 5
+    assert all(line.startswith("    ") for line in lines[start + 1 : end])
