@@ -62,6 +62,14 @@ def reject_unknown_keys(table: Mapping[str, Any], known: Collection[str], name: 
             raise ConfigurationError(f"{name} {key} = {table[key]!r}: unknown key; {remedy}")
 
 
+def table_of(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the sub-table `name` of a document, empty if it is absent; `ConfigurationError` if no table."""
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{name} = {table!r}: must be a table; write [{name}] on its own line")
+    return table
+
+
 def must(check: Check) -> dict[str, Check]:
     """Return the metadata of a dataclass field whose TOML value must satisfy `check`."""
     return {"check": check}

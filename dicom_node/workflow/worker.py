@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.config import AnalysisConfig
+from dicom_node.faults import reach
 from dicom_node.storage.records import AnalysisOutcome, ResultRecord
 
 if TYPE_CHECKING:
@@ -93,10 +94,14 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
                 datasets.append(dcmread(path))
             except Exception as error:  # hostile bytes raise many kinds; each means the same
                 return _outcome(_unreadable(order, uid, error), datasets, order)
+        reach("worker.before_analysis")
         analysis = analyze(
             datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
         )
-        return _outcome(analysis, datasets, order)
+        reach("worker.after_analysis")
+        done = _outcome(analysis, datasets, order)
+        reach("worker.after_results")
+        return done
 
 
 def _readable_priors(priors: Sequence[Sequence[Path]]) -> list[list[Dataset]]:
@@ -246,6 +251,7 @@ def _write_result(archive: Archive, identity: str, result: Dataset) -> ResultRec
     buffer = io.BytesIO()
     result.save_as(buffer, enforce_file_format=True)
     path, digest = archive.store_result(identity, buffer.getvalue())
+    reach("worker.between_results")
     return ResultRecord(
         sop_instance_uid=str(result.SOPInstanceUID),
         sop_class_uid=str(result.SOPClassUID),

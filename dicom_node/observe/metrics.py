@@ -1,0 +1,60 @@
+"""The node's Prometheus metrics: counted where it happens, names after prometheus.io's conventions.
+
+No label ever holds patient data, a UID or free text of a peer: label values come from closed sets in our code
+or from the configuration. What the journal knows (queues, states) is read from it when it is asked for.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+__all__ = [
+    "ANALYSES",
+    "ANALYSIS_SECONDS",
+    "ASSOCIATIONS",
+    "ASSOCIATIONS_OPEN",
+    "ASSOCIATIONS_REFUSED",
+    "BYTES_RECEIVED",
+    "DELIVERIES",
+    "INSTANCES_RECEIVED",
+    "REGISTRY",
+    "STORE_SECONDS",
+]
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+"""The node's own, without the client library's defaults."""
+
+ASSOCIATIONS = Counter("radius_dxa_associations", "Associations accepted.", registry=REGISTRY)
+ASSOCIATIONS_OPEN = Gauge("radius_dxa_associations_open", "Associations open now.", registry=REGISTRY)
+ASSOCIATIONS_REFUSED = Counter(
+    "radius_dxa_associations_refused",
+    "Connections and associations refused or cut by the node, by reason.",
+    ["reason"],
+    registry=REGISTRY,
+)
+INSTANCES_RECEIVED = Counter(
+    "radius_dxa_instances_received",
+    "C-STORE requests answered: stored, duplicate, new_version, own_result, or the code of the refusal.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+BYTES_RECEIVED = Counter("radius_dxa_received_bytes", "Bytes of data sets received.", registry=REGISTRY)
+STORE_SECONDS = Histogram(
+    "radius_dxa_store_seconds",
+    "Time from the last fragment of a C-STORE to its answer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+ANALYSES = Counter("radius_dxa_analyses", "Analyses ended, by status.", ["status"], registry=REGISTRY)
+ANALYSIS_SECONDS = Histogram(
+    "radius_dxa_analysis_seconds",
+    "Duration of an analysis, results written.",
+    buckets=(0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120),
+    registry=REGISTRY,
+)
+DELIVERIES = Counter(
+    "radius_dxa_deliveries",
+    "Attempts to deliver one object: delivered, postponed or dead.",
+    ["destination", "outcome"],
+    registry=REGISTRY,
+)
