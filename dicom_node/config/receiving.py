@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from dicom_node.settings import ae_title, between, each, must, not_blank
 
@@ -32,3 +33,5 @@ class ReceiverSettings:
     idle_timeout_seconds: float = field(default=30.0, metadata=must(between(1, 3600)))
     min_free_bytes: int = field(default=2_000_000_000, metadata=must(between(0)))
     max_quarantine_bytes: int = field(default=1_000_000_000, metadata=must(between(0)))
+    accept_deflated: bool = False
+    analysed_version: Literal["newest", "first"] = "newest"
