@@ -73,6 +73,7 @@ class Service:
             undo.enter_context(archive.lock())
             archive.sweep()
             journal = Journal(archive.journal_path)
+            journal.analysed_version = config.receiver.analysed_version
             undo.callback(journal.close)
             owner = lease_owner()
             recovered = journal.recover(owner)

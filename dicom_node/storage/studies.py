@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Literal
 
 from dicom_node.storage.connection import Row
 from dicom_node.storage.events import EventLog
@@ -22,11 +23,14 @@ __all__ = ["StudyTables"]
 class StudyTables(EventLog):
     """The journal's tables ``instances`` and ``studies``."""
 
+    analysed_version: Literal["newest", "first"] = "newest"
+    """Which of several objects under one SOP Instance UID an analysis reads: ``[receiver]`` decides."""
+
     def record_instance(self, instance: ReceivedInstance) -> Recorded:
         """Journal an object whose bytes are durable; an input opens or reopens its study.
 
         The same SOP Instance UID with the same bytes adds nothing; with other bytes both are kept and an
-        analysis reads the newest.
+        analysis reads the one that `analysed_version` names.
         """
         with self._transaction():
             known = self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None
@@ -56,13 +60,15 @@ class StudyTables(EventLog):
         return row["path"] if row else None
 
     def instances(self, study_instance_uid: str) -> tuple[StoredInstance, ...]:
-        """Return the newest version of every input of a study, in order of SOP Instance UID."""
+        """Return every input of a study in the version to analyse, in order of SOP Instance UID."""
+        extreme = "max" if self.analysed_version == "newest" else "min"
         rows = self._rows(
-            """
-            SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, sha256, path, max(version) AS version
+            f"""
+            SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, sha256, path,
+                {extreme}(version) AS version
             FROM instances WHERE study_instance_uid = ? AND kind = 'input'
             GROUP BY sop_instance_uid ORDER BY sop_instance_uid
-            """,  # SQLite takes the bare columns from the row that holds the maximum
+            """,  # noqa: S608 - SQLite takes the bare columns from the row that holds the extreme
             (study_instance_uid,),
         )
         return tuple(StoredInstance(**{**row, "path": PurePosixPath(row["path"])}) for row in rows)
@@ -128,8 +134,8 @@ class StudyTables(EventLog):
                 instance,
                 Severity.WARNING,
                 "other_bytes",
-                f"SOP Instance UID received with other bytes (version {version}); all versions are kept "
-                "and the newest is analysed; ask the sender why one UID names two objects",
+                f"SOP Instance UID received with other bytes (version {version}); all versions are kept and "
+                f"the {self.analysed_version} is analysed; ask the sender why one UID names two objects",
             )
         now = self._now()
         self._execute(

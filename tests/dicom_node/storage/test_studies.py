@@ -38,6 +38,15 @@ def test_other_bytes_under_one_uid_are_both_kept_and_the_newest_is_analysed(
     assert (event.severity, event.code) == ("warning", "other_bytes")
 
 
+def test_a_site_may_have_the_first_analysed_instead(journal: Journal, received: Make) -> None:
+    journal.analysed_version = "first"
+    journal.record_instance(received(content="first"))
+    assert journal.record_instance(received(content="second")) is Recorded.NEW_VERSION
+    (analysed,) = journal.instances("1.2.3")
+    assert (analysed.sha256, analysed.version) == ("first", 1)
+    assert "the first is analysed" in journal.events()[-1].message
+
+
 def test_a_quarantined_object_opens_no_study_and_says_why(journal: Journal, received: Make) -> None:
     refused = received(
         kind=InstanceKind.QUARANTINED, reason_code="missing_uid", reason="no Study Instance UID"
