@@ -4,8 +4,9 @@ Unknown keys are errors; every error names key, value and remedy. Relative paths
 own directory. The file `conf/node.toml` documents every key.
 """
 
+from dicom_node.config.access import AccessSettings, ClientTls, CommitmentSettings, PeerSettings, ServerTls
 from dicom_node.config.analysing import ExecutionSettings
-from dicom_node.config.completing import CompletionSettings
+from dicom_node.config.completing import CompletionProfile, CompletionSettings, Expectation
 from dicom_node.config.delivering import DeliverySettings, Destination
 from dicom_node.config.load import (
     NodeConfig,
@@ -13,16 +14,33 @@ from dicom_node.config.load import (
     default_config_path,
     load_analysis_config,
 )
+from dicom_node.config.matching import Condition
+from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
+from dicom_node.config.routing import DEFAULT_PRIORITY, DEFAULT_ROUTE, Route
 
 __all__ = [
+    "DEFAULT_PRIORITY",
+    "DEFAULT_ROUTE",
+    "AccessSettings",
+    "AuditSettings",
+    "ClientTls",
+    "CommitmentSettings",
+    "CompletionProfile",
     "CompletionSettings",
+    "Condition",
     "DeliverySettings",
     "Destination",
     "ExecutionSettings",
+    "Expectation",
+    "LoggingSettings",
+    "MonitoringSettings",
     "NodeConfig",
     "NodeSettings",
+    "PeerSettings",
     "ReceiverSettings",
+    "Route",
+    "ServerTls",
     "default_conf_directory",
     "default_config_path",
     "load_analysis_config",

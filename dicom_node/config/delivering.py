@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from dicom_node.config.access import ClientTls, read_client_tls
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import ae_title, between, must, not_blank, read_table, reject_unknown_keys, table_of
 from reports import ReportOptions
@@ -29,7 +30,7 @@ class DeliverySettings:
 class Destination:
     """``[[destination]]``: one peer that receives results.
 
-    `reports` is ``[reports]`` as ``[destination.reports]`` overrides it.
+    `reports` is ``[reports]`` as ``[destination.reports]`` overrides it; `tls` is ``[destination.tls]``.
     """
 
     name: str = field(metadata=must(not_blank))
@@ -37,6 +38,7 @@ class Destination:
     host: str = field(metadata=must(not_blank))
     port: int = field(metadata=must(between(1, 65535)))
     reports: ReportOptions = DEFAULT_OPTIONS
+    tls: ClientTls | None = None
 
 
 def read_destinations(document: Mapping[str, Any], base: Path) -> tuple[Destination, ...]:
@@ -54,8 +56,9 @@ def read_destinations(document: Mapping[str, Any], base: Path) -> tuple[Destinat
                 f"{name} reports = {own!r}: must be a table; write [destination.reports] on its own line"
             )
         reports = read_reports(shared, own, f"{name} [destination.reports]", base)
-        rest = {key: value for key, value in entry.items() if key != "reports"}
-        destination = read_table(Destination, rest, name=name, base=base, reports=reports)
+        tls = read_client_tls(entry, name, base)
+        rest = {key: value for key, value in entry.items() if key not in ("reports", "tls")}
+        destination = read_table(Destination, rest, name=name, base=base, reports=reports, tls=tls)
         if destination.name in {other.name for other in found}:
             raise ConfigurationError(
                 f"[[destination]] {number} name = {destination.name!r}: used twice; give each its own name"

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis.config import AnalysisConfig
+from dicom_node.config.access import AccessSettings, CommitmentSettings, PeerSettings, ServerTls, read_peers
 from dicom_node.config.analysing import ExecutionSettings, read_analysis
-from dicom_node.config.completing import CompletionSettings
+from dicom_node.config.completing import CompletionSettings, read_completion
 from dicom_node.config.delivering import DeliverySettings, Destination, read_destinations, read_reports
+from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
+from dicom_node.config.routing import Route, read_routes
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import read_table, reject_unknown_keys, table_of
 from dicom_node.storage.records import HELD
@@ -23,9 +26,14 @@ __all__ = ["NodeConfig", "default_conf_directory", "default_config_path", "load_
 _TABLES: dict[str, type[Any]] = {
     "node": NodeSettings,
     "receiver": ReceiverSettings,
-    "completion": CompletionSettings,
     "execution": ExecutionSettings,
     "delivery": DeliverySettings,
+    "access": AccessSettings,
+    "tls": ServerTls,
+    "commitment": CommitmentSettings,
+    "logging": LoggingSettings,
+    "monitoring": MonitoringSettings,
+    "audit": AuditSettings,
 }
 
 
@@ -42,6 +50,14 @@ class NodeConfig:
     reports: ReportOptions
     delivery: DeliverySettings
     destinations: tuple[Destination, ...]
+    routes: tuple[Route, ...]
+    access: AccessSettings
+    peers: tuple[PeerSettings, ...]
+    tls: ServerTls
+    commitment: CommitmentSettings
+    logging: LoggingSettings
+    monitoring: MonitoringSettings
+    audit: AuditSettings
 
     @classmethod
     def load(cls, path: Path) -> NodeConfig:
@@ -61,17 +77,25 @@ class NodeConfig:
 
     @classmethod
     def _from_document(cls, document: Mapping[str, Any], path: Path, base: Path) -> NodeConfig:
-        reject_unknown_keys(document, [*_TABLES, "analysis", "reports", "destination"], "top level")
+        reject_unknown_keys(
+            document,
+            [*_TABLES, "completion", "analysis", "reports", "destination", "route", "peer"],
+            "top level",
+        )
         tables = {
             name: read_table(schema, table_of(document, name), name=f"[{name}]", base=base)
             for name, schema in _TABLES.items()
         }
         reports = read_reports(table_of(document, "reports"), {}, "[reports]", base)
+        destinations = read_destinations(document, base)
         return cls(
             path=path,
             analysis=read_analysis(table_of(document, "analysis"), base),
             reports=reports,
-            destinations=read_destinations(document, base),
+            completion=read_completion(table_of(document, "completion"), base),
+            destinations=destinations,
+            routes=read_routes(document, [destination.name for destination in destinations], base),
+            peers=read_peers(document, base),
             **_with_absolute_data_dir(tables, base),
         )
 

@@ -9,28 +9,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, _config, evt
+from pynetdicom import _config
 from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
-from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS, code_to_category
 
-from dicom_node.config import DeliverySettings, Destination
 from dicom_node.errors import (
-    ConfigurationError,
     DeliveryError,
     PermanentDeliveryError,
     RejectedInput,
     TransientDeliveryError,
 )
-from dicom_node.settings import ae_title as ae_title_remedy
+from dicom_node.network.peers import Peer, Timeouts, open_association
 
 __all__ = ["Peer", "SendableFile", "StoreOutcome", "Timeouts", "echo", "read_sendable", "store"]
 
@@ -47,41 +44,6 @@ _STORED_ALREADY = 0x0111
 
 _TRANSIENT_STATUS = {0x0110, 0x0213}
 """Processing failure, resource limitation (DICOM PS3.7 annex C); 0xA7xx, out of resources, joins them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """An application entity to send to."""
-
-    ae_title: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, destination: Destination) -> Peer:
-        """Return the peer that a ``[[destination]]`` describes."""
-        return cls(destination.ae_title, destination.host, destination.port)
-
-    def __post_init__(self) -> None:
-        remedy = ae_title_remedy(self.ae_title)
-        if remedy:
-            raise ConfigurationError(f"AE title {self.ae_title!r}: must be {remedy}")
-
-    def __str__(self) -> str:
-        return f"{self.ae_title}@{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Longest waits in seconds: for the connection, and for each answer or unread byte after it."""
-
-    connect: float = 10.0
-    response: float = 60.0
-
-    @classmethod
-    def of(cls, settings: DeliverySettings) -> Timeouts:
-        """Return the waits of ``[delivery]``."""
-        return cls(settings.connect_timeout_seconds, settings.response_timeout_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +100,9 @@ def store(
     """
     for load in _association_loads(files):
         contexts = [build_context(uid, list(syntaxes)) for uid, syntaxes in _proposals(load)]
-        with _association(peer, contexts, calling_ae_title, timeouts) as association:
+        with open_association(
+            peer, contexts, calling_ae_title=calling_ae_title, timeouts=timeouts
+        ) as association:
             for file in load:
                 yield _store_one(association, file, peer)
 
@@ -152,7 +116,9 @@ def echo(peer: Peer, *, calling_ae_title: str, timeouts: Timeouts) -> None:
         If the peer does not answer with success.
     """
     contexts = [build_context(Verification)]
-    with _association(peer, contexts, calling_ae_title, timeouts) as association:
+    with open_association(
+        peer, contexts, calling_ae_title=calling_ae_title, timeouts=timeouts
+    ) as association:
         status = association.send_c_echo().get("Status")
         if status is None:
             raise TransientDeliveryError(f"{peer} did not answer C-ECHO within {timeouts.response:g} s")
@@ -220,50 +186,3 @@ def _status_error(status: int, peer: Peer) -> DeliveryError | None:
     if status in _TRANSIENT_STATUS or 0xA700 <= status <= 0xA7FF:
         return TransientDeliveryError(text)
     return PermanentDeliveryError(text)
-
-
-@contextmanager
-def _association(
-    peer: Peer, contexts: list[PresentationContext], calling_ae_title: str, timeouts: Timeouts
-) -> Iterator[Association]:
-    ae = AE(ae_title=calling_ae_title)
-    ae.connection_timeout = timeouts.connect
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeouts.response
-    limit_sends = (evt.EVT_CONN_OPEN, _limit_socket_waits, [timeouts.response])
-    try:
-        association = ae.associate(
-            peer.host, peer.port, contexts, ae_title=peer.ae_title, evt_handlers=[limit_sends]
-        )
-    except OSError as error:  # the host name does not resolve
-        raise TransientDeliveryError(f"{peer}: {error}; check the host name") from error
-    if not association.is_established:
-        raise _association_error(association, peer)
-    try:
-        yield association
-    finally:
-        if association.is_established:
-            association.release()
-
-
-def _limit_socket_waits(event: evt.Event, seconds: float) -> None:
-    """pynetdicom waits without limit for a peer that has stopped reading; a socket time-out ends that."""
-    transport = event.assoc.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.settimeout(seconds)
-
-
-def _association_error(association: Association, peer: Peer) -> DeliveryError:
-    """Return the policy for an association that was not established (DICOM PS3.8 table 9-21)."""
-    answer = association.acceptor.primitive
-    if association.is_rejected and answer is not None:
-        text = (
-            f"{peer} rejected the association: {answer.result_str}, {answer.source_str}, {answer.reason_str}"
-        )
-        if answer.result == 2 or answer.result_source == 3:
-            return TransientDeliveryError(text)
-        return PermanentDeliveryError(f"{text}; check both AE titles and the peer's list of known AEs")
-    if answer is not None and answer.result == 0:
-        return PermanentDeliveryError(f"{peer} accepts none of the SOP classes to be sent; allow them there")
-    return TransientDeliveryError(
-        f"{peer} does not take the association; is it running, are host and port right, is it without TLS?"
-    )

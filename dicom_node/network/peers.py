@@ -1,0 +1,147 @@
+"""Associations that the node opens: whom it calls, how long it waits, TLS or not, what a refusal means."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.config import ClientTls, DeliverySettings, Destination
+from dicom_node.errors import (
+    ConfigurationError,
+    DeliveryError,
+    PermanentDeliveryError,
+    TransientDeliveryError,
+)
+from dicom_node.network.tls import client_context
+from dicom_node.settings import ae_title as ae_title_remedy
+
+__all__ = ["Peer", "Timeouts", "open_association"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An application entity to call; with `tls`, over TLS only."""
+
+    ae_title: str
+    host: str
+    port: int
+    tls: ClientTls | None = None
+
+    @classmethod
+    def of(cls, destination: Destination) -> Peer:
+        """Return the peer that a ``[[destination]]`` describes."""
+        return cls(destination.ae_title, destination.host, destination.port, destination.tls)
+
+    def __post_init__(self) -> None:
+        remedy = ae_title_remedy(self.ae_title)
+        if remedy:
+            raise ConfigurationError(f"AE title {self.ae_title!r}: must be {remedy}")
+
+    def __str__(self) -> str:
+        return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Longest waits in seconds: for the connection, and for each answer or unread byte after it."""
+
+    connect: float = 10.0
+    response: float = 60.0
+
+    @classmethod
+    def of(cls, settings: DeliverySettings) -> Timeouts:
+        """Return the waits of ``[delivery]``."""
+        return cls(settings.connect_timeout_seconds, settings.response_timeout_seconds)
+
+
+@contextmanager
+def open_association(
+    peer: Peer,
+    contexts: list[PresentationContext],
+    *,
+    calling_ae_title: str,
+    timeouts: Timeouts,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    handlers: Sequence[Any] = (),
+) -> Iterator[Association]:
+    """Open an association, release it at the end.
+
+    Parameters
+    ----------
+    roles : sequence
+        SCP/SCU role selections to propose; without any, the default roles (PS3.7 annex D.3.3.4).
+    handlers : sequence
+        pynetdicom event handlers.
+
+    Raises
+    ------
+    TransientDeliveryError, PermanentDeliveryError
+        If it cannot be had: the class tells whether a later try may succeed.
+    """
+    ae = AE(ae_title=calling_ae_title)
+    ae.connection_timeout = timeouts.connect
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeouts.response
+    limit_sends = (evt.EVT_CONN_OPEN, _limit_socket_waits, [timeouts.response])
+    context = client_context(peer.tls) if peer.tls else None
+    try:
+        association = ae.associate(
+            peer.host,
+            peer.port,
+            contexts,
+            ae_title=peer.ae_title,
+            ext_neg=list(roles),
+            evt_handlers=[limit_sends, *handlers],
+            tls_args=(context, _server_name(peer)) if context else None,
+        )
+    except OSError as error:  # the host name does not resolve
+        raise TransientDeliveryError(f"{peer}: {error}; check the host name") from error
+    if not association.is_established:
+        raise _association_error(association, peer, context)
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _server_name(peer: Peer) -> str:
+    return (peer.tls.server_name if peer.tls else None) or peer.host
+
+
+def _limit_socket_waits(event: evt.Event, seconds: float) -> None:
+    """pynetdicom waits without limit for a peer that has stopped reading; a socket time-out ends that."""
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.settimeout(seconds)
+
+
+def _association_error(association: Association, peer: Peer, context: ssl.SSLContext | None) -> DeliveryError:
+    """Return the policy for an association that was not established (DICOM PS3.8 table 9-21)."""
+    answer = association.acceptor.primitive
+    if association.is_rejected and answer is not None:
+        text = (
+            f"{peer} rejected the association: {answer.result_str}, {answer.source_str}, {answer.reason_str}"
+        )
+        if answer.result == 2 or answer.result_source == 3:
+            return TransientDeliveryError(text)
+        return PermanentDeliveryError(f"{text}; check both AE titles and the peer's list of known AEs")
+    if answer is not None and answer.result == 0:
+        return PermanentDeliveryError(f"{peer} accepts none of the SOP classes to be sent; allow them there")
+    failure = getattr(context, "handshake_failure", None)
+    if failure is not None:
+        return TransientDeliveryError(
+            f"{peer}: the TLS handshake failed: {failure}; compare its certificate, [tls] trusted and "
+            "server_name here with what it presents"
+        )
+    hint = "does it take TLS there and trust this node's certificate?" if context else "is it without TLS?"
+    return TransientDeliveryError(
+        f"{peer} does not take the association; is it running, are host and port right, {hint}"
+    )
