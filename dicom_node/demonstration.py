@@ -212,6 +212,9 @@ guideline = "{conf / "guidelines" / "acp-2023.toml"}"
 [execution]
 workers = 2
 
+[monitoring]
+enabled = false
+
 [[destination]]
 name = "demo-pacs"
 ae_title = "{PACS_AE_TITLE}"

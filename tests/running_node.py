@@ -22,6 +22,7 @@ def write_node_config(
     *,
     destinations: Mapping[str, tuple[str, int]],
     quiet_seconds: float = 1.0,
+    monitoring_port: int | None = None,
     extra: str = "",
 ) -> tuple[Path, int]:
     """Write a node.toml for loopback.
@@ -53,6 +54,9 @@ def write_node_config(
         f'guideline = "{CONF / "guidelines" / "acp-2023.toml"}"',
         "[delivery]",
         "first_retry_seconds = 1",
+        "[monitoring]",
+        f"enabled = {'true' if monitoring_port else 'false'}",
+        *([f"port = {monitoring_port}"] if monitoring_port else []),
     ]
     for name, (ae_title, destination_port) in destinations.items():
         lines += [

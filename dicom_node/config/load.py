@@ -90,9 +90,9 @@ class NodeConfig:
         destinations = read_destinations(document, base)
         return cls(
             path=path,
+            completion=read_completion(table_of(document, "completion"), base),
             analysis=read_analysis(table_of(document, "analysis"), base),
             reports=reports,
-            completion=read_completion(table_of(document, "completion"), base),
             destinations=destinations,
             routes=read_routes(document, [destination.name for destination in destinations], base),
             peers=read_peers(document, base),

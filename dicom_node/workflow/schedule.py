@@ -3,36 +3,69 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-__all__ = ["Schedule"]
+__all__ = ["JobRun", "Schedule"]
+
+logger = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 1.0
-"""How often each job looks at the journal; `Schedule.wake` starts one at once."""
+"""How often a job runs unless its own period is given; `Schedule.wake` starts one at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """The last run of a job that ended.
+
+    `error` names the class of what it raised, and is empty if it ended well; `failures` counts since start.
+    """
+
+    ended_at: datetime
+    seconds: float
+    error: str
+    failures: int
 
 
 class Schedule:
     """Periodic jobs by name, each with a thread of its own and never twice at the same time.
 
-    A run that is missed, because the machine slept or the job took longer, is made up for by one run.
+    A run that is missed, because the machine slept or the job took longer, is made up for by one run. A run
+    that fails is logged, and the job comes again at its next turn.
+
+    Parameters
+    ----------
+    jobs : mapping of str to callable
+    periods : mapping of str to float
+        Seconds between the runs of those jobs that need not look every second.
     """
 
-    def __init__(self, jobs: Mapping[str, Callable[[], object]]) -> None:
+    def __init__(
+        self, jobs: Mapping[str, Callable[[], object]], *, periods: Mapping[str, float] | None = None
+    ) -> None:
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(max_workers=len(jobs))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
+        self._periods = dict.fromkeys(jobs, PERIOD_SECONDS) | dict(periods or {})
+        self._runs: dict[str, JobRun] = {}
+        self._begun: dict[str, datetime] = {}
         for name, job in jobs.items():
-            self._scheduler.add_job(job, "interval", seconds=PERIOD_SECONDS, id=name)
+            self._scheduler.add_job(
+                self._run, "interval", seconds=self._periods[name], id=name, args=(name, job)
+            )
 
     def start(self) -> None:
         """Start all jobs."""
+        self._begun = dict.fromkeys(self._periods, datetime.now(UTC))
         self._scheduler.start()
 
     def wake(self, name: str) -> None:
@@ -43,3 +76,36 @@ class Schedule:
     def stop(self) -> None:
         """Start nothing more and wait for the jobs that run."""
         self._scheduler.shutdown(wait=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether the clock ticks."""
+        return bool(self._scheduler.running)
+
+    def last_runs(self) -> dict[str, JobRun]:
+        """Return the last run that ended, by job; a job that has not ended one yet is absent."""
+        return dict(self._runs)
+
+    def overdue(self, patience: timedelta) -> list[str]:
+        """Return the jobs whose last run ended longer ago than their period and `patience`."""
+        now = datetime.now(UTC)
+        return [
+            name
+            for name, seconds in self._periods.items()
+            if now - self._last_sign(name, now) > patience + timedelta(seconds=seconds)
+        ]
+
+    def _last_sign(self, name: str, now: datetime) -> datetime:
+        run = self._runs.get(name)
+        return run.ended_at if run else self._begun.get(name, now)
+
+    def _run(self, name: str, job: Callable[[], object]) -> None:
+        started = time.monotonic()
+        before = self._runs.get(name)
+        failures, error = (before.failures if before else 0), ""
+        try:
+            job()
+        except Exception as raised:  # the next turn may go well; without this, nobody would say so
+            failures, error = failures + 1, type(raised).__name__
+            logger.exception("the job %r failed; it runs again at its next turn", name)
+        self._runs[name] = JobRun(datetime.now(UTC), time.monotonic() - started, error, failures)

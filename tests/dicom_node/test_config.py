@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from dicom_node.config import (
     AccessSettings,
+    AuditSettings,
     CommitmentSettings,
     CompletionSettings,
     DeliverySettings,
     ExecutionSettings,
+    LoggingSettings,
+    MonitoringSettings,
     NodeConfig,
     NodeSettings,
     ReceiverSettings,
@@ -148,6 +151,9 @@ def test_the_shipped_configuration_documents_every_key_with_its_default() -> Non
         "access": AccessSettings,
         "tls": ServerTls,
         "commitment": CommitmentSettings,
+        "logging": LoggingSettings,
+        "monitoring": MonitoringSettings,
+        "audit": AuditSettings,
     }
     for name, schema in schemas.items():
         defaults = schema()
