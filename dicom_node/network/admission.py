@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pydicom.uid import UID
 
-from dicom_node.network.encoding import MalformedDataSetError, read_values
+from dicom_node.network.encoding import EncodedBytes, MalformedDataSetError, read_values
 
 __all__ = ["CANNOT_UNDERSTAND", "MISMATCH", "SUCCESS", "Admission", "Identification", "StoreRequest", "admit"]
 
@@ -24,10 +24,14 @@ CANNOT_UNDERSTAND = 0xC000
 _SOP_CLASS_UID = 0x00080016
 _SOP_INSTANCE_UID = 0x00080018
 _STUDY_DATE = 0x00080020
+_MODALITY = 0x00080060
+_STATION_NAME = 0x00081010
+_STUDY_DESCRIPTION = 0x00081030
 _SERIES_DESCRIPTION = 0x0008103E
 _MODEL_NAME = 0x00081090
 _PATIENT_ID = 0x00100020
 _ISSUER_OF_PATIENT_ID = 0x00100021
+_BODY_PART_EXAMINED = 0x00180015
 _STUDY_INSTANCE_UID = 0x0020000D
 _SERIES_INSTANCE_UID = 0x0020000E
 
@@ -37,7 +41,18 @@ _UIDS = {
     _STUDY_INSTANCE_UID: "Study Instance UID",
     _SERIES_INSTANCE_UID: "Series Instance UID",
 }
-_OTHERS = (_STUDY_DATE, _SERIES_DESCRIPTION, _MODEL_NAME, _PATIENT_ID, _ISSUER_OF_PATIENT_ID)
+_OTHERS = (
+    _STUDY_DATE,
+    _MODALITY,
+    _STATION_NAME,
+    _STUDY_DESCRIPTION,
+    _SERIES_DESCRIPTION,
+    _MODEL_NAME,
+    _PATIENT_ID,
+    _ISSUER_OF_PATIENT_ID,
+    _BODY_PART_EXAMINED,
+)
+_WANTED = (*_UIDS, *_OTHERS)
 
 _LEGAL_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
 """PS3.5 9.1; at most 64 characters."""
@@ -53,15 +68,15 @@ class StoreRequest:
         Affected SOP Class and Instance UID of the command set.
     context_sop_class_uid, transfer_syntax_uid : str
         Abstract and transfer syntax negotiated for the presentation context that carried it.
-    data_set : bytes
-        Exactly as received.
+    data_set : bytes-like
+        Exactly as received; a large one may be a mapped file.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     context_sop_class_uid: str
     transfer_syntax_uid: str
-    data_set: bytes = field(repr=False)
+    data_set: EncodedBytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +86,11 @@ class Identification:
     study_instance_uid: str = ""
     series_instance_uid: str = ""
     study_date: str = ""
+    """Eight digits, or empty."""
+    modality: str = ""
+    body_part_examined: str = ""
+    station_name: str = ""
+    study_description: str = ""
     series_description: str = ""
     model_name: str = ""
     patient_key: str = ""
@@ -98,12 +118,12 @@ def admit(request: StoreRequest) -> Admission:
     Admitted is what names itself with legal UIDs, the same in command, presentation context and data set, and
     is complete to its last byte. Values and pixels are not looked at: that is the analysis' business.
     """
-    if not request.data_set:
+    if not len(request.data_set):  # a mapped file has no truth value of its own
         return _refuse(
             CANNOT_UNDERSTAND, "empty_data_set", "the data set is empty; send the object's data set"
         )
     try:
-        values = read_values(request.data_set, request.transfer_syntax_uid, (*_UIDS, *_OTHERS))
+        values = read_values(request.data_set, request.transfer_syntax_uid, _WANTED)
     except MalformedDataSetError as error:
         syntax = UID(request.transfer_syntax_uid).name
         return _refuse(
@@ -182,7 +202,11 @@ def _identification(values: dict[int, bytes]) -> Identification:
     return Identification(
         study_instance_uid=study if _LEGAL_UID.fullmatch(study) else "",
         series_instance_uid=series if _LEGAL_UID.fullmatch(series) else "",
-        study_date=_text(values, _STUDY_DATE),
+        study_date=_date(_text(values, _STUDY_DATE)),
+        modality=_text(values, _MODALITY),
+        body_part_examined=_text(values, _BODY_PART_EXAMINED),
+        station_name=_text(values, _STATION_NAME),
+        study_description=_text(values, _STUDY_DESCRIPTION),
         series_description=_text(values, _SERIES_DESCRIPTION),
         model_name=_text(values, _MODEL_NAME),
         patient_key=_patient_key(values),
@@ -195,6 +219,12 @@ def _patient_key(values: dict[int, bytes]) -> str:
         return ""
     issuer = values.get(_ISSUER_OF_PATIENT_ID, b"").strip(b"\0 ")
     return hashlib.sha256(issuer + b"\0" + patient_id).hexdigest()
+
+
+def _date(text: str) -> str:
+    """Return a DA value, also of ACR-NEMA's form YYYY.MM.DD, as eight digits; empty if it is none."""
+    digits = text.replace(".", "")
+    return digits if len(digits) == 8 and digits.isdecimal() and digits.isascii() else ""
 
 
 def _text(values: dict[int, bytes], tag: int) -> str:

@@ -1,26 +1,42 @@
 """Walks an encoded data set by its element headers, without decoding a single value.
 
 It proves that every length is complete to the exact end and that nesting stays shallow, and picks out the
-few top-level values that admission needs. Encoding rules: DICOM PS3.5 sections 7.1 and 7.5, annex A.4.
+few top-level values that admission needs. Encoding rules: DICOM PS3.5 sections 7.1, 7.3 and 7.5, annex A.
+The time it takes depends on the number of elements, not on their bytes.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
+import threading
+import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
+from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
-from pydicom.uid import UID
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-__all__ = ["MAX_NESTING", "MalformedDataSetError", "read_values"]
+__all__ = ["MAX_INFLATED_BYTES", "MAX_NESTING", "EncodedBytes", "MalformedDataSetError", "read_values"]
+
+EncodedBytes = bytes | bytearray | memoryview | mmap.mmap
 
 MAX_NESTING = 32
 """Sequences within sequences; pydicom's parser exhausts Python's stack somewhere above 100."""
 
 MAX_ELEMENTS = 1_000_000
 """Element headers in one data set; bounds the time a hostile object can cost (about a second)."""
+
+MAX_INFLATED_BYTES = 128 * 1024 * 1024
+"""What a deflated data set may inflate to; a report page is below 20 MB."""
+
+_INFLATING = threading.Lock()
+"""One data set at a time, so that many senders cannot make it many times `MAX_INFLATED_BYTES`."""
+
+MAX_WANTED_BYTES = 1024
+"""Longest part of a wanted value that is returned: sixteen times what its VR allows."""
 
 _UNDEFINED = 0xFFFFFFFF
 _ITEM = 0xFFFEE000
@@ -37,6 +53,39 @@ class MalformedDataSetError(ValueError):
     """The bytes are not a data set in the stated transfer syntax; the text says where and why."""
 
 
+def read_values(data: EncodedBytes, transfer_syntax: str, wanted: Collection[int]) -> dict[int, bytes]:
+    """Check the encoding of `data` to its exact end and return some top-level values.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The data set as received. Of a mapped file only the pages with element headers are read.
+    transfer_syntax : str
+        UID of the negotiated transfer syntax; of a deflated data set what it inflates to is walked.
+    wanted : collection of int
+        Tags to return where present, e.g. ``0x0020000D``.
+
+    Returns
+    -------
+    dict of int to bytes
+        The encoded values, padding included, cut after `MAX_WANTED_BYTES`.
+
+    Raises
+    ------
+    MalformedDataSetError
+        If a length crosses its container or the end, an item or delimiter is out of place, a VR does not
+        exist, a wanted element occurs twice, there are too many levels or elements, or a deflated data set
+        is damaged or inflates to too much.
+    """
+    syntax = UID(transfer_syntax)
+    tags = frozenset(wanted)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        with _INFLATING:
+            return _Walk(memoryview(_inflated(data)), syntax, tags).run()
+    with memoryview(data) as view:
+        return _Walk(view, syntax, tags).run()
+
+
 class _Kind(Enum):
     DATA_SET = auto()
     """Elements; ends at `_Frame.limit` or, in an item of undefined length, at an item delimiter."""
@@ -46,166 +95,193 @@ class _Kind(Enum):
     """Items that hold bytes: encapsulated pixel data."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Layout(NamedTuple):
+    """How element headers are laid out."""
+
+    explicit: bool
+    header: struct.Struct
+    """Group, element, then VR and 16-bit length, or 32-bit length."""
+    item: struct.Struct
+    """Group, element, 32-bit length: of items and delimiters, whatever the VRs (PS3.5 7.5)."""
+    long_length: struct.Struct
+
+
+def _layout(*, explicit: bool, order: str) -> _Layout:
+    item = struct.Struct(f"{order}HHL")
+    header = struct.Struct(f"{order}HH2sH") if explicit else item
+    return _Layout(explicit, header, item, struct.Struct(f"{order}L"))
+
+
+_EXPLICIT = _layout(explicit=True, order="<")
+_EXPLICIT_BIG = _layout(explicit=True, order=">")
+_IMPLICIT = _layout(explicit=False, order="<")
+
+
+class _Frame(NamedTuple):
     kind: _Kind
     limit: int
     """Offset that nothing inside may cross."""
     delimited: bool
     """Undefined length: a delimiter ends it, not `limit`."""
-    implicit: bool
+    layout: _Layout
     depth: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    tag: int
-    vr: bytes
-    length: int
-    value_at: int
-
-
-def read_values(data: bytes, transfer_syntax: str, wanted: Collection[int]) -> dict[int, bytes]:
-    """Check the encoding of `data` to its exact end and return some top-level values.
-
-    Parameters
-    ----------
-    data : bytes
-        The data set as received, little endian.
-    transfer_syntax : str
-        UID of the negotiated transfer syntax.
-    wanted : collection of int
-        Tags to return where present, e.g. ``0x0020000D``.
-
-    Returns
-    -------
-    dict of int to bytes
-        The encoded values, padding included.
-
-    Raises
-    ------
-    MalformedDataSetError
-        If a length crosses its container or the end, an item or delimiter is out of place, a VR does not
-        exist, a wanted element occurs twice, or there are too many levels or elements.
-    """
-    return _Walk(data, UID(transfer_syntax), frozenset(wanted)).run()
 
 
 class _Walk:
     """One pass over one data set, with an explicit stack instead of recursion."""
 
-    def __init__(self, data: bytes, transfer_syntax: UID, wanted: frozenset[int]) -> None:
+    def __init__(self, data: memoryview, transfer_syntax: UID, wanted: frozenset[int]) -> None:
         self._data = data
         self._wanted = wanted
         self._encapsulated = transfer_syntax.is_encapsulated
         self._values: dict[int, bytes] = {}
-        self._stack = [_Frame(_Kind.DATA_SET, len(data), False, transfer_syntax.is_implicit_VR, 0)]
+        self._elements_left = MAX_ELEMENTS
+        self._stack = [_Frame(_Kind.DATA_SET, len(data), False, _layout_of(transfer_syntax), 0)]
 
     def run(self) -> dict[int, bytes]:
-        at = elements = 0
+        at = 0
         while self._stack:
             frame = self._stack[-1]
-            if at == frame.limit and not frame.delimited:
-                self._stack.pop()
-                continue
-            elements += 1
-            if elements > MAX_ELEMENTS:
-                raise MalformedDataSetError(f"more than {MAX_ELEMENTS} elements")
-            header = self._header(frame, at)
-            at = self._element(frame, header) if frame.kind is _Kind.DATA_SET else self._item(frame, header)
+            at = self._elements(frame, at) if frame.kind is _Kind.DATA_SET else self._items(frame, at)
         return self._values
 
-    def _header(self, frame: _Frame, at: int) -> _Header:
+    def _elements(self, frame: _Frame, at: int) -> int:
+        """Walk elements until their data set ends or one opens another; return where that is."""
+        limit, top_level = frame.limit, frame.depth == 0
+        while at != limit or frame.delimited:
+            start = at
+            tag, vr, length, at = self._element_header(frame, at)
+            if tag < _FIRST_DATA_SET_TAG or tag >> 16 == 0xFFFE:
+                if tag == _ITEM_END and frame.delimited:
+                    break
+                raise MalformedDataSetError(f"element {_name(tag)} at byte {start} is out of place")
+            if length == _UNDEFINED:
+                self._open_undefined(frame, tag, vr)
+                return at
+            end = self._end(frame, tag, at, length)
+            if vr == b"SQ" or (vr in (b"", b"UN") and tag in _sequence_tags()):  # as a reader will take it
+                layout = frame.layout if vr == b"SQ" else _IMPLICIT
+                self._push(_Kind.SEQUENCE, end, delimited=False, layout=layout, depth=frame.depth + 1)
+                return at
+            if top_level and tag in self._wanted:
+                if tag in self._values:
+                    raise MalformedDataSetError(f"element {_name(tag)} occurs twice")
+                self._values[tag] = bytes(self._data[at : min(end, at + MAX_WANTED_BYTES)])
+            at = end
+        self._stack.pop()
+        return at
+
+    def _items(self, frame: _Frame, at: int) -> int:
+        """Walk items until their sequence ends or one opens a data set; return where that is."""
+        while at != frame.limit or frame.delimited:
+            tag, length, at = self._item_header(frame, at)
+            if tag == _SEQUENCE_END and frame.delimited:
+                break
+            if tag != _ITEM:
+                raise MalformedDataSetError(f"{_name(tag)} stands where an item should, at byte {at}")
+            if frame.kind is _Kind.FRAGMENTS:
+                at = self._end(frame, tag, at, length)
+                continue
+            delimited = length == _UNDEFINED
+            limit = frame.limit if delimited else self._end(frame, tag, at, length)
+            self._push(_Kind.DATA_SET, limit, delimited=delimited, layout=frame.layout, depth=frame.depth)
+            return at
+        self._stack.pop()
+        return at
+
+    def _element_header(self, frame: _Frame, at: int) -> tuple[int, bytes, int, int]:
+        """Return tag, VR (empty where implicit), length and where the value begins."""
         if at + 8 > frame.limit:
             raise MalformedDataSetError(f"it ends inside an element header at byte {at}")
-        group, element, vr, short = struct.unpack_from("<HH2sH", self._data, at)
+        self._count()
+        layout = frame.layout
+        if not layout.explicit:
+            group, element, length = layout.header.unpack_from(self._data, at)
+            return group << 16 | element, b"", length, at + 8
+        group, element, vr, length = layout.header.unpack_from(self._data, at)
         tag = group << 16 | element
-        if group == 0xFFFE or frame.implicit or frame.kind is not _Kind.DATA_SET:
-            return _Header(tag, b"", struct.unpack_from("<L", self._data, at + 4)[0], at + 8)
         if vr in _SHORT_VRS:
-            return _Header(tag, vr, short, at + 8)
+            return tag, vr, length, at + 8
+        if group == 0xFFFE:
+            return tag, b"", layout.long_length.unpack_from(self._data, at + 4)[0], at + 8
         if vr not in _LONG_VRS:
             raise MalformedDataSetError(f"element {_name(tag)} at byte {at} has no known VR")
         if at + 12 > frame.limit:
             raise MalformedDataSetError(f"it ends inside the header of element {_name(tag)} at byte {at}")
-        return _Header(tag, vr, struct.unpack_from("<L", self._data, at + 8)[0], at + 12)
+        return tag, vr, layout.long_length.unpack_from(self._data, at + 8)[0], at + 12
 
-    def _element(self, frame: _Frame, header: _Header) -> int:
-        if header.tag == _ITEM_END and frame.delimited:
-            self._stack.pop()
-            return header.value_at
-        if header.tag < _FIRST_DATA_SET_TAG or header.tag >> 16 == 0xFFFE:
-            raise MalformedDataSetError(
-                f"element {_name(header.tag)} at byte {header.value_at - 8} is out of place"
-            )
-        if header.length == _UNDEFINED:
-            self._open_undefined(frame, header)
-            return header.value_at
-        end = self._end(frame, header)
-        if self._is_sequence(header):
-            implicit = frame.implicit or header.vr == b"UN"
-            self._push(_Kind.SEQUENCE, end, delimited=False, implicit=implicit, depth=frame.depth + 1)
-            return header.value_at
-        if frame.depth == 0 and header.tag in self._wanted:
-            if header.tag in self._values:
-                raise MalformedDataSetError(f"element {_name(header.tag)} occurs twice")
-            self._values[header.tag] = self._data[header.value_at : end]
-        return end
+    def _item_header(self, frame: _Frame, at: int) -> tuple[int, int, int]:
+        if at + 8 > frame.limit:
+            raise MalformedDataSetError(f"it ends inside an item header at byte {at}")
+        self._count()
+        group, element, length = frame.layout.item.unpack_from(self._data, at)
+        return group << 16 | element, length, at + 8
 
-    def _item(self, frame: _Frame, header: _Header) -> int:
-        if header.tag == _SEQUENCE_END and frame.delimited:
-            self._stack.pop()
-            return header.value_at
-        if header.tag != _ITEM:
-            raise MalformedDataSetError(
-                f"{_name(header.tag)} stands where an item should, at byte {header.value_at}"
-            )
-        if frame.kind is _Kind.FRAGMENTS:
-            return self._end(frame, header)
-        delimited = header.length == _UNDEFINED
-        limit = frame.limit if delimited else self._end(frame, header)
-        self._push(_Kind.DATA_SET, limit, delimited=delimited, implicit=frame.implicit, depth=frame.depth)
-        return header.value_at
-
-    def _open_undefined(self, frame: _Frame, header: _Header) -> None:
+    def _open_undefined(self, frame: _Frame, tag: int, vr: bytes) -> None:
         """Enter a value of undefined length: only sequences and encapsulated pixel data may have one."""
-        if header.tag == _PIXEL_DATA:
+        if tag == _PIXEL_DATA:
             if not self._encapsulated or frame.depth:
                 raise MalformedDataSetError(
                     "Pixel Data has no defined length, but the transfer syntax is uncompressed"
                 )
-            self._push(_Kind.FRAGMENTS, frame.limit, delimited=True, implicit=False, depth=0)
-        elif header.vr in (b"", b"SQ", b"UN"):
-            # UN of undefined length is a sequence in implicit VR (PS3.5 6.2.2, note 1)
-            implicit = frame.implicit or header.vr == b"UN"
-            self._push(_Kind.SEQUENCE, frame.limit, delimited=True, implicit=implicit, depth=frame.depth + 1)
+            self._push(_Kind.FRAGMENTS, frame.limit, delimited=True, layout=frame.layout, depth=0)
+        elif vr in (b"", b"SQ", b"UN"):
+            # UN of undefined length is a sequence in Implicit VR Little Endian (PS3.5 6.2.2, note 1)
+            layout = frame.layout if vr == b"SQ" else _IMPLICIT
+            self._push(_Kind.SEQUENCE, frame.limit, delimited=True, layout=layout, depth=frame.depth + 1)
         else:
-            raise MalformedDataSetError(
-                f"element {_name(header.tag)} of VR {header.vr.decode()} has an undefined length"
-            )
+            raise MalformedDataSetError(f"element {_name(tag)} of VR {vr.decode()} has an undefined length")
 
-    def _end(self, frame: _Frame, header: _Header) -> int:
-        end = header.value_at + header.length
+    def _end(self, frame: _Frame, tag: int, value_at: int, length: int) -> int:
+        end = value_at + length
         if end > frame.limit:
             raise MalformedDataSetError(
-                f"element {_name(header.tag)} at byte {header.value_at} claims {header.length} bytes, "
-                f"{frame.limit - header.value_at} are there"
+                f"element {_name(tag)} at byte {value_at} claims {length} bytes, "
+                f"{frame.limit - value_at} are there"
             )
         return end
 
-    def _push(self, kind: _Kind, limit: int, *, delimited: bool, implicit: bool, depth: int) -> None:
+    def _push(self, kind: _Kind, limit: int, *, delimited: bool, layout: _Layout, depth: int) -> None:
         if depth > MAX_NESTING:
             raise MalformedDataSetError(f"sequences are nested more than {MAX_NESTING} deep")
-        self._stack.append(_Frame(kind, limit, delimited, implicit, depth))
+        self._stack.append(_Frame(kind, limit, delimited, layout, depth))
 
-    @staticmethod
-    def _is_sequence(header: _Header) -> bool:
-        if header.vr not in (b"", b"UN"):
-            return header.vr == b"SQ"
-        try:
-            return dictionary_VR(header.tag) == "SQ"  # what a reader will take it for
-        except KeyError:
-            return False
+    def _count(self) -> None:
+        self._elements_left -= 1
+        if self._elements_left < 0:
+            raise MalformedDataSetError(f"more than {MAX_ELEMENTS} elements")
+
+
+def _layout_of(syntax: UID) -> _Layout:
+    if syntax.is_implicit_VR:
+        return _IMPLICIT
+    return _EXPLICIT if syntax.is_little_endian else _EXPLICIT_BIG
+
+
+@cache
+def _sequence_tags() -> frozenset[int]:
+    """Return the tags that the data dictionary knows as sequences, those of repeating groups included."""
+    repeating = [
+        int(mask.replace("xx", f"{group:02X}"), 16)
+        for mask, entry in RepeatersDictionary.items()
+        if entry[0] == "SQ"
+        for group in range(0, 256, 2)
+    ]
+    return frozenset([*(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ"), *repeating])
+
+
+def _inflated(data: EncodedBytes) -> bytes:
+    """Return a deflated data set inflated: RFC 1951, perhaps padded to even length (PS3.5 A.5)."""
+    stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    try:
+        inflated = stream.decompress(data, MAX_INFLATED_BYTES + 1)
+    except zlib.error as error:
+        raise MalformedDataSetError(f"it cannot be inflated ({error})") from error
+    if len(inflated) > MAX_INFLATED_BYTES:
+        raise MalformedDataSetError(f"it inflates to more than {MAX_INFLATED_BYTES} bytes")
+    if not stream.eof or stream.unused_data.strip(b"\0"):
+        raise MalformedDataSetError("its deflated stream does not end where the data set ends")
+    return inflated
 
 
 def _name(tag: int) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import struct
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -14,14 +17,17 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.sequence import Sequence
+from pynetdicom.dsutils import encode
 from raw_scu import encoded, secondary_capture
 
+from dicom_node.network import encoding
 from dicom_node.network.encoding import MAX_NESTING, MalformedDataSetError, read_values
 
-EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+EXPLICIT, IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 RLE = "1.2.840.10008.1.2.5"
 STUDY = 0x0020000D
-SYNTAXES = pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+SYNTAXES = pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED])
 
 
 def nested(depth: int, *, undefined: bool = False) -> Dataset:
@@ -36,18 +42,30 @@ def nested(depth: int, *, undefined: bool = False) -> Dataset:
     return dataset
 
 
+def in_syntax(dataset: Dataset, syntax: str) -> bytes:
+    """Encode as the syntax says, the lengths of sequences as the data set says."""
+    data = encode(
+        dataset,
+        is_implicit_vr=syntax == IMPLICIT,
+        is_little_endian=syntax != BIG_ENDIAN,
+        deflated=syntax == DEFLATED,
+    )
+    assert data is not None
+    return data
+
+
 @SYNTAXES
 @pytest.mark.parametrize("undefined", [False, True])
 @pytest.mark.parametrize("depth", [0, 1, MAX_NESTING])
 def test_nested_sequences_are_walked_to_the_end(syntax: str, undefined: bool, depth: int) -> None:
-    data = encoded(nested(depth, undefined=undefined), implicit=syntax == IMPLICIT)
+    data = in_syntax(nested(depth, undefined=undefined), syntax)
     assert read_values(data, syntax, [STUDY])[STUDY].strip(b"\0") == b"1.2.3"
 
 
 @SYNTAXES
 @pytest.mark.parametrize("undefined", [False, True])
 def test_deeper_nesting_is_refused(syntax: str, undefined: bool) -> None:
-    data = encoded(nested(MAX_NESTING + 1, undefined=undefined), implicit=syntax == IMPLICIT)
+    data = in_syntax(nested(MAX_NESTING + 1, undefined=undefined), syntax)
     with pytest.raises(MalformedDataSetError, match="nested more than 32 deep"):
         read_values(data, syntax, [STUDY])
 
@@ -94,6 +112,54 @@ def test_encapsulated_pixel_data_needs_its_delimiter() -> None:
         read_values(head + fragments + end, EXPLICIT, [])
 
 
+def test_a_sequence_of_unknown_vr_is_implicit_little_endian_whatever_surrounds_it() -> None:
+    """PS3.5 6.2.2, note 1: how a node passes on a private sequence that it got in Implicit VR."""
+    inside = encoded(nested(1), implicit=True)
+    item = struct.pack("<HHL", 0xFFFE, 0xE000, len(inside)) + inside
+    for order, syntax in (("<", EXPLICIT), (">", BIG_ENDIAN)):
+        head = struct.pack(f"{order}HH2sHL", 0x0009, 0x1001, b"UN", 0, 0xFFFFFFFF)
+        end = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+        assert read_values(head + item + end, syntax, [STUDY]) == {}
+        with pytest.raises(MalformedDataSetError, match="claims"):
+            read_values(head + item[:4] + b"\xff\xff\0\0" + item[8:] + end, syntax, [STUDY])
+
+
+def test_a_deflated_bomb_is_stopped_at_the_cap_not_after_it() -> None:
+    packer = zlib.compressobj(9, wbits=-15)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
+    assert len(bomb) < 300_000
+    with pytest.raises(MalformedDataSetError, match="inflates to more than"):
+        read_values(bomb, DEFLATED, [])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda data: data[:-9], "does not end where"),
+        (lambda data: data + b"\0\1", "does not end where"),
+        (lambda data: b"\xff" * 30, "cannot be inflated"),
+    ],
+)
+def test_a_damaged_deflated_stream_is_refused(spoil: Callable[[bytes], bytes], says: str) -> None:
+    whole = in_syntax(secondary_capture(), DEFLATED)
+    assert read_values(whole, DEFLATED, [STUDY])
+    with pytest.raises(MalformedDataSetError, match=says):
+        read_values(spoil(whole), DEFLATED, [STUDY])
+
+
+def test_a_mapped_file_is_read_as_bytes_are(tmp_path: Path) -> None:
+    (tmp_path / "object").write_bytes(encoded(secondary_capture()))
+    with (tmp_path / "object").open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        expected = {STUDY: b"1.2.3\0"}
+        assert read_values(mapped, EXPLICIT, [STUDY]) == expected
+        assert read_values(memoryview(encoded(secondary_capture())), EXPLICIT, [STUDY]) == expected
+
+
+def test_a_long_value_is_returned_in_part() -> None:
+    data = struct.pack("<HHL", 0x0020, 0x000D, 1 << 20) + b"1" * (1 << 20)
+    assert len(read_values(data, IMPLICIT, [STUDY])[STUDY]) == encoding.MAX_WANTED_BYTES
+
+
 REAL_FILES = ["CT_small.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm", "test-SR.dcm", "reportsi.dcm"]
 
 
@@ -118,7 +184,7 @@ def test_a_real_truncated_object_is_refused() -> None:
         read_values(data, meta.TransferSyntaxUID, [])
 
 
-@given(st.binary(max_size=300), st.sampled_from([EXPLICIT, IMPLICIT, RLE]))
+@given(st.binary(max_size=300), st.sampled_from([EXPLICIT, IMPLICIT, BIG_ENDIAN, DEFLATED, RLE]))
 def test_any_bytes_are_either_read_or_refused(data: bytes, syntax: str) -> None:
     with contextlib.suppress(MalformedDataSetError):
         read_values(data, syntax, [STUDY])
