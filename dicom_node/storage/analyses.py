@@ -9,13 +9,13 @@ from typing import Any
 
 from dicom_node.storage.connection import timestamp
 from dicom_node.storage.records import (
+    DEFAULT_PRIORITY,
     HELD,
     AnalysisJob,
     AnalysisOutcome,
     ResultRecord,
     Severity,
     StoredInstance,
-    Study,
     StudyState,
 )
 from dicom_node.storage.studies import StudyTables
@@ -25,28 +25,6 @@ __all__ = ["AnalysisTables"]
 
 class AnalysisTables(StudyTables):
     """The tables ``analyses``, ``results`` and ``result_sets``, and the outbox rows they give rise to."""
-
-    def complete_study(self, study: Study, reason: str) -> bool:
-        """Close a study that `reason` shows to be complete, and queue its analysis.
-
-        Returns
-        -------
-        bool
-            False, with nothing changed, if the study received something since `study` was read.
-        """
-        with self._transaction():
-            changed = self._execute(
-                "UPDATE studies SET state = 'complete', completed_reason = ?"
-                " WHERE study_instance_uid = ? AND state = 'receiving' AND last_received_at = ?",
-                (reason, study.study_instance_uid, study.last_received_at),
-            )
-            if not changed:
-                return False
-            self._queue_analysis(study.study_instance_uid, self._trigger(study.study_instance_uid))
-            self.note_event(
-                Severity.INFO, "study_complete", reason, study_instance_uid=study.study_instance_uid
-            )
-            return True
 
     def requeue_study(self, study_instance_uid: str, trigger: str = "reprocess") -> bool:
         """Queue another analysis of a study; False if it is unknown, still arriving or already queued."""
@@ -63,12 +41,12 @@ class AnalysisTables(StudyTables):
             return True
 
     def claim_analysis(self, owner: str, lease_seconds: float) -> AnalysisJob | None:
-        """Claim the analysis that has waited longest, or None.
+        """Claim the analysis of highest priority, of these the one that has waited longest, or None.
 
-        An expired lease counts as waiting. A study's analyses never run side by side; a follow-up waits for
-        the patient's earlier studies, since what they measure is its history; and those that were interrupted
-        by the node's own death come last and are not waited for: an input that kills the node cannot starve
-        the others.
+        An expired lease counts as waiting; a study that is held waits. A study's analyses never run side by
+        side; a follow-up waits for the patient's earlier studies, since what they measure is its history; and
+        those that were interrupted by the node's own death come last and are not waited for: an input that
+        kills the node cannot starve the others.
         """
         with self._transaction():
             now = self._now()
@@ -76,8 +54,10 @@ class AnalysisTables(StudyTables):
                 """
                 SELECT id, study_instance_uid FROM analyses AS candidate
                 JOIN studies AS study USING (study_instance_uid)
+                LEFT JOIN routings USING (study_instance_uid)
                 WHERE ((candidate.state = 'queued' AND next_attempt_at <= :now)
                        OR (candidate.state = 'running' AND lease_expires_at <= :now))
+                  AND study_instance_uid NOT IN (SELECT study_instance_uid FROM holds)
                   AND NOT EXISTS (SELECT 1 FROM analyses AS other
                                   WHERE other.study_instance_uid = candidate.study_instance_uid
                                     AND other.id <> candidate.id
@@ -87,9 +67,9 @@ class AnalysisTables(StudyTables):
                                   WHERE earlier.patient_key = study.patient_key AND earlier.patient_key <> ''
                                     AND earlier.study_date <> '' AND earlier.study_date < study.study_date
                                     AND prior.state IN ('queued', 'running') AND prior.interruptions = 0)
-                ORDER BY interruptions, id LIMIT 1
+                ORDER BY interruptions, coalesce(priority, :priority) DESC, id LIMIT 1
                 """,
-                {"now": now},
+                {"now": now, "priority": DEFAULT_PRIORITY},
             )
             if row is None:
                 return None
@@ -132,8 +112,15 @@ class AnalysisTables(StudyTables):
             self._end_study(job.study_instance_uid, StudyState(outcome.status), outcome.reason)
             return True
 
-    def fail_analysis(self, job: AnalysisJob, reason: str, *, retry_at: datetime | None) -> bool:
+    def fail_analysis(
+        self, job: AnalysisJob, reason: str, *, retry_at: datetime | None, counts: bool = True
+    ) -> bool:
         """Put a failed analysis back until `retry_at`, or give it up when that is None.
+
+        Parameters
+        ----------
+        counts : bool
+            False if the failure is not the study's (full disk, cluster down): the attempt is given back.
 
         Returns
         -------
@@ -153,8 +140,8 @@ class AnalysisTables(StudyTables):
                 values = ("queued", reason, "", timestamp(retry_at))
             changed = self._execute(
                 "UPDATE analyses SET state = ?, reason = ?, finished_at = ?, next_attempt_at = ?,"  # noqa: S608
-                f" lease_owner = '', lease_expires_at = '' WHERE {held}",
-                (*values, *key),
+                f" attempts = attempts - ?, lease_owner = '', lease_expires_at = '' WHERE {held}",
+                (*values, 0 if counts else 1, *key),
             )
             if not changed:
                 return False
@@ -218,7 +205,11 @@ class AnalysisTables(StudyTables):
                             FROM result_sets JOIN analyses ON analyses.id = analysis_id
                             WHERE study_instance_uid = ?
                             GROUP BY destination, status = 'analyzed')
-            SELECT destination, sop_instance_uid
+            SELECT destination, coalesce(
+                (SELECT replaced_by FROM deliveries
+                 WHERE deliveries.destination = newest.destination AND replaced_by <> ''
+                   AND deliveries.sop_instance_uid = result_sets.sop_instance_uid),
+                result_sets.sop_instance_uid) AS sop_instance_uid
             FROM newest JOIN result_sets USING (destination, analysis_id)
             ORDER BY destination, analysis_id, position
             """,
@@ -279,7 +270,11 @@ class AnalysisTables(StudyTables):
         now = self._now()
         for result in outcome.results:
             self._execute(
-                "INSERT INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO results (sop_instance_uid, analysis_id, study_instance_uid, sop_class_uid, kind,"
+                " path, sha256, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                # a result whose file was released has just been written again
+                " ON CONFLICT (sop_instance_uid) DO UPDATE SET released_at = '', path = excluded.path,"
+                " sha256 = excluded.sha256",
                 (
                     result.sop_instance_uid,
                     job.id,
@@ -302,12 +297,25 @@ class AnalysisTables(StudyTables):
     def _queue_delivery(self, uid: str, study_instance_uid: str, destination: str, now: str) -> None:
         self._execute(
             """
-            INSERT INTO deliveries (sop_instance_uid, study_instance_uid, destination, state,
-                attempts, next_attempt_at, lease_owner, lease_expires_at, reason, last_status,
-                delivered_at)
-            VALUES (?, ?, ?, 'pending', 0, ?, '', '', '', NULL, '') ON CONFLICT DO NOTHING
+            INSERT INTO deliveries (sop_instance_uid, sop_class_uid, study_instance_uid, destination, kind,
+                path, priority, state, attempts, next_attempt_at, lease_owner, lease_expires_at, reason,
+                last_status, created_at, stored_at, delivered_at, transaction_uid, requested_at,
+                verifications, refusals, replaced_by)
+            SELECT sop_instance_uid, sop_class_uid, :study, :destination, 'result',
+                path, coalesce((SELECT priority FROM routings WHERE study_instance_uid = :study), :priority),
+                'pending', 0, :now, '', '', '',
+                NULL, :now, '', '', '', '',
+                0, 0, ''
+            FROM results WHERE sop_instance_uid = :uid
+            ON CONFLICT DO NOTHING
             """,
-            (uid, study_instance_uid, destination, now),
+            {
+                "uid": uid,
+                "study": study_instance_uid,
+                "destination": destination,
+                "priority": DEFAULT_PRIORITY,
+                "now": now,
+            },
         )
 
     def _end_study(self, study_instance_uid: str, state: StudyState, reason: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicom_node.storage.commitments import Commitments
 from dicom_node.storage.connection import Row
-from dicom_node.storage.outbox import Outbox
 
 __all__ = ["DestinationQueue", "Queries", "StoredObject"]
 
@@ -16,9 +16,12 @@ class DestinationQueue:
 
     destination: str
     pending: int
+    stored: int
+    """Accepted by the destination, which has still to confirm it."""
     dead: int
     delivered: int
     oldest_waiting: str
+    oldest_unconfirmed: str
     last_reason: str
 
 
@@ -33,7 +36,7 @@ class StoredObject:
     received_at: str
 
 
-class Queries(Outbox):
+class Queries(Commitments):
     """Read-only views over several tables."""
 
     def list_studies(self, *, state: str | None = None, since: str = "", until: str = "") -> list[Row]:
@@ -58,8 +61,9 @@ class Queries(Outbox):
                  WHERE deliveries.study_instance_uid = studies.study_instance_uid
                    AND state = 'delivered') AS delivered,
                 (SELECT count(*) FROM deliveries
-                 WHERE deliveries.study_instance_uid = studies.study_instance_uid) AS deliveries
-            FROM studies
+                 WHERE deliveries.study_instance_uid = studies.study_instance_uid) AS deliveries,
+                route, priority, reasons AS route_reasons, held_by, holds.reason AS hold_reason
+            FROM studies LEFT JOIN routings USING (study_instance_uid) LEFT JOIN holds USING (study_instance_uid)
             WHERE (:state IS NULL OR state = :state)
               AND first_received_at >= :since AND (:until = '' OR first_received_at < :until)
             ORDER BY first_received_at, study_instance_uid
@@ -91,12 +95,15 @@ class Queries(Outbox):
             """
             SELECT destination,
                 sum(state IN ('pending', 'sending')) AS pending,
+                sum(state = 'stored') AS stored,
                 sum(state = 'dead') AS dead,
                 sum(state = 'delivered') AS delivered,
                 coalesce(min(CASE WHEN state IN ('pending', 'sending') THEN created_at END), '')
                     AS oldest_waiting,
-                coalesce(max(CASE WHEN state <> 'delivered' THEN reason END), '') AS last_reason
-            FROM deliveries JOIN results USING (sop_instance_uid)
+                coalesce(min(CASE WHEN state = 'stored' THEN stored_at END), '') AS oldest_unconfirmed,
+                coalesce(max(CASE WHEN state NOT IN ('delivered', 'discarded') THEN reason END), '')
+                    AS last_reason
+            FROM deliveries
             GROUP BY destination ORDER BY destination
             """
         )

@@ -8,10 +8,13 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 __all__ = [
+    "DEFAULT_PRIORITY",
+    "DEFAULT_ROUTE_NAME",
     "HELD",
     "AnalysisJob",
     "AnalysisOutcome",
     "Delivery",
+    "DeliveryKind",
     "Event",
     "InstanceKind",
     "ReceivedInstance",
@@ -26,6 +29,12 @@ __all__ = [
 
 HELD = ""
 """Stands for the destination of results that no destination is configured for: they are kept, not sent."""
+
+DEFAULT_ROUTE_NAME = "default"
+"""Names the route of studies that no route of the site fits."""
+
+DEFAULT_PRIORITY = 5
+"""Of studies whose route says nothing else: between 0, which waits for all others, and 9, which goes first."""
 
 
 class InstanceKind(StrEnum):
@@ -186,9 +195,16 @@ class AnalysisOutcome:
     )  # a mapping proxy could not be sent from a worker
 
 
+class DeliveryKind(StrEnum):
+    """What is sent: a result of ours, or an object as it was received."""
+
+    RESULT = "result"
+    ORIGINAL = "original"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed delivery of one result to one destination."""
+    """A claimed delivery of one object to one destination."""
 
     id: int
     destination: str
@@ -200,6 +216,11 @@ class Delivery:
     attempts: int
     """Counts this one, so it is at least 1."""
     lease_owner: str
+    kind: DeliveryKind
+    created_at: str
+    """When the delivery was queued, last by an administrator."""
+    refusals: int
+    """How often the peer turned out not to hold what it had accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from dicom_node.errors import ConfigurationError
+from dicom_node.faults import reach
+from dicom_node.storage.keeping_schema import add_releases
+from dicom_node.storage.outbox_schema import rebuild_outbox
+from dicom_node.storage.routing_schema import add_routing
 
 __all__ = ["migrate"]
 
@@ -39,6 +43,7 @@ def migrate(database: Database) -> None:
     database.execute("BEGIN IMMEDIATE")  # two processes may open a new journal at once
     try:
         MIGRATIONS.apply(database)
+        reach("migration.in_the_middle")
         database.execute("COMMIT")
     except BaseException:
         if database.conn.in_transaction:
@@ -195,3 +200,18 @@ def _create_result_sets(database: Database) -> None:
     connection: sqlite3.Connection = database.conn
     for statement in _RESULT_SETS:
         connection.execute(statement)
+
+
+@MIGRATIONS(name="0003_outbox")
+def _rebuild_outbox(database: Database) -> None:
+    rebuild_outbox(database.conn)
+
+
+@MIGRATIONS(name="0005_routing")
+def _add_routing(database: Database) -> None:
+    add_routing(database.conn)
+
+
+@MIGRATIONS(name="0008_keeping")
+def _add_releases(database: Database) -> None:
+    add_releases(database.conn)

@@ -95,6 +95,45 @@ def test_a_journal_of_the_first_version_keeps_what_stands_where(tmp_path: Path) 
     journal.close()
 
 
+def test_a_journal_of_version_0_4_keeps_its_outbox_in_every_state(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    states = {"pending": "busy", "sending": "", "delivered": "", "dead": "SOP class refused"}
+    with sqlite3.connect(path) as old:
+        migrations = schema.Migrations(schema.MIGRATIONS.name)
+        for migration in schema.MIGRATIONS.pending(Database(memory=True))[:2]:
+            migrations(name=migration.name)(migration.fn)
+        migrations.apply(Database(old))
+        old.execute("INSERT INTO studies VALUES ('1.2', 'analyzed', '', '', '', '', '', '', '')")
+        old.execute(
+            "INSERT INTO analyses VALUES (1, '1.2', '', '', '', '', '', 'done', 1, 0, '', '', '', '',"
+            " 'analyzed', '', '', '', '')"
+        )
+        for number, (state, reason) in enumerate(states.items()):
+            uid = f"1.2.{number}"
+            old.execute(
+                "INSERT INTO results VALUES (?, 1, '1.2', '1.4', 'report', ?, '', '2026-01-01')",
+                (uid, f"results/{uid}.dcm"),
+            )
+            old.execute(
+                "INSERT INTO deliveries VALUES (?, ?, '1.2', 'pacs', ?, 2, '', ?, '', ?, 0, '')",
+                (10 + number, uid, state, "owner" if state == "sending" else "", reason),
+            )
+    old.close()
+    journal = Journal(path)
+    (queue,) = journal.destination_queues()
+    assert (queue.pending, queue.stored, queue.delivered, queue.dead) == (2, 0, 1, 1)
+    assert queue.oldest_waiting == "2026-01-01"
+    assert [letter["reason"] for letter in journal.dead_letters()] == ["SOP class refused"]
+    assert journal.recover("a new node") == 1
+    claimed = journal.claim_deliveries("pacs", owner="me", lease_seconds=60)
+    assert [(delivery.id, delivery.sop_class_uid, str(delivery.path)) for delivery in claimed] == [
+        (10, "1.4", "results/1.2.0.dcm"),
+        (11, "1.4", "results/1.2.1.dcm"),
+    ]
+    assert journal.check_integrity() == ()
+    journal.close()
+
+
 def test_opening_waits_for_another_process_that_is_making_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
