@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -18,6 +17,7 @@ COMMANDS = {
     "serve": "run the node: receive, analyse, deliver",
     "analyze": "analyse DICOM files without network or database",
     "render": "show a Structured Report as table, text or page; write the numbers attached to our PDF",
+    "worker": "analyse for a node on another machine, as part of its Dask cluster",
     "status": "show what the running node is doing: queues, destinations, oldest waiting item",
     "studies": "list received studies with their state and reason",
     "send": "send DICOM files to a peer",
@@ -36,19 +36,6 @@ COMMANDS = {
 }
 """Command name -> one-line summary, in the order ``--help`` shows them."""
 
-QUIET_LIBRARIES = {
-    "apscheduler": logging.ERROR,  # reports every run of every job
-    "highdicom": logging.WARNING,  # reports every module it copies
-    "py.warnings": logging.ERROR,  # pydicom warns of every odd value; what matters we say ourselves
-    "pynetdicom": logging.CRITICAL,  # we say the same with the remedy
-    "pikepdf": logging.WARNING,  # reports that it is there
-    "onnx_ir": logging.WARNING,  # reports every pass over a network that is exported
-    "onnxscript": logging.WARNING,
-    "torch.onnx": logging.ERROR,  # warns of operators of torchvision, which we do not use
-    "skfem": logging.WARNING,  # reports every assembly of a mesh
-}
-"""Libraries whose chatter would bury our own log; ``--verbose`` lets them speak."""
-
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 
 
@@ -63,20 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     parser = _build_parser(argv)
     options = parser.parse_args(argv)
-    _configure_logging(verbose=options.verbose)
+    from dicom_node.config import LoggingSettings
+    from dicom_node.observe import logs
+
+    logs.configure(LoggingSettings(), verbose=options.verbose)
     return _run_command(options)
-
-
-def _configure_logging(*, verbose: bool) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
-    logging.captureWarnings(True)
-    if not verbose:
-        for library, level in QUIET_LIBRARIES.items():
-            logging.getLogger(library).setLevel(level)
 
 
 def _run_command(options: argparse.Namespace) -> int:

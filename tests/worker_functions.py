@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
+from pathlib import Path
 
+from dicom_node.observe.logs import fields
 from dicom_node.storage.records import AnalysisOutcome
 from dicom_node.workflow.worker import WorkOrder, killed_after
 
@@ -34,3 +37,26 @@ def hang(order: WorkOrder) -> AnalysisOutcome:
     with killed_after(order.time_limit_seconds):
         time.sleep(60)
     return analyze_as_rejected(order)
+
+
+def analyze_after_a_while(order: WorkOrder) -> AnalysisOutcome:
+    """Take so long that the cluster can lose its scheduler meanwhile."""
+    time.sleep(4)
+    return analyze_as_rejected(order)
+
+
+def kill_the_cluster_worker_once(order: WorkOrder) -> AnalysisOutcome:
+    """Kill the Dask worker whose child this process is, the first time that any worker gets here."""
+    mark = Path(os.environ["KILLED_MARK"])
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(30)
+    return analyze_as_rejected(order)
+
+
+def log_a_line(secret: str) -> None:
+    """Log a sound line, then one that quotes `secret` as a library would."""
+    with fields(study="1.2.3"):
+        logging.getLogger("dicom_node.test").warning("from a worker")
+    logging.getLogger("highdicom").error("value %s", secret)

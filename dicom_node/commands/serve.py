@@ -17,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from dicom_node.observe import logs
     from dicom_node.service import Service
 
     config = load_config(options)
+    logs.configure(config.logging, verbose=options.verbose)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

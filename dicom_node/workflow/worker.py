@@ -6,6 +6,8 @@ process stays small.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
 import logging
@@ -17,12 +19,15 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.config import AnalysisConfig
+from dicom_node.config import LoggingSettings
 from dicom_node.faults import reach
+from dicom_node.observe import logs
 from dicom_node.storage.records import AnalysisOutcome, ResultRecord
 
 if TYPE_CHECKING:
@@ -60,6 +65,8 @@ class WorkOrder:
         Destination -> what it wants.
     time_limit_seconds : float
         The process ends if the analysis takes longer.
+    failure : str
+        Why the analysis of this study was given up: it is then only written up as declined.
     """
 
     study_instance_uid: str
@@ -73,6 +80,7 @@ class WorkOrder:
     config: AnalysisConfig
     reports: Mapping[str, ReportOptions]
     time_limit_seconds: float
+    failure: str = ""
 
 
 def analyze_study(order: WorkOrder) -> AnalysisOutcome:
@@ -81,9 +89,12 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
     Returns
     -------
     AnalysisOutcome
-        Status ``rejected`` where an object cannot be parsed at all; else what the engine says.
+        Status ``rejected`` where an object cannot be parsed at all, ``failed`` where `order` says so; else
+        what the engine says.
     """
     with killed_after(order.time_limit_seconds):
+        if order.failure:
+            return _declined(order)
         from pydicom import dcmread
 
         from analysis.engine import analyze
@@ -126,17 +137,23 @@ def new_worker() -> Executor:
         os.environ[name] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dicom_node.workflow.preload"])
-    executor = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_prepare_worker)
+    reader, writer = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=context,
+        initializer=_prepare_worker,
+        initargs=(writer, logs.settings_in_use()),
+    )
     executor.submit(int).result()  # start-up must not count into the first study's time limit
+    writer.close()  # the worker has its own: when it ends, so does what is read
+    logs.relay(reader)
     return executor
 
 
-def _prepare_worker() -> None:
+def _prepare_worker(log: Connection, settings: LoggingSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node, which then ends its workers
     os.umask(0o077)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    # pydicom's warnings quote values of the data set: patient data that must not reach the log
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    logs.RelayHandler(log, settings).install()
     warnings.simplefilter("ignore")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -161,15 +178,34 @@ def killed_after(seconds: float) -> Iterator[None]:
 
 
 def _unreadable(order: WorkOrder, uid: str, error: Exception) -> StudyAnalysis:
+    reason = f"object {uid} cannot be parsed ({type(error).__name__}); send the study again from its source"
+    return _rejected(order, reason, identity=order.input_digest)
+
+
+def _declined(order: WorkOrder) -> AnalysisOutcome:
+    """Answer a study on which the analysis itself failed, where the site wants refusals: headers suffice."""
+    from pydicom import dcmread
+
+    headers: list[Dataset] = []
+    for path in order.paths.values():
+        with contextlib.suppress(Exception):  # what cannot even be named is not referred to
+            headers.append(dcmread(path, stop_before_pixels=True))
+    reason = f"the analysis failed on this study again and again and was given up: {order.failure}"
+    # another identity than that of a sound analysis of these bytes, which may follow after an upgrade
+    identity = hashlib.sha256(f"declined {order.input_digest}".encode()).hexdigest()
+    outcome = _outcome(_rejected(order, reason, identity=identity), headers, order)
+    return replace(outcome, status="failed")
+
+
+def _rejected(order: WorkOrder, reason: str, *, identity: str) -> StudyAnalysis:
     from analysis import __version__
     from analysis.results import Status, StudyAnalysis
 
-    reason = f"object {uid} cannot be parsed ({type(error).__name__}); send the study again from its source"
     return StudyAnalysis(
         study_instance_uid=order.study_instance_uid,
         status=Status.REJECTED,
         reason=reason,
-        identity=order.input_digest,
+        identity=identity,
         engine_version=__version__,
     )
 
