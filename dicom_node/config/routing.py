@@ -11,13 +11,11 @@ from analysis.config import AnalysisConfig
 from dicom_node.config.matching import Condition, read_conditions
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import between, existing_path, must, not_blank, read_table
+from dicom_node.storage.records import DEFAULT_PRIORITY, DEFAULT_ROUTE_NAME
 
-__all__ = ["DEFAULT_PRIORITY", "DEFAULT_ROUTE", "Action", "Route", "read_routes"]
+__all__ = ["DEFAULT_ROUTE", "Action", "Route", "read_routes"]
 
 Action = Literal["analyse", "forward", "store", "discard"]
-
-DEFAULT_PRIORITY = 5
-"""Between 0, which waits for everything else, and 9, which goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class Route:
         )
 
 
-DEFAULT_ROUTE = Route("default")
+DEFAULT_ROUTE = Route(DEFAULT_ROUTE_NAME)
 """Decides where no route of the site does: everything is analysed, results go to every destination."""
 
 

@@ -7,6 +7,9 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.studies`: instances and studies;
 - `dicom_node.storage.analyses`: analyses and results;
 - `dicom_node.storage.outbox`: deliveries;
+- `dicom_node.storage.routings`: routes, holds, what archives count;
+- `dicom_node.storage.completions`: what a complete study sets off;
+- `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.queries`: what commands ask, read-only.
 """
 
@@ -15,13 +18,15 @@ from __future__ import annotations
 import os
 import uuid
 
+from dicom_node.storage.completions import Completions
 from dicom_node.storage.queries import Queries
 from dicom_node.storage.records import Severity
+from dicom_node.storage.retention import Releases
 
 __all__ = ["Journal", "lease_owner"]
 
 
-class Journal(Queries):
+class Journal(Queries, Completions, Releases):
     """Every table of the journal behind one connection.
 
     The node's threads share one instance; a command line beside the node opens its own. Worker processes

@@ -63,7 +63,8 @@ class Queries(Commitments):
                 (SELECT count(*) FROM deliveries
                  WHERE deliveries.study_instance_uid = studies.study_instance_uid) AS deliveries,
                 route, priority, reasons AS route_reasons, held_by, holds.reason AS hold_reason
-            FROM studies LEFT JOIN routings USING (study_instance_uid) LEFT JOIN holds USING (study_instance_uid)
+            FROM studies LEFT JOIN routings USING (study_instance_uid)
+                         LEFT JOIN holds USING (study_instance_uid)
             WHERE (:state IS NULL OR state = :state)
               AND first_received_at >= :since AND (:until = '' OR first_received_at < :until)
             ORDER BY first_received_at, study_instance_uid

@@ -34,7 +34,7 @@ DEFAULT_ROUTE_NAME = "default"
 """Names the route of studies that no route of the site fits."""
 
 DEFAULT_PRIORITY = 5
-"""Of studies whose route says nothing else: between 0, which waits for all others, and 9, which goes first."""
+"""Of studies whose route says nothing else; 0 waits for all others, 9 goes first."""
 
 
 class InstanceKind(StrEnum):

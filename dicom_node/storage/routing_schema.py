@@ -64,8 +64,8 @@ _ROUTING = (
     """,
     "CREATE INDEX discarded_by_study ON discarded_instances (study_instance_uid)",
 )
-"""Lists are JSON; ``routings.destinations`` NULL = every destination; ``expected_counts.instances`` NULL = the
-archive did not say, for `problem`."""
+"""Lists are JSON; ``routings.destinations`` NULL = every destination; ``expected_counts.instances`` NULL =
+the archive did not say, for `problem`."""
 
 
 def add_routing(connection: sqlite3.Connection) -> None:
