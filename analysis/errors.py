@@ -5,9 +5,12 @@ NodeError
 ├── RejectedInput             an object or study that cannot be used; never retried
 │   └── NotApplicable         a sound study that is not a forearm DXA; properly declined
 ├── AnalysisError             the engine failed on input it had accepted
-└── DeliveryError             (dicom_node.errors) a destination did not take a result
-    ├── TransientDeliveryError    tried again with back-off
-    └── PermanentDeliveryError    goes to the dead letter at once
+├── DeliveryError             (dicom_node.errors) a destination did not take a result
+│   ├── TransientDeliveryError    tried again with back-off
+│   └── PermanentDeliveryError    goes to the dead letter at once
+└── ArchiveError              (dicom_node.errors) an archive that was asked gave no complete answer
+    ├── TransientArchiveError     asked again with back-off
+    └── PermanentArchiveError     given up at once
 
 The tree is rooted here because `analysis` is the lowest floor of the house.
 """

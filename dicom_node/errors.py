@@ -4,14 +4,22 @@ from analysis.errors import AnalysisError, ConfigurationError, NodeError, NotApp
 
 __all__ = [
     "AnalysisError",
+    "ArchiveError",
     "ConfigurationError",
     "DeliveryError",
+    "ExecutorUnavailableError",
     "NodeError",
     "NotApplicable",
+    "PermanentArchiveError",
     "PermanentDeliveryError",
     "RejectedInput",
+    "TransientArchiveError",
     "TransientDeliveryError",
 ]
+
+
+class ExecutorUnavailableError(NodeError):
+    """No worker can be had at present (cluster down): the analysis waits, its attempt is not counted."""
 
 
 class DeliveryError(NodeError):
@@ -24,3 +32,15 @@ class TransientDeliveryError(DeliveryError):
 
 class PermanentDeliveryError(DeliveryError):
     """Will not pass by itself (AE title not recognised, SOP class refused): dead letter at once."""
+
+
+class ArchiveError(NodeError):
+    """An archive that was asked (C-FIND, C-GET, C-MOVE, QIDO-RS, WADO-RS) gave no complete answer."""
+
+
+class TransientArchiveError(ArchiveError):
+    """May pass by itself (archive down, busy, silent): asked again with back-off."""
+
+
+class PermanentArchiveError(ArchiveError):
+    """Will not pass by itself (AE title not recognised, query not supported): given up at once."""

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +56,14 @@ class OrthancServer:
 
 
 @contextmanager
-def running_orthanc(folder: Path, *, http_port: int = 0, dicom_port: int = 0) -> Iterator[OrthancServer]:
+def running_orthanc(
+    folder: Path, *, http_port: int = 0, dicom_port: int = 0, settings: Mapping[str, Any] | None = None
+) -> Iterator[OrthancServer]:
     """Start Orthanc with its storage below `folder`, wait until it answers, stop it at the end.
 
     The essentials of the configuration are those of a site: calling AE titles may store and echo, the called
-    AE title is checked, unknown SOP classes are accepted, a stored instance is never overwritten.
+    AE title is checked, unknown SOP classes are accepted, a stored instance is never overwritten. `settings`
+    are added to those.
     """
     server = OrthancServer("TESTPACS", dicom_port or pick_free_port(), http_port or pick_free_port())
     configuration = {
@@ -80,6 +83,7 @@ def running_orthanc(folder: Path, *, http_port: int = 0, dicom_port: int = 0) ->
         "OverwriteInstances": False,
         "Plugins": [str(DICOMWEB_PLUGIN)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        **(settings or {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "orthanc.json").write_text(json.dumps(configuration))

@@ -6,8 +6,10 @@ own directory. The file `conf/node.toml` documents every key.
 
 from dicom_node.config.access import AccessSettings, ClientTls, CommitmentSettings, PeerSettings, ServerTls
 from dicom_node.config.analysing import ExecutionSettings
+from dicom_node.config.asking import PriorsSettings, RemoteArchive, RetrievalSettings
 from dicom_node.config.completing import CompletionProfile, CompletionSettings, Expectation
 from dicom_node.config.delivering import DeliverySettings, Destination
+from dicom_node.config.keeping import BackupSettings, RetentionSettings
 from dicom_node.config.load import (
     NodeConfig,
     default_conf_directory,
@@ -17,13 +19,13 @@ from dicom_node.config.load import (
 from dicom_node.config.matching import Condition
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
-from dicom_node.config.routing import DEFAULT_PRIORITY, DEFAULT_ROUTE, Route
+from dicom_node.config.routing import DEFAULT_ROUTE, Route
 
 __all__ = [
-    "DEFAULT_PRIORITY",
     "DEFAULT_ROUTE",
     "AccessSettings",
     "AuditSettings",
+    "BackupSettings",
     "ClientTls",
     "CommitmentSettings",
     "CompletionProfile",
@@ -38,7 +40,11 @@ __all__ = [
     "NodeConfig",
     "NodeSettings",
     "PeerSettings",
+    "PriorsSettings",
     "ReceiverSettings",
+    "RemoteArchive",
+    "RetentionSettings",
+    "RetrievalSettings",
     "Route",
     "ServerTls",
     "default_conf_directory",

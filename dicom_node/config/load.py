@@ -11,8 +11,16 @@ from typing import Any
 from analysis.config import AnalysisConfig
 from dicom_node.config.access import AccessSettings, CommitmentSettings, PeerSettings, ServerTls, read_peers
 from dicom_node.config.analysing import ExecutionSettings, read_analysis
+from dicom_node.config.asking import (
+    PriorsSettings,
+    RemoteArchive,
+    RetrievalSettings,
+    check_priors,
+    read_archives,
+)
 from dicom_node.config.completing import CompletionSettings, read_completion
 from dicom_node.config.delivering import DeliverySettings, Destination, read_destinations, read_reports
+from dicom_node.config.keeping import BackupSettings, RetentionSettings
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
 from dicom_node.config.routing import Route, read_routes
@@ -34,6 +42,10 @@ _TABLES: dict[str, type[Any]] = {
     "logging": LoggingSettings,
     "monitoring": MonitoringSettings,
     "audit": AuditSettings,
+    "retention": RetentionSettings,
+    "backup": BackupSettings,
+    "retrieval": RetrievalSettings,
+    "priors": PriorsSettings,
 }
 
 
@@ -58,6 +70,11 @@ class NodeConfig:
     logging: LoggingSettings
     monitoring: MonitoringSettings
     audit: AuditSettings
+    retention: RetentionSettings
+    backup: BackupSettings
+    archives: tuple[RemoteArchive, ...]
+    retrieval: RetrievalSettings
+    priors: PriorsSettings
 
     @classmethod
     def load(cls, path: Path) -> NodeConfig:
@@ -79,7 +96,7 @@ class NodeConfig:
     def _from_document(cls, document: Mapping[str, Any], path: Path, base: Path) -> NodeConfig:
         reject_unknown_keys(
             document,
-            [*_TABLES, "completion", "analysis", "reports", "destination", "route", "peer"],
+            [*_TABLES, "completion", "analysis", "reports", "destination", "route", "peer", "archive"],
             "top level",
         )
         tables = {
@@ -88,6 +105,8 @@ class NodeConfig:
         }
         reports = read_reports(table_of(document, "reports"), {}, "[reports]", base)
         destinations = read_destinations(document, base)
+        archives = read_archives(document, base)
+        check_priors(tables["priors"], archives)
         return cls(
             path=path,
             completion=read_completion(table_of(document, "completion"), base),
@@ -96,6 +115,7 @@ class NodeConfig:
             destinations=destinations,
             routes=read_routes(document, [destination.name for destination in destinations], base),
             peers=read_peers(document, base),
+            archives=archives,
             **_with_absolute_data_dir(tables, base),
         )
 
@@ -104,6 +124,14 @@ class NodeConfig:
         if not self.destinations:
             return {HELD: self.reports}
         return {destination.name: destination.reports for destination in self.destinations}
+
+    def archive(self, name: str) -> RemoteArchive:
+        """Return the archive called `name`; raises `ConfigurationError` naming those there are."""
+        for archive in self.archives:
+            if archive.name == name:
+                return archive
+        names = ", ".join(item.name for item in self.archives) or "none is configured"
+        raise ConfigurationError(f"{self.path}: no [[archive]] is called {name!r}; there are: {names}")
 
     def destination(self, name: str) -> Destination:
         """Return the destination called `name`; raises `ConfigurationError` naming those there are."""
