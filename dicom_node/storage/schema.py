@@ -13,6 +13,7 @@ from sqlite_utils import Database, Migrations
 from dicom_node.errors import ConfigurationError
 from dicom_node.faults import reach
 from dicom_node.storage.keeping_schema import add_releases
+from dicom_node.storage.observing_schema import add_observing
 from dicom_node.storage.outbox_schema import rebuild_outbox
 from dicom_node.storage.routing_schema import add_routing
 
@@ -215,3 +216,8 @@ def _add_routing(database: Database) -> None:
 @MIGRATIONS(name="0008_keeping")
 def _add_releases(database: Database) -> None:
     add_releases(database.conn)
+
+
+@MIGRATIONS(name="0007_observing")
+def _add_observing(database: Database) -> None:
+    add_observing(database.conn)
