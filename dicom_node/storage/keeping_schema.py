@@ -22,7 +22,7 @@ _RELEASES = (
     ) STRICT, WITHOUT ROWID
     """,
 )
-"""`released_at`: when the file was given up, empty while it is kept; `releases`: files given up, not yet unlinked."""
+"""`released_at`: when a file was given up, empty while it is kept; `releases`: given up, to be unlinked."""
 
 
 def add_releases(connection: sqlite3.Connection) -> None:

@@ -35,7 +35,9 @@ class StudyTables(EventLog):
         with self._transaction():
             known = self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None
             version = 0 if known else self._next_version(instance)
-            if not known:
+            if known:
+                self._take_back_release(instance)
+            else:
                 self._insert_instance(instance, version)
             if instance.kind is InstanceKind.QUARANTINED:
                 self._note_instance(instance, Severity.WARNING, instance.reason_code, instance.reason)
@@ -89,7 +91,10 @@ class StudyTables(EventLog):
 
     def quarantined_bytes(self) -> int:
         """Return how many bytes the quarantine holds."""
-        row = self._row("SELECT total(size) AS size FROM instances WHERE kind = 'quarantined' AND path <> ''")
+        row = self._row(
+            "SELECT total(size) AS size FROM instances WHERE kind = 'quarantined'"
+            " AND path <> '' AND released_at = ''"
+        )
         return int(row["size"]) if row else 0
 
     def _next_version(self, instance: ReceivedInstance) -> int:
@@ -99,6 +104,14 @@ class StudyTables(EventLog):
             (instance.sop_instance_uid, instance.kind),
         )
         return int(row["version"]) if row else 1
+
+    def _take_back_release(self, instance: ReceivedInstance) -> None:
+        """Count a file as kept again: the sender brought its bytes once more."""
+        self._execute(
+            "UPDATE instances SET released_at = '', path = ?"
+            " WHERE sop_instance_uid = ? AND sha256 = ? AND kind = ? AND released_at <> ''",
+            (instance.path, instance.sop_instance_uid, instance.sha256, instance.kind),
+        )
 
     def _insert_instance(self, instance: ReceivedInstance, version: int) -> None:
         self._execute(

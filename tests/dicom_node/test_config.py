@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dicom_node.config import (
     AccessSettings,
     AuditSettings,
+    BackupSettings,
     CommitmentSettings,
     CompletionSettings,
     DeliverySettings,
@@ -23,6 +24,7 @@ from dicom_node.config import (
     NodeConfig,
     NodeSettings,
     ReceiverSettings,
+    RetentionSettings,
     ServerTls,
     default_conf_directory,
 )
@@ -154,6 +156,8 @@ def test_the_shipped_configuration_documents_every_key_with_its_default() -> Non
         "logging": LoggingSettings,
         "monitoring": MonitoringSettings,
         "audit": AuditSettings,
+        "retention": RetentionSettings,
+        "backup": BackupSettings,
     }
     for name, schema in schemas.items():
         defaults = schema()

@@ -1,0 +1,197 @@
+"""Releases files whose time is over; their rows stay, so that history and recognition of repeats go on.
+
+A file goes in three steps: its row says ``released_at`` and `releases` names its path (one commit), the file
+is unlinked, the path is struck from `releases`. After a crash in between, what `releases` still names is
+settled at the next start. What a study still needs is protected by one condition, `_FINISHED`, which lists
+what is harmless: a state that this module does not know protects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dicom_node.faults import reach
+from dicom_node.storage.connection import Row, timestamp
+from dicom_node.storage.events import EventLog
+
+__all__ = ["Releasable", "ReleasedKind", "Releases"]
+
+
+class ReleasedKind(StrEnum):
+    """What a file is to the node, as far as retention is concerned."""
+
+    ORIGINAL = "original"
+    """An admitted object as received; own results that a PACS brought back count as well."""
+    RESULT = "result"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Releasable:
+    """One kept file that nothing needs any more."""
+
+    kind: ReleasedKind
+    id: int
+    sop_instance_uid: str
+    sha256: str
+    path: str
+    """Relative to the data directory."""
+
+
+_FINISHED = """
+    NOT EXISTS (SELECT 1 FROM studies
+                WHERE studies.study_instance_uid = kept.study_instance_uid
+                  AND (studies.state NOT IN ({states}) OR studies.last_received_at >= :before))
+    AND NOT EXISTS (SELECT 1 FROM analyses
+                    WHERE analyses.study_instance_uid = kept.study_instance_uid
+                      AND analyses.state NOT IN ('done', 'failed'))
+    AND NOT EXISTS (SELECT 1 FROM deliveries
+                    WHERE deliveries.study_instance_uid = kept.study_instance_uid
+                      AND deliveries.state NOT IN ('delivered', 'discarded'))
+"""
+"""Nothing of the study is arriving, to be analysed, undelivered, uncommitted or among the dead letters."""
+
+_CANDIDATES = {
+    ReleasedKind.ORIGINAL: """
+        SELECT id, sop_instance_uid, sha256, path FROM instances AS kept
+        WHERE released_at = '' AND path <> '' AND kind IN ('input', 'own_result') AND received_at < :before
+          AND (kind = 'own_result' OR EXISTS (SELECT 1 FROM studies
+               WHERE studies.study_instance_uid = kept.study_instance_uid))
+          AND {finished}
+        ORDER BY received_at LIMIT :limit
+    """,
+    # results that went nowhere are kept; so are Structured Reports: a later report names its predecessor
+    ReleasedKind.RESULT: """
+        SELECT rowid AS id, sop_instance_uid, sha256, path FROM results AS kept
+        WHERE released_at = '' AND created_at < :before
+          AND sop_class_uid NOT LIKE '1.2.840.10008.5.1.4.1.1.88.%'
+          AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.sop_instance_uid = kept.sop_instance_uid)
+          AND {finished}
+        ORDER BY created_at LIMIT :limit
+    """,
+    ReleasedKind.QUARANTINED: """
+        SELECT id, sop_instance_uid, sha256, path FROM instances AS kept
+        WHERE released_at = '' AND path <> '' AND kind = 'quarantined' AND received_at < :before
+        ORDER BY received_at LIMIT :limit
+    """,
+}
+
+
+class Releases(EventLog):
+    """The journal's table ``releases`` and the columns ``released_at``."""
+
+    def releasable(
+        self, kind: ReleasedKind, *, before: datetime, ended_states: Sequence[str], limit: int
+    ) -> list[Releasable]:
+        """Return kept files of one kind that may go, oldest first.
+
+        Parameters
+        ----------
+        before : datetime
+            Only what came in before, of studies to which nothing was added since.
+        ended_states : sequence of str
+            Studies in any other state are protected.
+        """
+        rows = self._rows(
+            _CANDIDATES[kind].format(finished=_finished(ended_states)),
+            {"before": timestamp(before), "limit": limit, **_named(ended_states)},
+        )
+        return [Releasable(kind=kind, **row) for row in rows]
+
+    def release(
+        self, kind: ReleasedKind, *, before: datetime, ended_states: Sequence[str], limit: int
+    ) -> int:
+        """Give up at most `limit` files, see `releasable`; return how many (`settle_releases` unlinks)."""
+        with self._transaction():
+            chosen = self.releasable(kind, before=before, ended_states=ended_states, limit=limit)
+            table, key = ("results", "rowid") if kind is ReleasedKind.RESULT else ("instances", "id")
+            for item in chosen:
+                self._execute(
+                    f"UPDATE {table} SET released_at = ? WHERE {key} = ?",  # noqa: S608
+                    (self._now(), item.id),
+                )
+                self._execute(
+                    "INSERT INTO releases VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    (item.path, item.sop_instance_uid, item.sha256),
+                )
+            return len(chosen)
+
+    def settle_releases(self, unlink: Callable[[str], None], *, limit: int) -> int:
+        """Unlink at most `limit` of the files given up; return how many are settled.
+
+        Under the journal's write lock, so that nobody can journal the same bytes again in between. A file
+        that has become needed since (the sender brought it again, its study is to be analysed again) stays.
+
+        Parameters
+        ----------
+        unlink : callable
+            Removes the file at a path relative to the data directory; one that is gone already is no error.
+        """
+        with self._transaction():
+            rows = self._rows("SELECT path, sop_instance_uid, sha256 FROM releases LIMIT ?", (limit,))
+            for row in rows:
+                if not self._is_needed(row):
+                    reach("retention.before_unlink")
+                    unlink(row["path"])
+                    reach("retention.after_unlink")
+                self._execute("DELETE FROM releases WHERE path = ?", (row["path"],))
+            return len(rows)
+
+    def released_originals(self, study_instance_uid: str) -> int:
+        """Return how many received objects of a study are no longer kept as files."""
+        row = self._row(
+            "SELECT count(*) AS files FROM instances"
+            " WHERE study_instance_uid = ? AND kind = 'input' AND released_at <> ''",
+            (study_instance_uid,),
+        )
+        return int(row["files"]) if row else 0
+
+    def forget_events(self, *, before: datetime, limit: int) -> int:
+        """Delete, of the oldest `limit` events, those older than `before`; return how many."""
+        with self._transaction():
+            return self._execute(
+                "DELETE FROM events WHERE id IN"
+                " (SELECT id FROM (SELECT id, at FROM events ORDER BY id LIMIT ?) WHERE at < ?)",
+                (limit, timestamp(before)),
+            )
+
+    def _is_needed(self, release: Row) -> bool:
+        """Tell whether a file given up is wanted again; then it counts as kept."""
+        kept = self._row(
+            """
+            SELECT 1 FROM instances
+            WHERE sop_instance_uid = :sop_instance_uid AND sha256 = :sha256 AND path = :path
+              AND released_at = ''
+            UNION ALL
+            SELECT 1 FROM instances
+            WHERE kind = 'quarantined' AND path <> '' AND released_at = '' AND path = :path
+            UNION ALL
+            SELECT 1 FROM results
+            WHERE sop_instance_uid = :sop_instance_uid AND path = :path AND released_at = ''
+            """,
+            release,
+        )
+        if kept:
+            return True
+        return any(
+            self._execute(
+                f"""
+                UPDATE {table} SET released_at = ''
+                WHERE sop_instance_uid = :sop_instance_uid AND path = :path AND study_instance_uid IN
+                    (SELECT study_instance_uid FROM analyses WHERE state NOT IN ('done', 'failed'))
+                """,  # noqa: S608
+                release,
+            )
+            for table in ("instances", "results")
+        )
+
+
+def _finished(ended_states: Sequence[str]) -> str:
+    return _FINISHED.format(states=", ".join(f":{name}" for name in _named(ended_states)))
+
+
+def _named(ended_states: Sequence[str]) -> dict[str, str]:
+    return {f"state{number}": state for number, state in enumerate(ended_states)}
