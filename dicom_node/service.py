@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from functools import partial
 
 from dicom_node.config import NodeConfig
 from dicom_node.diagnosis import check_analysis_files, check_data_dir_place, check_report_choices
@@ -16,6 +17,7 @@ from dicom_node.storage.journal import Journal, lease_owner
 from dicom_node.workflow.completion import Completion
 from dicom_node.workflow.delivery import DeliveryQueue
 from dicom_node.workflow.execution import Execution, Work
+from dicom_node.workflow.routing import Router
 from dicom_node.workflow.schedule import Schedule
 from dicom_node.workflow.worker import analyze_study, new_worker
 
@@ -34,7 +36,8 @@ class Service:
     ----------
     config : NodeConfig
     work, make_executor : callable
-        What a worker does, and where; see `dicom_node.workflow.execution.Execution`.
+        What a worker does, and where; see `dicom_node.workflow.execution.Execution`. By default, what
+        ``[execution] executor`` says.
 
     Attributes
     ----------
@@ -49,7 +52,7 @@ class Service:
         config: NodeConfig,
         *,
         work: Work = analyze_study,
-        make_executor: Callable[[], Executor] = new_worker,
+        make_executor: Callable[[], Executor] | None = None,
     ) -> None:
         self._config = config
         self._work = work
@@ -126,12 +129,13 @@ class Service:
             journal,
             owner=owner,
             work=self._work,
-            make_executor=self._make_executor,
+            make_executor=self._make_executor or _executor_maker(config, archive),
             on_results=self._wake_deliveries,
         )
         completion = Completion(
             journal,
-            quiet_seconds=config.completion.quiet_seconds,
+            Router(config.routes, archive, journal),
+            config.completion,
             open_associations=self._receiver.open_associations,
         )
         self._schedule = Schedule(
@@ -145,6 +149,14 @@ class Service:
     def _wake_deliveries(self) -> None:
         for queue in self._queues:
             self._schedule.wake(_job_name(queue.name))
+
+
+def _executor_maker(config: NodeConfig, archive: Archive) -> Callable[[], Executor]:
+    if config.execution.executor == "processes":
+        return new_worker
+    from dicom_node.workflow.cluster import ClusterExecutor
+
+    return partial(ClusterExecutor, config.execution, archive)
 
 
 def _job_name(destination: str) -> str:

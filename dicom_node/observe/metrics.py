@@ -15,9 +15,13 @@ __all__ = [
     "ASSOCIATIONS_OPEN",
     "ASSOCIATIONS_REFUSED",
     "BYTES_RECEIVED",
+    "CERTIFICATE_EXPIRES",
+    "COMMITMENT_REPORTS",
+    "COMPLETIONS",
     "DELIVERIES",
     "INSTANCES_RECEIVED",
     "REGISTRY",
+    "SERVICES_REFUSED",
     "STORE_SECONDS",
 ]
 
@@ -32,6 +36,24 @@ ASSOCIATIONS_REFUSED = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+SERVICES_REFUSED = Counter(
+    "radius_dxa_services_refused",
+    "Associations whose peer asked for a service that its [[peer]] entry does not allow, by service.",
+    ["service"],
+    registry=REGISTRY,
+)
+COMMITMENT_REPORTS = Counter(
+    "radius_dxa_commitment_reports",
+    "Tries to tell a peer what became of its storage commitment request: reported or postponed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+CERTIFICATE_EXPIRES = Gauge(
+    "radius_dxa_certificate_expiry_timestamp_seconds",
+    "When a certificate that the node shows expires, in seconds since 1970; for the server and each destination.",
+    ["certificate"],
+    registry=REGISTRY,
+)
 INSTANCES_RECEIVED = Counter(
     "radius_dxa_instances_received",
     "C-STORE requests answered: stored, duplicate, new_version, own_result, or the code of the refusal.",
@@ -43,6 +65,12 @@ STORE_SECONDS = Histogram(
     "radius_dxa_store_seconds",
     "Time from the last fragment of a C-STORE to its answer.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+COMPLETIONS = Counter(
+    "radius_dxa_completions",
+    "Studies that became complete: expected content there, quiet, something missing, or requested.",
+    ["why"],
     registry=REGISTRY,
 )
 ANALYSES = Counter("radius_dxa_analyses", "Analyses ended, by status.", ["status"], registry=REGISTRY)

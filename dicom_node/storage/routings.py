@@ -154,6 +154,15 @@ class RoutingTables(EventLog):
         )
         return tuple(RoutedInstance(**{**row, "path": PurePosixPath(row["path"])}) for row in rows)
 
+    def count_inputs(self, study_instance_uid: str) -> int:
+        """Return how many objects of a study were received, each once however many versions came."""
+        row = self._row(
+            "SELECT count(DISTINCT sop_instance_uid) AS objects FROM instances"
+            " WHERE study_instance_uid = ? AND kind = 'input'",
+            (study_instance_uid,),
+        )
+        return int(row["objects"]) if row else 0
+
     def hold_study(self, study_instance_uid: str, *, by: str, reason: str) -> bool:
         """Hold a study back: it is neither completed, analysed nor delivered; False if it is held already."""
         with self._transaction():

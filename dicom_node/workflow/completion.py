@@ -1,32 +1,50 @@
 """Decides when a study is complete: DIMSE never says "done".
 
-A study is complete when nothing new has come for the quiet time *and* no association that fed it is open: a
-slow sender is not cut off. The reason is journalled. A late object opens the study again, and a new analysis
-follows.
+A study is complete when no association that fed it is open *and*
+
+- everything is there that its scanner's profile expects and that the archive counts, or
+- nothing is known of what it holds, and nothing new has come for the quiet time, or
+- something is missing, and nothing new has come for as long as the site has patience, or
+- an administrator says so.
+
+The reason is journalled. A late object opens the study again, and a new analysis follows.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from dicom_node.config import CompletionProfile, CompletionSettings, Expectation
+from dicom_node.faults import reach
+from dicom_node.observe.metrics import COMPLETIONS
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Study, StudyState
+from dicom_node.workflow.facts import ObjectFacts
+from dicom_node.workflow.routing import Router, meets
 
-__all__ = ["Completion"]
+__all__ = ["Completion", "missing_content"]
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Why a study is complete, the metric's word for it, and what it lacks."""
+
+    reason: str
+    why: str
+    missing: str = ""
+
+
 class Completion:
-    """Closes studies that have gone quiet and queues their analyses.
+    """Closes studies that are complete and queues what their routes decide.
 
     Parameters
     ----------
-    quiet_seconds : float
-        How long nothing new must have come.
     open_associations : callable
         Number of associations still open that have fed a study, by Study Instance UID.
     """
@@ -34,35 +52,124 @@ class Completion:
     def __init__(
         self,
         journal: Journal,
+        router: Router,
+        settings: CompletionSettings,
         *,
-        quiet_seconds: float,
         open_associations: Callable[[str], int],
         clock: Clock = utc_now,
     ) -> None:
         self._journal = journal
-        self._quiet_seconds = quiet_seconds
+        self._router = router
+        self._settings = settings
         self._open_associations = open_associations
         self._clock = clock
         self._started = clock()
 
     def check(self) -> int:
         """Close every study that is complete now; return how many."""
-        closed = 0
+        closed = self._carry_out_requests()
+        held = self._journal.holds()
         for study in self._journal.studies_in_state(StudyState.RECEIVING):
-            reason = self._why_complete(study)
-            if reason and self._journal.complete_study(study, reason):
-                logger.info("study %s: complete, %s", study.study_instance_uid, reason)
-                closed += 1
+            if study.study_instance_uid not in held:
+                verdict = self._judge(study)
+                closed += verdict is not None and self._close(study, verdict)
         return closed
 
-    def _why_complete(self, study: Study) -> str:
-        """Return why the study is complete, or an empty text while it is not."""
+    def _carry_out_requests(self) -> int:
+        closed = 0
+        for request in self._journal.completion_requests():
+            uid = request.study_instance_uid
+            study = self._journal.study(uid)
+            verdict = _Verdict(f"completed by {request.requested_by}: {request.reason}", "requested")
+            if study is not None and study.state is StudyState.RECEIVING:
+                closed += self._close(study, verdict)
+            else:  # it has become complete by itself
+                self._journal.drop_completion_request(uid)
+        return closed
+
+    def _close(self, study: Study, verdict: _Verdict) -> bool:
+        uid = study.study_instance_uid
+        routing = self._router.decide(uid)
+        reach("completion.before_commit")
+        if not self._journal.complete_study(study, verdict.reason, routing, missing=verdict.missing):
+            return False
+        reach("completion.after_commit")
+        COMPLETIONS.labels(why=verdict.why).inc()
+        level = logging.WARNING if verdict.missing else logging.INFO
+        logger.log(level, "study %s: complete, %s; %s", uid, verdict.reason, routing)
+        return True
+
+    def _judge(self, study: Study) -> _Verdict | None:
+        """Return why the study is complete, None while it is not."""
+        settings = self._settings
+        quiet = self._quiet_seconds(study)
+        if 0 <= quiet < min(settings.settled_seconds, settings.quiet_seconds):
+            return None
+        if self._open_associations(study.study_instance_uid):
+            return None
+        if quiet < 0:
+            reason = "no open association feeds it; the clock was set back, so the quiet time is unknown"
+            return _Verdict(reason, "quiet")
+        profile, missing = self._missing(study)
+        if missing:
+            enough = max(settings.patience_seconds, settings.quiet_seconds)
+            text = "; ".join(missing)
+            verdict = _Verdict(f"nothing new for {enough:g} s; {text}", "missing", text)
+        elif profile is not None:
+            enough = settings.settled_seconds
+            expected = " and ".join(map(str, profile.expect))
+            text = f"everything is there that profile {profile.name!r} expects ({expected}), "
+            verdict = _Verdict(f"{text}{_silence(enough)}{self._counted(study)}", "expected")
+        else:
+            enough = settings.quiet_seconds
+            verdict = _Verdict(f"{_silence(enough)}{self._counted(study)}", "quiet")
+        return verdict if quiet >= enough else None
+
+    def _quiet_seconds(self, study: Study) -> float:
         # a restart cut every association: the sender gets the quiet time to connect again and go on
         last_sign = max(datetime.fromisoformat(study.last_received_at), self._started)
-        quiet = (self._clock() - last_sign).total_seconds()
-        # a negative time means that the clock was set back: only the associations can tell then
-        if 0 <= quiet < self._quiet_seconds or self._open_associations(study.study_instance_uid):
+        return (self._clock() - last_sign).total_seconds()
+
+    def _missing(self, study: Study) -> tuple[CompletionProfile | None, list[str]]:
+        """Return the study's profile, and in words what it lacks of it or of the archive's count."""
+        if not self._settings.profiles and self._settings.count_at is None:
+            return None, []
+        objects = self._router.objects(study.study_instance_uid)
+        profile = next(
+            (item for item in self._settings.profiles if any(meets(item.when, one) for one in objects)), None
+        )
+        missing = missing_content(profile.expect, objects) if profile else []
+        if profile and missing:
+            missing = [f"profile {profile.name!r} expects {text}" for text in missing]
+        if self._settings.count_at is not None:
+            missing += self._short_of_count(study)
+        return profile, missing
+
+    def _short_of_count(self, study: Study) -> list[str]:
+        archive = self._settings.count_at
+        count = self._journal.expected_count(study.study_instance_uid)
+        if count is None or count.archive != archive or count.asked_at < study.last_received_at:
+            return [f"{archive} has not been asked yet how many objects there are"]
+        if count.instances is None:
+            return [f"{archive} does not say how many objects there are: {count.problem}"]
+        received = self._journal.count_inputs(study.study_instance_uid)
+        if received < count.instances:
+            return [f"{received} of the {count.instances} objects that {archive} has were received"]
+        return []
+
+    def _counted(self, study: Study) -> str:
+        count = self._journal.expected_count(study.study_instance_uid)
+        if self._settings.count_at is None or count is None:
             return ""
-        if quiet < 0:
-            return "no open association feeds it; the clock was set back, so the quiet time is unknown"
-        return f"nothing new for {self._quiet_seconds:g} s and no open association feeds it"
+        received = self._journal.count_inputs(study.study_instance_uid)
+        return f"; {received} received, {count.archive} has {count.instances}"
+
+
+def _silence(seconds: float) -> str:
+    return f"nothing new for {seconds:g} s and no open association feeds it"
+
+
+def missing_content(expected: Sequence[Expectation], objects: Sequence[ObjectFacts]) -> list[str]:
+    """Return in words every expectation that too few objects meet."""
+    found = [(item, sum(meets(item.when, one) for one in objects)) for item in expected]
+    return [f"{item}, {there} came" for item, there in found if there < item.at_least]

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from node_support import FakeClock, outcome, receive
 
+from dicom_node.config import CompletionSettings
+from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
 from dicom_node.workflow.completion import Completion
+from dicom_node.workflow.routing import Router
 
 STUDY = "1.2.3"
 
@@ -23,7 +26,11 @@ class Ground:
     def __init__(self, journal: Journal, clock: FakeClock) -> None:
         self.journal, self.clock, self.open = journal, clock, 0
         self.completion = Completion(
-            journal, quiet_seconds=10, open_associations=lambda _uid: self.open, clock=clock
+            journal,
+            Router((), Archive(journal.path.parent), journal),
+            CompletionSettings(quiet_seconds=10),
+            open_associations=lambda _uid: self.open,
+            clock=clock,
         )
 
     @property
