@@ -1,76 +1,100 @@
 """The receiver: a Storage and Verification SCP that acknowledges what is durable, and nothing else.
 
-Law 1 of the house: bytes first. A data set is never decoded here; it is checked by its element headers
-(`dicom_node.network.admission`), written and fsynced, journalled, and only then answered with 0x0000. What
-cannot be admitted goes to quarantine with a reason, and its association lives on.
+What happens to a connection is told by the modules it is put together from:
+
+- `dicom_node.network.guard`: accepts connections, with limits and deadlines;
+- `dicom_node.network.negotiation`: answers A-ASSOCIATE requests;
+- `dicom_node.network.transfer`: exchanges messages on an association;
+- `dicom_node.network.storing`: stores what C-STORE brings.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import socket
 import sqlite3
 import threading
-import uuid
-from dataclasses import dataclass, field
-from typing import cast
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
-from pydicom.uid import (
-    JPEG2000,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    RLELossless,
-)
-from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
-from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.transport import ThreadedAssociationServer
+from pynetdicom.presentation import PresentationContext, build_context
 
+from dicom_node import faults
 from dicom_node.config import NodeSettings, ReceiverSettings
 from dicom_node.errors import ConfigurationError
-from dicom_node.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_node.network.admission import SUCCESS, Admission, StoreRequest, admit
-from dicom_node.network.guard import start_guarded_server
+from dicom_node.network.contexts import supported_contexts
+from dicom_node.network.dimse import CommandField, Reply
+from dicom_node.network.guard import Connection, Doorkeeper, Listener
+from dicom_node.network.incoming import BufferPool
+from dicom_node.network.negotiation import AssociationRequest, Gate, Permission, Rejection
+from dicom_node.network.storing import StorageService
+from dicom_node.network.transfer import (
+    UNRECOGNIZED_OPERATION,
+    Association,
+    Handler,
+    Limits,
+    Message,
+    Services,
+    Shared,
+    serve,
+)
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
-from dicom_node.storage.records import InstanceKind, ReceivedInstance, Severity
-from reports.identity import MANUFACTURER_MODEL_NAME
+from dicom_node.storage.records import Severity
 
-__all__ = ["TRANSFER_SYNTAXES", "Receiver"]
+__all__ = ["Entrance", "Receiver", "SettingsGate"]
 
 logger = logging.getLogger(__name__)
 
-TRANSFER_SYNTAXES = (
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    RLELossless,
-    JPEG2000Lossless,
-    JPEG2000,
-    JPEGBaseline8Bit,
-)
-"""What the node can also decode. Deflated is left out on purpose: 500 KB can inflate to 512 MB."""
-
 VERIFICATION_SOP_CLASS = "1.2.840.10008.1.1"
 
-OUT_OF_RESOURCES = 0xA700
-"""Refused: out of resources (PS3.4 table B.2-1)."""
-PROCESSING_FAILURE = 0x0110
-"""PS3.7 annex C.5.4."""
-_ERROR_COMMENT_LENGTH = 64  # VR LO
+STOP_SECONDS = 10.0
+"""How long `Receiver.stop` waits for objects that are just being stored."""
 
 
-@dataclass(slots=True)
-class _Peer:
-    """What is remembered of one open association."""
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """One address to listen at.
 
-    association_id: str
-    calling_ae: str
-    called_ae: str
-    address: str
-    studies: set[str] = field(default_factory=set)
+    Attributes
+    ----------
+    secure : callable or None
+        Makes a TLS socket of an accepted one, handshake included; runs in the connection's own thread.
+    """
+
+    host: str
+    port: int
+    secure: Callable[[socket.socket], socket.socket] | None = None
+
+
+class SettingsGate:
+    """Lets in who calls the node by its AE title and, if there is a list, is on it.
+
+    Parameters
+    ----------
+    other_classes : collection of str
+        Abstract syntaxes to support besides storage and verification.
+    """
+
+    def __init__(
+        self, node: NodeSettings, settings: ReceiverSettings, other_classes: Collection[str] = ()
+    ) -> None:
+        self._node = node
+        self._settings = settings
+        self._others: list[PresentationContext] = [
+            build_context(uid) for uid in (VERIFICATION_SOP_CLASS, *other_classes)
+        ]
+
+    def decide(self, request: AssociationRequest) -> Permission:
+        """Return what the peer may do; see `Gate`."""
+        if request.called_ae != self._node.ae_title:
+            raise Rejection("called_ae", "compare [node] ae_title", reason=7)
+        listed = self._settings.calling_ae_titles
+        if listed and request.calling_ae not in listed:
+            raise Rejection("calling_ae", "compare [receiver] calling_ae_titles", reason=3)
+        storage = supported_contexts(request.contexts, accept_deflated=self._settings.accept_deflated)
+        return Permission([*self._others, *storage], self._settings.maximum_associations_per_ae)
 
 
 class Receiver:
@@ -84,259 +108,180 @@ class Receiver:
         Whom to listen to, and the limits to keep.
     archive, journal : Archive, Journal
         Where bytes and rows go.
+    gate : Gate, optional
+        Who may speak; by default what `node` and `settings` say.
+    handlers : mapping of Command Field -> Handler, optional
+        Services besides storage and verification, e.g. N-ACTION.
+    entrances : sequence of Entrance, optional
+        Where to listen; by default without TLS where `node` says.
     """
 
     def __init__(
-        self, node: NodeSettings, settings: ReceiverSettings, archive: Archive, journal: Journal
+        self,
+        node: NodeSettings,
+        settings: ReceiverSettings,
+        archive: Archive,
+        journal: Journal,
+        *,
+        gate: Gate | None = None,
+        handlers: Mapping[int, Handler] | None = None,
+        entrances: Sequence[Entrance] | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
-        self._archive = archive
         self._journal = journal
+        self._gate = gate or SettingsGate(node, settings)
+        self._entrances = entrances or (Entrance(node.host, node.port),)
+        storage = StorageService(settings, archive, journal)
+        self._new_spool = storage.new_spool
+        self._handlers: dict[int, Handler] = {
+            CommandField.C_STORE_RQ: storage.store,
+            CommandField.C_ECHO_RQ: _echo,
+            **(handlers or {}),
+        }
+        self._stopping = threading.Event()
+        self._shared = Shared(
+            limits=_limits(settings),
+            doorkeeper=Doorkeeper(
+                settings.maximum_associations, settings.maximum_waiting_connections_per_address
+            ),
+            pool=BufferPool(settings.message_memory_bytes),
+            should_stop=self._stopping.is_set,
+        )
         self._lock = threading.Lock()
-        self._peers: dict[Association, _Peer] = {}
-        self._ae = _application_entity(node, settings)
-        self._server: ThreadedAssociationServer | None = None
+        self._associations: set[Association] = set()
+        self._connections: set[Connection] = set()
+        self._listeners: list[Listener] = []
 
     def start(self) -> None:
-        """Bind the port and serve in the background.
+        """Bind the ports and serve in the background.
 
         Raises
         ------
         ConfigurationError
-            If the address cannot be bound.
+            If an address cannot be bound.
         """
-        address = (self._node.host, self._node.port)
-        handlers = [
-            (evt.EVT_C_STORE, self._on_store),
-            (evt.EVT_ACCEPTED, self._on_accepted),
-            (evt.EVT_REJECTED, self._on_rejected),
-            (evt.EVT_RELEASED, self._on_closed),
-            (evt.EVT_ABORTED, self._on_closed),
-            (evt.EVT_CONN_CLOSE, self._on_closed),
-        ]
-        try:
-            self._server = start_guarded_server(
-                self._ae, address, handlers, idle_timeout=self._settings.idle_timeout_seconds
-            )
-        except OSError as error:
-            raise ConfigurationError(
-                f"[node] host = {self._node.host!r}, port = {self._node.port}: cannot listen there "
-                f"({error.strerror or error}); stop what uses the port, or choose another"
-            ) from error
-        threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True).start()
-        logger.info("listening as %s at %s port %d", self._node.ae_title, self._node.host, self.port)
+        self._stopping.clear()
+        for entrance in self._entrances:
+            try:
+                self._listeners.append(
+                    Listener(entrance.host, entrance.port, self._shared.doorkeeper, self._server(entrance))
+                )
+            except OSError as error:
+                self.stop()
+                raise ConfigurationError(
+                    f"[node] host = {entrance.host!r}, port = {entrance.port}: cannot listen there "
+                    f"({error.strerror or error}); stop what uses the port, or choose another"
+                ) from error
+        for listener in self._listeners:
+            listener.start()
+            logger.info("listening as %s at port %d", self._node.ae_title, listener.port)
 
     def stop(self) -> None:
-        """Close the port and abort what is still open; nothing acknowledged is lost by it."""
-        if self._server is None:
-            return
-        for association in self._server.active_associations:
-            association.abort()
-        self._server.shutdown()
-        self._server = None
+        """Close the ports, let what is being stored end, abort the rest; what is acknowledged stays."""
+        self._stopping.set()
+        for listener in self._listeners:
+            listener.stop()
+        self._listeners.clear()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._open_connections() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for connection in self._open_connections():
+            connection.cut()
 
     @property
     def port(self) -> int:
-        """The port that is listened at; tells which one was found when 0 was configured."""
-        return int(self._server.server_address[1]) if self._server else self._node.port
+        """The first port that is listened at; tells which one was found when 0 was configured."""
+        return self.ports[0] if self._listeners else self._node.port
+
+    @property
+    def ports(self) -> list[int]:
+        """The port of each entrance, in order."""
+        return [listener.port for listener in self._listeners]
 
     def open_associations(self, study_instance_uid: str) -> int:
         """Return how many associations that have sent objects of this study are still open."""
         with self._lock:
-            return sum(
-                study_instance_uid in peer.studies
-                for association, peer in self._peers.items()
-                if association.is_alive()
-            )
+            return sum(study_instance_uid in association.studies for association in self._associations)
 
-    def _peer(self, association: Association) -> _Peer:
-        """Return what is remembered of an association; one that has just closed may still be storing."""
+    def _server(self, entrance: Entrance) -> Callable[[Connection], None]:
+        services = Services(
+            gate=self._gate,
+            handlers=self._handlers,
+            new_spool=self._new_spool,
+            on_open=self._on_open,
+            on_close=self._on_close,
+            on_refused=self._on_refused,
+            on_cut=self._on_cut,
+            on_answered=lambda: faults.reach("receiver.after_answer"),
+            secure=entrance.secure,
+        )
+
+        def serve_one(connection: Connection) -> None:
+            with self._lock:
+                self._connections.add(connection)
+            try:
+                serve(connection, services, self._shared)
+            finally:
+                with self._lock:
+                    self._connections.discard(connection)
+
+        return serve_one
+
+    def _open_connections(self) -> list[Connection]:
         with self._lock:
-            return self._peers.get(association) or _describe(association)
+            return list(self._connections)
 
-    def _on_accepted(self, event: evt.Event) -> None:
+    def _on_open(self, association: Association) -> None:
         with self._lock:
-            self._peers[event.assoc] = _describe(event.assoc)
+            self._associations.add(association)
 
-    def _on_rejected(self, event: evt.Event) -> None:
-        peer = _describe(event.assoc)
+    def _on_close(self, association: Association) -> None:
+        with self._lock:
+            self._associations.discard(association)
+
+    def _on_refused(self, request: AssociationRequest, rejection: Rejection) -> None:
         self._note(
-            Severity.WARNING,
             "association_rejected",
-            f"association from AE {peer.calling_ae!r} at {peer.address} to AE {peer.called_ae!r} rejected; "
-            "compare [node] ae_title, [receiver] calling_ae_titles and maximum_associations",
+            f"association from AE {request.calling_ae!r} at {request.address} to AE {request.called_ae!r} "
+            f"rejected: {rejection.sentence}",
         )
 
-    def _on_closed(self, event: evt.Event) -> None:
-        with self._lock:
-            self._peers.pop(event.assoc, None)
-
-    def _on_store(self, event: evt.Event) -> Dataset:
-        """Answer one C-STORE; whatever happens, the answer is a status and the association lives on."""
-        try:
-            return self._store(event)
-        except (OSError, sqlite3.Error) as error:
-            logger.error("cannot store an object: %s", error)
-            reason = f"cannot be made durable ({error}); check the disk that holds data_dir"
-            code, status = "storage_failed", OUT_OF_RESOURCES
-        except Exception as error:  # a defect of ours must not cost the sender its association
-            logger.exception("cannot process an object")
-            reason, code, status = (
-                f"internal error: {type(error).__name__}; please report it",
-                "internal_error",
-                PROCESSING_FAILURE,
-            )
-        uid = _printable(str(cast(C_STORE, event.request).AffectedSOPInstanceUID))
-        self._note(Severity.ERROR, code, reason, sop_instance_uid=uid)
-        return _response(status, reason)
-
-    def _store(self, event: evt.Event) -> Dataset:
-        request = _store_request(event)
-        peer = self._peer(event.assoc)
-        if not self._archive.has_room(len(request.data_set)):
-            reason = (
-                f"refused: free space is below [receiver] min_free_bytes = {self._settings.min_free_bytes}; "
-                "free space on the disk that holds data_dir"
-            )
+    def _on_cut(self, association: Association, code: str) -> None:
+        logger.info("association %s ended: %s", association.association_id, code)
+        remedy = _WORTH_AN_EVENT.get(code)
+        if remedy:
             self._note(
-                Severity.ERROR, "disk_full", reason, sop_instance_uid=_printable(request.sop_instance_uid)
+                code,
+                f"association from AE {association.calling_ae!r} at {association.address} aborted: {remedy}",
             )
-            return _response(OUT_OF_RESOURCES, reason)
-        admission = admit(request)
-        digest = hashlib.sha256(request.data_set).hexdigest()
-        if not admission.admitted:
-            self._quarantine(request, admission, peer, digest)
-            return _response(admission.status, admission.reason)
-        self._keep(request, admission, peer, digest)
-        return _response(SUCCESS)
 
-    def _keep(self, request: StoreRequest, admission: Admission, peer: _Peer, digest: str) -> None:
-        """Make an admitted object durable: file first, then the journal."""
-        kind = InstanceKind.OWN_RESULT if self._is_own(request, admission) else InstanceKind.INPUT
-        study = admission.identification.study_instance_uid
-        with self._lock:
-            peer.studies.add(study)
-        path = self._journal.path_of(request.sop_instance_uid, digest, kind)
-        if path is None or not self._archive.resolve(path).is_file():
-            stored = self._archive.store_instance(
-                request.data_set,
-                digest,
-                sop_class_uid=request.sop_class_uid,
-                sop_instance_uid=request.sop_instance_uid,
-                transfer_syntax_uid=request.transfer_syntax_uid,
-            )
-            path = str(stored)
-        self._journal.record_instance(_received(request, admission, peer, digest, kind=kind, path=path))
-
-    def _quarantine(self, request: StoreRequest, admission: Admission, peer: _Peer, digest: str) -> None:
-        path = ""
-        reason = admission.reason
-        room = self._settings.max_quarantine_bytes - self._journal.quarantined_bytes()
-        if len(request.data_set) <= room:
-            path = str(self._archive.store_quarantined(request.data_set, digest))
-        else:
-            reason += " (bytes not kept: the quarantine holds [receiver] max_quarantine_bytes)"
-        received = _received(
-            request, admission, peer, digest, kind=InstanceKind.QUARANTINED, path=path, reason=reason
-        )
-        self._journal.record_instance(received)
-
-    def _is_own(self, request: StoreRequest, admission: Admission) -> bool:
-        """Tell whether a PACS sends us one of our results, or those of another node like us (law 4)."""
-        if admission.identification.model_name == MANUFACTURER_MODEL_NAME:
-            return True
-        return self._journal.is_own_result(request.sop_instance_uid)
-
-    def _note(self, severity: Severity, code: str, message: str, *, sop_instance_uid: str = "") -> None:
+    def _note(self, code: str, message: str) -> None:
         try:
-            self._journal.note_event(severity, code, message, sop_instance_uid=sop_instance_uid)
+            self._journal.note_event(Severity.WARNING, code, message)
         except sqlite3.Error as error:
             logger.error("cannot journal %s: %s", code, error)
 
 
-def _application_entity(node: NodeSettings, settings: ReceiverSettings) -> AE:
-    _config.LOG_HANDLER_LEVEL = "none"  # the standard handlers log every PDU, and slow each by 5 %
-    ae = AE(ae_title=node.ae_title)
-    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.require_called_aet = True
-    ae.require_calling_aet = list(settings.calling_ae_titles)
-    ae.maximum_associations = settings.maximum_associations
-    ae.maximum_pdu_size = settings.maximum_pdu_size
-    ae.acse_timeout = settings.association_timeout_seconds
-    ae.dimse_timeout = settings.dimse_timeout_seconds
-    ae.network_timeout = settings.idle_timeout_seconds
-    ae.add_supported_context(VERIFICATION_SOP_CLASS)
-    for context in AllStoragePresentationContexts:  # a forwarded study must not fail for one odd series
-        ae.add_supported_context(str(context.abstract_syntax), list(TRANSFER_SYNTAXES))
-    return ae
+_WORTH_AN_EVENT = {
+    "instance_too_large": "an object exceeds [receiver] max_instance_bytes; raise it, or mend the sender",
+    "message_timeout": "a message exceeded [receiver] message_timeout_seconds; raise it, or mend the sender",
+}
+"""What an administrator can do about an association that was cut, by the code of its end."""
 
 
-def _describe(association: Association) -> _Peer:
-    requestor = association.requestor
-    return _Peer(
-        association_id=uuid.uuid4().hex,
-        calling_ae=requestor.ae_title,
-        called_ae=requestor.primitive.called_ae_title if requestor.primitive else "",
-        address=requestor.address,
+def _limits(settings: ReceiverSettings) -> Limits:
+    return Limits(
+        request_seconds=settings.association_timeout_seconds,
+        message_gap_seconds=settings.dimse_timeout_seconds,
+        message_seconds=settings.message_timeout_seconds,
+        idle_seconds=settings.idle_timeout_seconds,
+        maximum_pdu_size=settings.maximum_pdu_size,
+        max_instance_bytes=settings.max_instance_bytes,
     )
 
 
-def _store_request(event: evt.Event) -> StoreRequest:
-    command = cast(C_STORE, event.request)
-    data_set = command.DataSet
-    return StoreRequest(
-        sop_class_uid=str(command.AffectedSOPClassUID or ""),
-        sop_instance_uid=str(command.AffectedSOPInstanceUID or ""),
-        context_sop_class_uid=str(event.context.abstract_syntax),
-        transfer_syntax_uid=str(event.context.transfer_syntax),
-        data_set=data_set.getvalue() if data_set else b"",
-    )
-
-
-def _received(
-    request: StoreRequest,
-    admission: Admission,
-    peer: _Peer,
-    digest: str,
-    *,
-    kind: InstanceKind,
-    path: str,
-    reason: str = "",
-) -> ReceivedInstance:
-    identification = admission.identification
-    return ReceivedInstance(
-        sop_instance_uid=_printable(request.sop_instance_uid),
-        sop_class_uid=_printable(request.sop_class_uid),
-        study_instance_uid=identification.study_instance_uid,
-        series_instance_uid=identification.series_instance_uid,
-        transfer_syntax_uid=request.transfer_syntax_uid,
-        sha256=digest,
-        path=path,
-        size=len(request.data_set),
-        kind=kind,
-        reason_code=admission.code,
-        reason=reason,
-        calling_ae=peer.calling_ae,
-        called_ae=peer.called_ae,
-        peer_address=peer.address,
-        association_id=peer.association_id,
-        patient_key=identification.patient_key,
-        study_date=identification.study_date,
-    )
-
-
-def _printable(uid: str) -> str:
-    """Return a refused UID in a form that is safe to journal and to show."""
-    return uid if uid.isascii() and uid.isprintable() else ascii(uid)
-
-
-def _response(status: int, comment: str = "") -> Dataset:
-    """Return the response's Status (0000,0900) and, for a refusal, Error Comment (0000,0902)."""
-    response = Dataset()
-    response.Status = status
-    if comment:
-        ascii_only = comment.encode("ascii", "replace").decode().replace("\\", "/")
-        response.ErrorComment = ascii_only[:_ERROR_COMMENT_LENGTH]
-    return response
+def _echo(association: Association, message: Message) -> Reply:
+    """Answer a C-ECHO; it is offered in the context of Verification only."""
+    verification = message.context.abstract_syntax == VERIFICATION_SOP_CLASS
+    return Reply(0x0000 if verification else UNRECOGNIZED_OPERATION)

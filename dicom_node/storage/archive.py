@@ -11,27 +11,31 @@ Layout of the data directory, every name of our own making (a peer's UID never b
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
+import itertools
+import math
+import mmap
 import os
 import shutil
-import tempfile
+import struct
+import time
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
-
+from dicom_node import faults
 from dicom_node.errors import ConfigurationError
 from dicom_node.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.storage.spool import Spool
 
-__all__ = ["Archive", "is_locked", "write_durably"]
+__all__ = ["Archive", "file_head", "is_locked", "sync_directory", "write_durably"]
 
 PREAMBLE = bytes(128) + b"DICM"
 """Zeros: a preamble from a peer could make the file an executable as well (CVE-2019-11687)."""
+
+Buffer = bytes | bytearray | memoryview | mmap.mmap
+Step = Callable[[str], None]
 
 
 class Archive:
@@ -62,7 +66,7 @@ class Archive:
 
     def store_instance(
         self,
-        data_set: bytes,
+        data_set: Buffer,
         sha256: str,
         *,
         sop_class_uid: str,
@@ -81,15 +85,34 @@ class Archive:
         OSError
             If the bytes could not be made durable; then no file is visible.
         """
-        meta = _file_meta(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        head = file_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         path = _named_by_digest("instances", sha256, ".dcm")
-        self._write(path, PREAMBLE, meta, data_set)
+        self._write(path, head, data_set, step=_receiver_step)
         return path
 
-    def store_quarantined(self, data_set: bytes, sha256: str) -> PurePosixPath:
+    def store_quarantined(self, data_set: Buffer, sha256: str) -> PurePosixPath:
         """Write a refused data set exactly as received; return its path relative to the data directory."""
         path = _named_by_digest("quarantine", sha256, ".dataset")
-        self._write(path, data_set)
+        self._write(path, data_set, step=_receiver_step)
+        return path
+
+    def new_spool(self, head: bytes) -> Spool:
+        """Return a file in the making for a data set that is too large for memory, `head` in front of it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be made.
+        """
+        return Spool(_new_name(self.data_dir / "tmp"), head, self.has_room)
+
+    def store_spooled(self, spool: Spool, sha256: str) -> PurePosixPath:
+        """Make an admitted data set that was spooled behind `file_head` durable; as `store_instance`."""
+        path = _named_by_digest("instances", sha256, ".dcm")
+        _make_directory(self.data_dir / path.parent)
+        _receiver_step("before_file_sync")
+        os.fsync(spool.descriptor)
+        _rename_durably(spool.path, self.data_dir / path, _receiver_step)
         return path
 
     def store_result(self, identity: str, content: bytes) -> tuple[PurePosixPath, str]:
@@ -118,9 +141,17 @@ class Archive:
         """Return the absolute path of a journalled relative one."""
         return self.data_dir / path
 
-    def sweep(self) -> int:
-        """Remove what a dead node left in the making; return how many files. None was ever acknowledged."""
-        leftovers = list((self.data_dir / "tmp").iterdir())
+    def sweep(self, *, untouched_seconds: float = 0) -> int:
+        """Remove files in the making that nobody will finish; return how many. None was ever acknowledged.
+
+        Parameters
+        ----------
+        untouched_seconds : float
+            How long nothing has been written to them: 0 before the node receives anything, else longer than
+            any object takes from its last byte to its name.
+        """
+        newest = time.time() - untouched_seconds
+        leftovers = [path for path in (self.data_dir / "tmp").iterdir() if _changed(path) <= newest]
         for leftover in leftovers:
             leftover.unlink(missing_ok=True)
         return len(leftovers)
@@ -144,9 +175,9 @@ class Archive:
             ) from None
         return handle
 
-    def _write(self, path: PurePosixPath, *parts: bytes) -> None:
+    def _write(self, path: PurePosixPath, *parts: Buffer, step: Step = lambda _name: None) -> None:
         _make_directory(self.data_dir / path.parent)
-        write_durably(self.data_dir / path, *parts, temporary=self.data_dir / "tmp")
+        write_durably(self.data_dir / path, *parts, temporary=self.data_dir / "tmp", step=step)
 
 
 def is_locked(data_dir: Path) -> bool:
@@ -161,7 +192,9 @@ def is_locked(data_dir: Path) -> bool:
     return False
 
 
-def write_durably(path: Path, *parts: bytes, temporary: Path | None = None) -> None:
+def write_durably(
+    path: Path, *parts: Buffer, temporary: Path | None = None, step: Step = lambda _name: None
+) -> None:
     """Write a file so that after a crash it is there whole or not at all.
 
     Temporary file, fsync, rename, fsync of the directory. An fsync that failed is never tried again: the
@@ -171,25 +204,57 @@ def write_durably(path: Path, *parts: bytes, temporary: Path | None = None) -> N
     ----------
     temporary : Path
         Directory for the file in the making, on the same file system; `path`'s own by default.
+    step : callable
+        Told before each step what comes next, for the crash drill.
 
     Raises
     ------
     OSError
         If the bytes could not be made durable; the temporary file is removed.
     """
-    descriptor, name = tempfile.mkstemp(dir=temporary or path.parent, prefix=".", suffix=".part")
+    step("before_write")
+    making = _new_name(temporary or path.parent)
+    descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        try:
             for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            step("before_file_sync")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _rename_durably(making, path, step)
     except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
+        making.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+
+
+def _rename_durably(making: Path, path: Path, step: Step) -> None:
+    step("before_rename")
+    making.replace(path)
+    step("after_rename")
+    sync_directory(path.parent)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # its writer has just named it
+        return math.inf
+
+
+_made = itertools.count()
+
+
+def _new_name(directory: Path) -> Path:
+    """Return a name for a file in the making that no other thread, process or run uses."""
+    return directory / f".{os.getpid()}-{time.time_ns()}-{next(_made)}.part"
+
+
+def _receiver_step(name: str) -> None:
+    faults.reach(f"receiver.{name}")
 
 
 def _named_by_digest(folder: str, sha256: str, suffix: str) -> PurePosixPath:
@@ -202,10 +267,11 @@ def _make_directory(directory: Path) -> None:
         return
     _make_directory(directory.parent)
     directory.mkdir(mode=0o700, exist_ok=True)
-    _sync_directory(directory.parent)
+    sync_directory(directory.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -213,14 +279,26 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """Return File Meta Information (PS3.10 7.1) that says nothing of the peer."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    buffer = DicomBytesIO()
-    write_file_meta_info(buffer, meta, enforce_standard=True)
-    return buffer.getvalue()
+def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return preamble and File Meta Information (PS3.10 7.1) that say nothing of the peer.
+
+    Encoded by hand: for each instance, pydicom's writer takes longer than the file takes to be written.
+    """
+    elements = b"".join(
+        (
+            struct.pack("<HH2sHL2s", 2, 0x0001, b"OB", 0, 2, b"\0\1"),
+            _short_element(0x0002, b"UI", sop_class_uid),
+            _short_element(0x0003, b"UI", sop_instance_uid),
+            _short_element(0x0010, b"UI", transfer_syntax_uid),
+            _short_element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+            _short_element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+        )
+    )
+    return PREAMBLE + struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, len(elements)) + elements
+
+
+def _short_element(element: int, vr: bytes, value: str) -> bytes:
+    encoded = value.encode("ascii")
+    if len(encoded) % 2:
+        encoded += b" " if vr == b"SH" else b"\0"
+    return struct.pack("<HH2sH", 2, element, vr, len(encoded)) + encoded

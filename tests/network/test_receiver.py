@@ -97,7 +97,10 @@ def test_our_own_results_are_stored_but_open_no_study(receiver: RunningReceiver,
     )
     if known_by == "journal":
         with sqlite3.connect(receiver.archive.journal_path) as rows:  # foreign keys are off here
-            rows.execute("INSERT INTO results VALUES ('1.2.3.1', 1, '1.2.3', '1.2', 'report', '', '', '')")
+            rows.execute(
+                "INSERT INTO results (sop_instance_uid, analysis_id, study_instance_uid, sop_class_uid, kind,"
+                " path, sha256, created_at) VALUES ('1.2.3.1', 1, '1.2.3', '1.2', 'report', '', '', '')"
+            )
     with raw_scu(receiver.port) as scu:
         assert scu.store_dataset(result).status == 0x0000
     assert len(receiver.files) == 1
@@ -164,7 +167,7 @@ def test_a_defect_of_ours_costs_one_object_not_the_association(
 ) -> None:
     with raw_scu(receiver.port) as scu:
         with monkeypatch.context() as broken:
-            broken.setattr("dicom_node.network.receiver.admit", lambda _request: 1 / 0)
+            broken.setattr("dicom_node.network.storing.admit", lambda _request: 1 / 0)
             assert scu.store_dataset(secondary_capture()).status == 0x0110
         assert receiver.last_event()[0] == "internal_error"
         assert scu.store_dataset(secondary_capture()).status == 0x0000

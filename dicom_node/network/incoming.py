@@ -1,0 +1,120 @@
+"""An encoded data set as it comes in: a small one in a reused buffer, a large one in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dicom_node.storage.spool import Spool
+
+__all__ = ["BufferPool", "DataSetTooLongError", "Incoming"]
+
+_KEPT_BUFFERS = 8
+"""Buffers that wait for the next object; more are given back to the system."""
+
+
+class DataSetTooLongError(ValueError):
+    """The data set is longer than the node takes."""
+
+
+class BufferPool:
+    """Buffers of one size for the associations that are receiving just now.
+
+    A buffer that is new for each object costs more than filling it: the system clears its pages each time.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._free: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """Return a buffer whose content is arbitrary."""
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        return bytearray(self.size)
+
+    def give_back(self, buffer: bytearray) -> None:
+        """Let another association have a buffer; nobody may look at it any more."""
+        with self._lock:
+            if len(self._free) < _KEPT_BUFFERS:
+                self._free.append(buffer)
+
+
+@dataclass
+class Incoming:
+    """One data set in the making, then whole.
+
+    Parameters
+    ----------
+    pool : BufferPool
+        Its buffers' size is what one object may take of memory.
+    new_spool : callable
+        Makes the file for what does not fit; called once at most.
+    longest : int
+        Most bytes taken.
+    """
+
+    pool: BufferPool
+    new_spool: Callable[[], Spool]
+    longest: int
+    size: int = 0
+    spool: Spool | None = None
+    failure: OSError | None = None
+    """Why the file could not take all bytes; the rest is counted only."""
+    _buffer: bytearray | None = None
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def append(self, fragment: memoryview) -> None:
+        """Take the next bytes.
+
+        Raises
+        ------
+        DataSetTooLongError
+            If there are more than `longest`.
+        """
+        end = self.size + len(fragment)
+        if end > self.longest:
+            raise DataSetTooLongError
+        if self.failure is None:
+            self._hash.update(fragment)
+            try:
+                self._keep(fragment, end)
+            except OSError as error:
+                self.failure = error
+        self.size = end
+
+    @property
+    def bytes(self) -> memoryview:
+        """The whole data set; valid until `close`."""
+        if self.spool is not None:
+            return self.spool.data_set()
+        return memoryview(self._buffer or b"")[: self.size]
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal digest of the data set."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Give buffer and file back."""
+        if self.spool is not None:
+            self.spool.close()
+        if self._buffer is not None:
+            self.pool.give_back(self._buffer)
+            self._buffer = None
+
+    def _keep(self, fragment: memoryview, end: int) -> None:
+        if self.spool is not None:
+            self.spool.write(fragment)
+        elif end > self.pool.size:
+            self.spool = self.new_spool()
+            self.spool.write(memoryview(self._buffer or b"")[: self.size])
+            self.spool.write(fragment)
+        else:
+            if self._buffer is None:
+                self._buffer = self.pool.take()
+            self._buffer[self.size : end] = fragment
