@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import analysis
 from analysis.config import (
@@ -31,7 +31,12 @@ _SHIPPED_MODELS = Path(analysis.__file__).parent / "risk" / "models"
 class ExecutionSettings:
     """``[execution]``: how analyses are run."""
 
+    executor: Literal["processes", "dask"] = "processes"
     workers: int = field(default=1, metadata=must(between(1, 64)))
+    scheduler: str = "tcp://127.0.0.1:8786"
+    cluster_ca: Path | None = field(default=None, metadata=must(existing_path))
+    cluster_certificate: Path | None = field(default=None, metadata=must(existing_path))
+    cluster_key: Path | None = field(default=None, metadata=must(existing_path))
     timeout_seconds: float = field(default=120.0, metadata=must(between(1, 86_400)))
     max_attempts: int = field(default=3, metadata=must(between(1, 100)))
     retry_seconds: float = field(default=5.0, metadata=must(between(0, 86_400)))

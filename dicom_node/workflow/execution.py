@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,11 +20,14 @@ from analysis.results import PriorMeasurement
 from analysis.serialization import prior_measurement
 from dicom_node.config import NodeConfig
 from dicom_node.dicom_files import parse_date
-from dicom_node.errors import NodeError
+from dicom_node.errors import ExecutorUnavailableError, NodeError
+from dicom_node.faults import reach
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisJob, AnalysisOutcome, Severity
+from dicom_node.workflow.facts import is_known_class
+from dicom_node.workflow.routing import analysis_settings, reports_wanted
 from dicom_node.workflow.worker import WorkOrder, analyze_study, new_worker
 
 __all__ = ["Execution", "Work"]
@@ -40,12 +43,19 @@ LEASE_MARGIN_SECONDS = 60.0
 FULL_DISK_RETRY_SECONDS = 30.0
 """Soon after an administrator has made space, yet seldom enough not to fill the journal with complaints."""
 
+DECLINE_SECONDS = 30.0
+"""Enough to read headers and write a refusal, and within the margin of the failed attempt's lease."""
+
+NO_EXECUTOR_RETRY_SECONDS = 10.0
+"""Between two attempts to reach a cluster that is down."""
+
 
 @dataclass(eq=False)
 class _Lane:
     """One worker and what it is doing: a worker that dies takes no other analysis with it."""
 
-    executor: Executor
+    executor: Executor | None = None
+    """None until it is needed: before the first analysis, and after its worker has died."""
     running: Future[AnalysisOutcome] | None = None
 
 
@@ -59,7 +69,8 @@ class Execution:
     work : callable
         What a worker does with a `WorkOrder`; picklable for a process.
     make_executor : callable
-        Makes the executor of one worker; called again when its worker has died.
+        Makes the executor of one worker; called again when its worker has died. May raise
+        `ExecutorUnavailableError`: then analyses wait.
     on_results : callable
         Called after new results are journalled, so that they are sent without delay.
     """
@@ -86,16 +97,23 @@ class Execution:
         self._clock = clock
         self._changed = threading.Condition()  # re-entrant: a future done at once settles inside pump()
         self._stopping = False
-        self._lanes: list[_Lane] = []
+        self._lanes = [_Lane() for _ in range(config.execution.workers)]
+        self._resting_until = clock()
         self.warm = threading.Event()
         """Set once every worker has started and imported what an analysis needs."""
 
     def pump(self) -> None:
         """Give every idle worker the analysis that has waited longest; the first call starts the workers."""
         with self._changed:
-            if not self._lanes and not self._stopping:
-                self._lanes = [_Lane(self._make_executor()) for _ in range(self._config.execution.workers)]
-                self.warm.set()
+            if self._stopping or self._clock() < self._resting_until:
+                return
+            try:
+                for lane in self._lanes:
+                    self._executor(lane)
+            except ExecutorUnavailableError as error:
+                self._rest(error)
+                return
+            self.warm.set()
             for lane in self._lanes:
                 if lane.running is None and not self._stopping and not self._start_next(lane):
                     return
@@ -111,7 +129,8 @@ class Execution:
                 lambda: all(lane.running is None for lane in self._lanes), timeout=grace_seconds
             )
         for lane in self._lanes:
-            lane.executor.shutdown(wait=False, cancel_futures=True)
+            if lane.executor is not None:
+                lane.executor.shutdown(wait=False, cancel_futures=True)
         if not all_ended:  # the workers are this process's only children
             for worker in multiprocessing.active_children():
                 worker.kill()
@@ -121,36 +140,50 @@ class Execution:
         job = self._journal.claim_analysis(self._owner, settings.timeout_seconds + LEASE_MARGIN_SECONDS)
         if job is None:
             return False
+        reach("execution.after_claim")
         logger.info("study %s: analysis %d starts, attempt %d", job.study_instance_uid, job.id, job.attempts)
         try:
             order = self._order(job)
         except Exception as error:  # e.g. a prior that a newer version wrote
-            self._fail(job, _describe(error))
+            self._fail(lane, job, None, _describe(error))
             return True
+        self._submit(lane, job, order)
+        return True
+
+    def _executor(self, lane: _Lane) -> Executor:
+        lane.executor = lane.executor or self._make_executor()
+        return lane.executor
+
+    def _submit(self, lane: _Lane, job: AnalysisJob, order: WorkOrder) -> None:
         started = time.monotonic()
         try:
-            lane.running = lane.executor.submit(self._work, order)
+            lane.running = self._executor(lane).submit(self._work, order)
         except BrokenExecutor:  # the worker died while idle
-            lane.executor = self._make_executor()
-            lane.running = lane.executor.submit(self._work, order)
-        lane.running.add_done_callback(lambda future: self._settle(lane, job, started, future))
-        return True
+            lane.executor = None
+            lane.running = self._executor(lane).submit(self._work, order)
+        except OSError as error:  # a file of the study cannot be read to be sent along
+            self._fail(lane, job, None, _describe(error))
+            return
+        lane.running.add_done_callback(lambda future: self._settle(lane, job, order, started, future))
 
     def _order(self, job: AnalysisJob) -> WorkOrder:
         history = self._history(job)
+        routing = self._journal.routing(job.study_instance_uid)
         return WorkOrder(
             study_instance_uid=job.study_instance_uid,
             input_digest=job.input_digest,
             paths={
-                instance.sop_instance_uid: self._archive.resolve(instance.path) for instance in job.instances
+                instance.sop_instance_uid: self._archive.resolve(instance.path)
+                for instance in job.instances
+                if is_known_class(instance.sop_class_uid)
             },
             data_dir=self._archive.data_dir,
             history=history,
             priors=self._prior_files(history),
             known=self._journal.results(job.study_instance_uid),
             standing=self._journal.standing_results(job.study_instance_uid),
-            config=self._config.analysis,
-            reports=self._config.reports_by_destination(),
+            config=analysis_settings(self._config.analysis, routing),
+            reports=reports_wanted(self._config, routing),
             time_limit_seconds=self._config.execution.timeout_seconds,
         )
 
@@ -169,40 +202,56 @@ class Execution:
             for uid in latest.values()
         )
 
-    def _settle(self, lane: _Lane, job: AnalysisJob, started: float, future: Future[AnalysisOutcome]) -> None:
+    def _settle(
+        self, lane: _Lane, job: AnalysisJob, order: WorkOrder, started: float, future: Future[AnalysisOutcome]
+    ) -> None:
         """Journal the end of an analysis; runs in the executor's own thread."""
         seconds = time.monotonic() - started
         try:
-            self._journal_end(lane, job, seconds, future)
+            self._journal_end(lane, job, order, seconds, future)
         except Exception:  # e.g. the disk is full: the lease expires and the work is done again
             logger.exception(
                 "study %s: the end of analysis %d is not journalled", job.study_instance_uid, job.id
             )
         with self._changed:
-            lane.running = None
+            if lane.running is future:  # else the study is being written up as declined
+                lane.running = None
             self._changed.notify_all()
         self.pump()
 
     def _journal_end(
-        self, lane: _Lane, job: AnalysisJob, seconds: float, future: Future[AnalysisOutcome]
+        self,
+        lane: _Lane,
+        job: AnalysisJob,
+        order: WorkOrder,
+        seconds: float,
+        future: Future[AnalysisOutcome],
     ) -> None:
         try:
             outcome = future.result()
         except BrokenExecutor:
             if self._stopping:
                 return
-            lane.executor = self._make_executor()
-            self._fail(job, self._why_the_worker_died(seconds))
+            lane.executor = None
+            self._fail(lane, job, order, self._why_the_worker_died(seconds))
+        except ExecutorUnavailableError as error:
+            self._lose_executor(lane, job, error)
         except Exception as error:
             if _is_full_disk(error):
                 self._wait_for_space(job)
             else:
-                self._fail(job, _describe(error))
+                self._fail(lane, job, order, _describe(error))
         else:
-            if self._journal.finish_analysis(job, outcome):
-                uid = job.study_instance_uid
-                logger.info("study %s: %s in %.1f s %s", uid, outcome.status, seconds, outcome.reason)
-                self._on_results()
+            self._finish(job, outcome, seconds)
+
+    def _finish(self, job: AnalysisJob, outcome: AnalysisOutcome, seconds: float) -> None:
+        reach("execution.before_finish")
+        if not self._journal.finish_analysis(job, outcome):
+            return
+        reach("execution.after_finish")
+        uid = job.study_instance_uid
+        logger.info("study %s: %s in %.1f s %s", uid, outcome.status, seconds, outcome.reason)
+        self._on_results()
 
     def _why_the_worker_died(self, seconds: float) -> str:
         limit = self._config.execution.timeout_seconds
@@ -216,16 +265,40 @@ class Execution:
             f"the disk of {self._config.node.data_dir} is full; free some space: it is tried again by itself"
         )
         wait = max(self._config.execution.retry_seconds, FULL_DISK_RETRY_SECONDS)
-        self._journal.fail_analysis(job, reason, retry_at=self._clock() + timedelta(seconds=wait))
+        self._put_back(job, "disk_full", reason, wait)
+
+    def _lose_executor(self, lane: _Lane, job: AnalysisJob, error: ExecutorUnavailableError) -> None:
+        """Put an analysis back that a cluster lost with its scheduler, and let the cluster rest."""
+        if lane.executor is not None:
+            lane.executor.shutdown(wait=False, cancel_futures=True)
+        lane.executor = None
+        self._put_back(job, "executor_unavailable", str(error), NO_EXECUTOR_RETRY_SECONDS)
+        self._rest(error)
+
+    def _rest(self, error: ExecutorUnavailableError) -> None:
+        self._resting_until = self._clock() + timedelta(seconds=NO_EXECUTOR_RETRY_SECONDS)
+        logger.error("analyses wait: %s", error)
+
+    def _put_back(self, job: AnalysisJob, code: str, reason: str, wait: float) -> None:
+        retry_at = self._clock() + timedelta(seconds=wait)
+        self._journal.fail_analysis(job, reason, retry_at=retry_at, counts=False)
         uid = job.study_instance_uid
-        self._journal.note_event(Severity.ERROR, "disk_full", reason, study_instance_uid=uid)
+        self._journal.note_event(Severity.ERROR, code, reason, study_instance_uid=uid)
         logger.error("study %s: not analysed: %s", uid, reason)
 
-    def _fail(self, job: AnalysisJob, reason: str) -> None:
+    def _fail(self, lane: _Lane, job: AnalysisJob, order: WorkOrder | None, reason: str) -> None:
+        """Try again later; after the last attempt write the study up as declined, which may fail as well."""
         settings = self._config.execution
+        if order is not None and order.failure:
+            self._journal.fail_analysis(job, order.failure, retry_at=None)
+            return
         given_up = job.attempts >= settings.max_attempts
-        retry_at = None if given_up else self._clock() + timedelta(seconds=settings.retry_seconds)
-        self._journal.fail_analysis(job, reason, retry_at=retry_at)
+        if given_up and order is not None and not self._stopping:
+            limit = min(order.time_limit_seconds, DECLINE_SECONDS)
+            self._decline(lane, job, replace(order, failure=reason, time_limit_seconds=limit))
+        else:
+            retry_at = None if given_up else self._clock() + timedelta(seconds=settings.retry_seconds)
+            self._journal.fail_analysis(job, reason, retry_at=retry_at)
         logger.warning(
             "study %s: analysis failed, attempt %d of %d: %s",
             job.study_instance_uid,
@@ -233,6 +306,12 @@ class Execution:
             settings.max_attempts,
             reason,
         )
+
+    def _decline(self, lane: _Lane, job: AnalysisJob, order: WorkOrder) -> None:
+        try:
+            self._submit(lane, job, order)
+        except ExecutorUnavailableError:
+            self._journal.fail_analysis(job, order.failure, retry_at=None)
 
 
 def _is_full_disk(error: Exception) -> bool:

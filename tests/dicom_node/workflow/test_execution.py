@@ -25,6 +25,7 @@ from node_support import (
 from scripted_scp import write_object
 from worker_functions import die_or_reject, hang
 
+from dicom_node.errors import ExecutorUnavailableError
 from dicom_node.network.sender import Peer
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
@@ -133,6 +134,63 @@ def test_a_failure_is_tried_again_after_its_wait_and_given_up_at_the_limit(groun
     reason = ground.pump_until(execution, "1.2", StudyState.FAILED)
     assert ground.journal.summary()["analyses"] == {"failed": 1}
     assert reason.startswith("ValueError at test_execution.py:")
+
+
+def test_a_study_that_is_given_up_is_declined_with_its_results_and_holds_up_nobody(
+    ground: Ground, tmp_path: Path
+) -> None:
+    receive_complete(ground.journal, "1.2")
+    receive_complete(ground.journal, "1.3", patient_key="another")
+    files = [write_object(tmp_path / "refusal.dcm")]
+    orders: list[WorkOrder] = []
+
+    def work(order: WorkOrder) -> AnalysisOutcome:
+        orders.append(order)
+        if order.study_instance_uid == "1.3":
+            return outcome()
+        if not order.failure:
+            raise MemoryError
+        return outcome("failed", results=store_results(ground.archive, files, order.input_digest))
+
+    execution = ground.execution(work)
+    ground.pump_until(execution, "1.3", StudyState.ANALYZED)
+    ground.pump_until(execution, "1.2", StudyState.FAILED)
+    tries = [order.failure for order in orders if order.study_instance_uid == "1.2"]
+    assert len(tries) == 3, "two attempts, then the write-up"
+    assert "MemoryError" in tries[-1]
+    assert len(ground.journal.results("1.2")) == 1
+
+
+def test_analyses_wait_for_a_cluster_that_is_down_and_lose_no_attempt(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.2")
+    answers: list[Exception | None] = [
+        ExecutorUnavailableError("down"),
+        ExecutorUnavailableError("down"),
+        None,
+    ]
+
+    def make_executor() -> Executor:
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+        return ThreadPoolExecutor(1)
+
+    execution = ground.execution(lambda _order: outcome(), make_executor)
+    ground.pump_until(execution, "1.2", StudyState.ANALYZED)
+    assert not answers
+
+
+def test_an_analysis_that_the_cluster_lost_is_done_again_however_often(ground: Ground) -> None:
+    receive_complete(ground.journal, "1.2")
+    lost = iter([True] * 5)
+
+    def work(_order: WorkOrder) -> AnalysisOutcome:
+        if next(lost, False):
+            raise ExecutorUnavailableError("the scheduler is gone")
+        return outcome()
+
+    ground.pump_until(ground.execution(work), "1.2", StudyState.ANALYZED)
+    assert [event.code for event in ground.journal.events()].count("executor_unavailable") == 5
 
 
 def test_a_full_disk_is_waited_out_and_never_charged_to_the_study(ground: Ground) -> None:

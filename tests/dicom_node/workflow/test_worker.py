@@ -27,10 +27,12 @@ def analyze(
     known: tuple[ResultRecord, ...] = (),
     standing: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     reports: Mapping[str, ReportOptions] = MappingProxyType(EVERYTHING),
+    study: str = "1.2.3",
+    failure: str = "",
 ) -> AnalysisOutcome:
     return analyze_study(
         WorkOrder(
-            study_instance_uid="1.2.3",
+            study_instance_uid=study,
             input_digest="d" * 64,
             paths={f"1.2.3.{number}": file for number, file in enumerate(files)},
             data_dir=folder / "data",
@@ -41,6 +43,7 @@ def analyze(
             config=load_analysis_config(),
             reports=dict(reports),
             time_limit_seconds=120,
+            failure=failure,
         )
     )
 
@@ -93,6 +96,25 @@ def test_an_object_that_cannot_be_parsed_is_named_with_the_cure(tmp_path: Path) 
     assert done.status == "rejected"
     assert "object 1.2.3.0 cannot be parsed" in done.reason
     assert "send the study again from its source" in done.reason
+
+
+def test_a_study_on_which_the_analysis_keeps_failing_is_answered_with_the_reason(
+    sample_studies: Path, tmp_path: Path
+) -> None:
+    files = [*sample_studies.glob("01-calibrated-low-risk/*.dcm"), write_object(tmp_path / "damaged.dcm")]
+    files[-1].write_bytes(b"no DICOM at all")
+    done = analyze(
+        tmp_path,
+        *files,
+        study=dcmread(files[0]).StudyInstanceUID,
+        failure="the worker process died after 3 s",
+        reports={"pacs": ReportOptions(refusals="rejected")},
+    )
+    assert done.status == "failed"
+    assert "given up: the worker process died after 3 s" in done.reason
+    report = dcmread(tmp_path / "data" / done.results[1].path)
+    assert report.StudyInstanceUID == dcmread(files[0]).StudyInstanceUID
+    assert "the worker process died after 3 s" in report.to_json()
 
 
 def test_an_earlier_study_is_compared_on_its_image_and_a_lost_one_costs_nothing(
