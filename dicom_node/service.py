@@ -141,10 +141,29 @@ class Service:
         self._schedule = Schedule(
             {
                 "completion": completion.check,
+                **self._counts(journal),
                 "execution": self._execution.pump,
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
             }
         )
+
+    def _counts(self, journal: Journal) -> dict[str, Callable[[], object]]:
+        """The job that asks the archive of ``[completion] count_at``, if there is one."""
+        config = self._config
+        if config.completion.count_at is None:
+            return {}
+        from dicom_node.network.query import archive_peer
+        from dicom_node.workflow.counting import ArchiveCount
+
+        archive = config.archive(config.completion.count_at)
+        count = ArchiveCount(
+            journal,
+            archive.name,
+            archive_peer(archive, config.retrieval, config.node.ae_title),
+            settled_seconds=config.completion.settled_seconds,
+            open_associations=self._receiver.open_associations,
+        )
+        return {f"count at {archive.name}": count.ask}
 
     def _wake_deliveries(self) -> None:
         for queue in self._queues:

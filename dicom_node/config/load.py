@@ -18,7 +18,7 @@ from dicom_node.config.asking import (
     check_priors,
     read_archives,
 )
-from dicom_node.config.completing import CompletionSettings, read_completion
+from dicom_node.config.completing import CompletionSettings, check_count_at, read_completion
 from dicom_node.config.delivering import DeliverySettings, Destination, read_destinations, read_reports
 from dicom_node.config.keeping import BackupSettings, RetentionSettings
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
@@ -107,9 +107,11 @@ class NodeConfig:
         destinations = read_destinations(document, base)
         archives = read_archives(document, base)
         check_priors(tables["priors"], archives)
+        completion = read_completion(table_of(document, "completion"), base)
+        check_count_at(completion, [archive.name for archive in archives])
         return cls(
             path=path,
-            completion=read_completion(table_of(document, "completion"), base),
+            completion=completion,
             analysis=read_analysis(table_of(document, "analysis"), base),
             reports=reports,
             destinations=destinations,

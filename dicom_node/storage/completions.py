@@ -46,17 +46,19 @@ class Completions(Outbox, RoutingTables):
             return True
 
     def _permitted(self, uid: str, routing: Routing) -> Routing:
-        """Keep a study that somebody relies on already: it was analysed or passed on before."""
+        """Keep a study that somebody relies on: it was analysed, passed on or promised to be kept before."""
         if "discard" not in routing.actions:
             return routing
         relied_on = self._row(
             "SELECT 1 FROM analyses WHERE study_instance_uid = ? AND state IN ('running', 'done')"
-            " UNION ALL SELECT 1 FROM deliveries WHERE study_instance_uid = ?",
-            (uid, uid),
+            " UNION ALL SELECT 1 FROM deliveries WHERE study_instance_uid = ?"
+            " UNION ALL SELECT 1 FROM instances JOIN pledged_instances USING (sop_instance_uid)"
+            " WHERE study_instance_uid = ? AND failure_reason = 0",  # storage commitment
+            (uid, uid, uid),
         )
         if relied_on is None:
             return routing
-        why = "not discarded: it was analysed or forwarded before"
+        why = "not discarded: it was analysed, forwarded or committed to before"
         self.note_event(Severity.WARNING, "study_not_discarded", why, study_instance_uid=uid)
         return replace(routing, actions=("store",), reasons=(*routing.reasons, why))
 
