@@ -26,6 +26,8 @@ __all__ = [
 TlsVersion = Literal["1.2", "1.3"]
 PeerService = Literal["verify", "store", "commit"]
 
+_AE_TITLES = each(ae_title)  # a field of that name hides the check within a class
+
 
 def _network(text: str) -> str | None:
     try:
@@ -93,7 +95,7 @@ class PeerSettings:
     ae_title: str = field(metadata=must(ae_title))
     addresses: tuple[str, ...] = field(default=(), metadata=must(each(_network)))
     services: tuple[PeerService, ...] = ("verify", "store", "commit")
-    called_ae_titles: tuple[str, ...] = field(default=(), metadata=must(each(ae_title)))
+    called_ae_titles: tuple[str, ...] = field(default=(), metadata=must(_AE_TITLES))
     maximum_associations: int | None = field(default=None, metadata=must(between(1, 500)))
     certificate_name: str | None = field(default=None, metadata=must(not_blank))
     host: str | None = field(default=None, metadata=must(not_blank))

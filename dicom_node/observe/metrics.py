@@ -50,7 +50,7 @@ COMMITMENT_REPORTS = Counter(
 )
 CERTIFICATE_EXPIRES = Gauge(
     "radius_dxa_certificate_expiry_timestamp_seconds",
-    "When a certificate that the node shows expires, in seconds since 1970; for the server and each destination.",
+    "When a certificate that the node shows expires, in seconds since 1970; for the server and each peer.",
     ["certificate"],
     registry=REGISTRY,
 )

@@ -10,6 +10,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.routings`: routes, holds, what archives count;
 - `dicom_node.storage.completions`: what a complete study sets off;
 - `dicom_node.storage.retention`: files whose time is over;
+- `dicom_node.storage.pledges`: what peers asked to be kept;
 - `dicom_node.storage.audits`: what auditors are to be told;
 - `dicom_node.storage.queries`: what commands ask, read-only.
 """
@@ -21,6 +22,7 @@ import uuid
 
 from dicom_node.storage.audits import AuditTables
 from dicom_node.storage.completions import Completions
+from dicom_node.storage.pledges import Pledges
 from dicom_node.storage.queries import Queries
 from dicom_node.storage.records import Severity
 from dicom_node.storage.retention import Releases
@@ -28,7 +30,7 @@ from dicom_node.storage.retention import Releases
 __all__ = ["Journal", "lease_owner"]
 
 
-class Journal(Queries, Completions, Releases, AuditTables):
+class Journal(Queries, Completions, Releases, AuditTables, Pledges):
     """Every table of the journal behind one connection.
 
     The node's threads share one instance; a command line beside the node opens its own. Worker processes

@@ -15,6 +15,7 @@ from dicom_node.faults import reach
 from dicom_node.storage.keeping_schema import add_releases
 from dicom_node.storage.observing_schema import add_observing
 from dicom_node.storage.outbox_schema import rebuild_outbox
+from dicom_node.storage.pledge_schema import add_pledges
 from dicom_node.storage.routing_schema import add_routing
 
 __all__ = ["migrate"]
@@ -206,6 +207,11 @@ def _create_result_sets(database: Database) -> None:
 @MIGRATIONS(name="0003_outbox")
 def _rebuild_outbox(database: Database) -> None:
     rebuild_outbox(database.conn)
+
+
+@MIGRATIONS(name="0004_pledges")
+def _add_pledges(database: Database) -> None:
+    add_pledges(database.conn)
 
 
 @MIGRATIONS(name="0005_routing")
