@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -22,6 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
+from dicom_node.config.asking import RemoteArchive, RetrievalSettings
 from dicom_node.errors import (
     ArchiveError,
     PermanentArchiveError,
@@ -39,6 +40,7 @@ __all__ = [
     "FoundStudy",
     "StudyFilter",
     "archive_association",
+    "archive_peer",
     "count_instances",
     "find_instances",
     "find_studies",
@@ -71,17 +73,41 @@ _INSTANCE_KEYS = ("SOPInstanceUID", "SOPClassUID")
 
 @dataclass(frozen=True, slots=True)
 class DicomArchive:
-    """An archive that is asked over DIMSE."""
+    """An archive that is asked over DIMSE; C-MOVE goes to the AE title that calls."""
 
     peer: Peer
     calling_ae_title: str
     timeouts: Timeouts
+    retrieve: Literal["c-get", "c-move"] = "c-get"
 
     def __str__(self) -> str:
         return str(self.peer)
 
 
 ArchivePeer = DicomArchive | DicomwebArchive
+
+
+def archive_peer(archive: RemoteArchive, settings: RetrievalSettings, calling_ae_title: str) -> ArchivePeer:
+    """Return an ``[[archive]]`` as something to ask, for one thread.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file that it names cannot be read.
+    """
+    connect, response = settings.connect_timeout_seconds, settings.response_timeout_seconds
+    if archive.type == "dicomweb":
+        return DicomwebArchive(
+            archive.url or "",
+            username=archive.username,
+            password_file=archive.password_file,
+            token_file=archive.token_file,
+            tls=archive.tls,
+            connect_seconds=connect,
+            response_seconds=response,
+        )
+    peer = Peer(archive.ae_title or "", archive.host or "", archive.port or 0, archive.tls)
+    return DicomArchive(peer, calling_ae_title, Timeouts(connect, response), archive.retrieve)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
