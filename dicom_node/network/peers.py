@@ -20,6 +20,7 @@ from dicom_node.errors import (
     PermanentDeliveryError,
     TransientDeliveryError,
 )
+from dicom_node.network.failures import association_failure
 from dicom_node.network.tls import client_context
 from dicom_node.settings import ae_title as ae_title_remedy
 
@@ -130,16 +131,15 @@ def _association_error(association: Association, peer: Peer, context: ssl.SSLCon
         text = (
             f"{peer} rejected the association: {answer.result_str}, {answer.source_str}, {answer.reason_str}"
         )
-        if answer.result == 2 or answer.result_source == 3:
-            return TransientDeliveryError(text)
-        return PermanentDeliveryError(f"{text}; check both AE titles and the peer's list of known AEs")
+        failure = association_failure(answer.result or 0, answer.result_source or 0, answer.diagnostic or 0)
+        return failure.policy(f"{text}; {failure.cure}" if failure.cure else text)
     if answer is not None and answer.result == 0:
         return PermanentDeliveryError(f"{peer} accepts none of the SOP classes to be sent; allow them there")
-    failure = getattr(context, "handshake_failure", None)
-    if failure is not None:
+    handshake_failure = getattr(context, "handshake_failure", None)
+    if handshake_failure is not None:
         return TransientDeliveryError(
-            f"{peer}: the TLS handshake failed: {failure}; compare its certificate, [tls] trusted and "
-            "server_name here with what it presents"
+            f"{peer}: the TLS handshake failed: {handshake_failure}; compare its certificate, "
+            "[tls] trusted and server_name here with what it presents"
         )
     hint = "does it take TLS there and trust this node's certificate?" if context else "is it without TLS?"
     return TransientDeliveryError(

@@ -5,16 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from node_support import wait_until
 from pydicom import dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     BasicTextSRStorage,
+    ComprehensiveSRStorage,
     DigitalXRayImageStorageForPresentation,
+    EnhancedSRStorage,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
+    RLELossless,
 )
 from pynetdicom import AllStoragePresentationContexts, evt
+from raw_scu import secondary_capture
 from scripted_scp import mute_server, scripted_scp, write_object
 
 from dicom_node.errors import (
@@ -24,14 +33,14 @@ from dicom_node.errors import (
     RejectedInput,
     TransientDeliveryError,
 )
-from dicom_node.network.sender import Peer, StoreOutcome, Timeouts, echo, read_sendable, store
+from dicom_node.network.sender import DimseClient, Peer, StoreOutcome, Timeouts, echo, read_sendable, store
 
 QUICK = Timeouts(connect=2, response=1)
 
 
-def send(paths: list[Path], peer: Peer) -> list[StoreOutcome]:
+def send(paths: list[Path], peer: Peer, timeouts: Timeouts = QUICK) -> list[StoreOutcome]:
     files = [read_sendable(path) for path in paths]
-    return list(store(files, peer, calling_ae_title="SENDER", timeouts=QUICK))
+    return list(store(files, peer, calling_ae_title="SENDER", timeouts=timeouts))
 
 
 @pytest.fixture
@@ -176,10 +185,32 @@ def test_more_kinds_of_objects_than_one_association_carries_are_all_sent(tmp_pat
     assert len(pacs.sop_instance_uids) == 70
 
 
-def test_a_compressed_object_is_never_offered_in_another_syntax(tmp_path: Path) -> None:
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
+def test_a_peer_that_takes_no_compression_gets_the_same_pixels_uncompressed(
+    tmp_path: Path, syntax: str
+) -> None:
+    image = secondary_capture(Rows=64, Columns=64, PixelData=bytes(range(256)) * 48)
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    pixels = image.pixel_array
+    image.compress(syntax, generate_instance_uid=False)
+    image.save_as(tmp_path / "compressed.dcm", enforce_file_format=True)
+    with scripted_scp() as pacs:
+        (outcome,) = send([tmp_path / "compressed.dcm"], pacs.peer, Timeouts(connect=2, response=20))
+    assert outcome.error is None
+    assert pacs.sop_instance_uids == [image.SOPInstanceUID]
+    received = pacs.datasets[0]
+    received.file_meta = FileMetaDataset()
+    received.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    assert (received.pixel_array == pixels).all()
+
+
+def test_a_compressed_object_that_cannot_be_decompressed_is_a_dead_letter(tmp_path: Path) -> None:
     path = write_object(tmp_path / "j2k.dcm", syntax=JPEG2000Lossless)
-    with scripted_scp() as pacs, pytest.raises(PermanentDeliveryError):
-        send([path], pacs.peer)
+    with scripted_scp() as pacs:
+        (outcome,) = send([path], pacs.peer, Timeouts(connect=2, response=20))
+    assert isinstance(outcome.error, PermanentDeliveryError)
+    assert "cannot be sent in Explicit VR Little Endian" in str(outcome.error)
     assert pacs.sop_instance_uids == []
 
 
@@ -228,3 +259,89 @@ def test_a_peer_that_stops_reading_costs_no_more_than_the_time_limit(tmp_path: P
         seconds = time.monotonic() - started
     assert stalled.is_set()
     assert seconds < 3.5
+
+
+@dataclass
+class Associations:
+    """What an SCP sees of the associations that are opened to it."""
+
+    opened: int = 0
+    released: int = 0
+    aborted: int = 0
+
+    @property
+    def handlers(self) -> list[tuple[Any, Callable[..., None]]]:
+        def count(name: str) -> Callable[..., None]:
+            return lambda _event: setattr(self, name, getattr(self, name) + 1)
+
+        return [
+            (evt.EVT_ACCEPTED, count("opened")),
+            (evt.EVT_RELEASED, count("released")),
+            (evt.EVT_ABORTED, count("aborted")),
+        ]
+
+
+def client_of(peer: Peer, keep_seconds: float = 30) -> DimseClient:
+    return DimseClient(peer, calling_ae_title="SENDER", timeouts=QUICK, keep_seconds=keep_seconds)
+
+
+def test_studies_in_a_row_share_one_association_until_it_is_idle(two_files: list[Path]) -> None:
+    seen = Associations()
+    files = [read_sendable(path) for path in two_files]
+    with scripted_scp(handlers=seen.handlers) as pacs:
+        client = client_of(pacs.peer, keep_seconds=0.2)
+        for file in (files[0], files[1], files[0], files[1]):
+            assert [outcome.error for outcome in client.store([file])] == [None]
+        client.close_idle()
+        assert (seen.opened, seen.released) == (2, 1), "the second carries both SOP classes"
+        time.sleep(0.25)
+        client.close_idle()
+        wait_until(lambda: seen.released == 2)
+    assert seen.aborted == 0
+    assert len(pacs.sop_instance_uids) == 4
+
+
+def test_an_association_that_the_peer_has_ended_meanwhile_costs_no_failure(two_files: list[Path]) -> None:
+    kept: list[Any] = []
+    files = [read_sendable(path) for path in two_files]
+    seen = Associations()
+    remember = (evt.EVT_ESTABLISHED, lambda event: kept.append(event.assoc))
+    with scripted_scp(handlers=[*seen.handlers, remember]) as pacs:
+        client = client_of(pacs.peer)
+        assert [outcome.error for outcome in client.store(files)] == [None, None]
+        kept[0].abort()
+        assert [outcome.error for outcome in client.store(files)] == [None, None]
+        client.close()
+    assert seen.opened == 2
+
+
+def test_after_a_time_out_the_association_is_aborted_and_the_next_study_gets_a_new_one(
+    two_files: list[Path],
+) -> None:
+    stalls = iter([1.5])
+
+    def stall_once(_event: object, _count: int) -> int:
+        time.sleep(next(stalls, 0))
+        return 0
+
+    seen = Associations()
+    files = [read_sendable(path) for path in two_files]
+    with scripted_scp(status=stall_once, handlers=seen.handlers) as pacs:
+        client = client_of(pacs.peer)
+        with pytest.raises(TransientDeliveryError, match="did not answer"):
+            list(client.store(files))
+        assert [outcome.error for outcome in client.store(files)] == [None, None]
+        client.close()
+        wait_until(lambda: seen.aborted == 1)
+    assert seen.opened == 2
+
+
+def test_a_report_of_ours_that_is_refused_says_in_which_class_it_would_be_taken(tmp_path: Path) -> None:
+    path = write_object(tmp_path / "sr.dcm", sop_class=ComprehensiveSRStorage)
+    ours = read_sendable(path, may_change_class=True)
+    with scripted_scp(sop_classes=(EnhancedSRStorage,)) as pacs:
+        (outcome,) = store([ours], pacs.peer, calling_ae_title="SENDER", timeouts=QUICK)
+        assert isinstance(outcome.error, PermanentDeliveryError)
+        assert outcome.taken_instead == EnhancedSRStorage
+        with pytest.raises(PermanentDeliveryError):  # a forwarded one is nobody's to rewrite
+            send([path], pacs.peer)
