@@ -1,4 +1,8 @@
-"""One guarded SQLite connection: the ground every topic of the journal stands on."""
+"""Guarded SQLite connections: the ground every topic of the journal stands on.
+
+One connection writes, and what several threads have to write at the same time becomes durable by one COMMIT
+(`JournalConnection._grouped`); another one reads and never waits for a COMMIT's fsync.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlite_utils import Database
 
@@ -21,6 +26,7 @@ __all__ = ["Clock", "JournalConnection", "Row", "timestamp", "utc_now"]
 Clock = Callable[[], datetime]
 Row = dict[str, Any]
 Parameters = Sequence[Any] | Mapping[str, Any]
+Result = TypeVar("Result")
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another process (a command line beside the node) before it gives up."""
@@ -36,8 +42,23 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    """Work that waits for a COMMIT, and what came of it."""
+
+    work: Callable[[], object]
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held until the work is done, or its thread is to lead."""
+    done: bool = False
+    result: object = None
+    error: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        self.turn.acquire()
+
+
 class JournalConnection:
-    """A connection with one lock, shared by the threads of a process.
+    """The connections of a process, shared by its threads.
 
     Parameters
     ----------
@@ -56,18 +77,85 @@ class JournalConnection:
         self.path = path
         self._clock = clock
         self._lock = threading.RLock()
+        """Held by the thread that writes."""
+        self._writer: int | None = None
+        self._read_lock = threading.Lock()
+        self._queue_lock = threading.Lock()
+        self._queue: list[_Ticket] = []
+        self._has_leader = False
+        self._in_doubt = False
         self._database = _open(path)
+        self._reader = _open_reader(path)
 
     def close(self) -> None:
-        """Close the connection; the journal must not be used afterwards."""
-        with self._lock:
+        """Close the connections; the journal must not be used afterwards."""
+        with self._lock, self._read_lock:
+            self._reader.close()
             self._database.close()
 
     def check_integrity(self) -> tuple[str, ...]:
         """Return what SQLite finds wrong with the file (``PRAGMA quick_check``); empty when sound."""
-        with self._lock:
-            found = [row[0] for row in self._database.conn.execute("PRAGMA quick_check")]
+        found = [row["quick_check"] for row in self._rows("PRAGMA quick_check")]
         return () if found == ["ok"] else tuple(found)
+
+    def _grouped(self, work: Callable[[], Result]) -> Result:
+        """Run `work` in a transaction that it may share with other threads; return once that is durable.
+
+        The first thread to come leads: while its COMMIT waits for the disk, others queue up, and the first
+        of them leads next, for all of them. An error of one is undone and raised for that one alone; if the
+        COMMIT fails, it is raised for each of them. Inside a transaction, `work` joins that.
+        """
+        if self._writer == threading.get_ident():
+            return work()
+        ticket = _Ticket(work)
+        with self._queue_lock:
+            self._queue.append(ticket)
+            leads = not self._has_leader
+            self._has_leader = True
+        if not leads:
+            ticket.turn.acquire()
+            leads = not ticket.done
+        if leads:
+            self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+        return cast(Result, ticket.result)
+
+    def _lead(self) -> None:
+        with self._lock:
+            with self._queue_lock:
+                group, self._queue = self._queue, []
+            try:
+                with self._transaction():
+                    for ticket in group:
+                        self._attempt(ticket, alone=len(group) == 1)
+            except Exception as error:  # each ticket's own thread raises it
+                for ticket in group:
+                    ticket.error = ticket.error or error
+            finally:
+                for ticket in group:
+                    ticket.done = True
+        with self._queue_lock:
+            successor = self._queue[0] if self._queue else None
+            self._has_leader = successor is not None
+        for waiting in (successor, *group):
+            if waiting is not None:
+                waiting.turn.release()
+
+    def _attempt(self, ticket: _Ticket, *, alone: bool) -> None:
+        if alone:
+            ticket.result = ticket.work()
+            return
+        connection = self._database.conn
+        connection.execute("SAVEPOINT ticket")
+        try:
+            ticket.result = ticket.work()
+        except Exception as error:
+            if not connection.in_transaction or _is_io_error(error):
+                raise  # SQLite has rolled everything back, or the whole group is in doubt
+            ticket.error = error
+            connection.execute("ROLLBACK TO ticket")
+        connection.execute("RELEASE ticket")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -76,35 +164,48 @@ class JournalConnection:
         A failed COMMIT leaves the connection in doubt (a second fsync may lie), so it is opened afresh.
         """
         with self._lock:
-            connection = self._database.conn
-            if connection.in_transaction:
+            if self._writer == threading.get_ident():
                 yield
                 return
+            self._writer = threading.get_ident()
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                if self._in_doubt:
+                    self._reopen()
+                self._database.conn.execute("BEGIN IMMEDIATE")
                 yield
-                connection.execute("COMMIT")
+                self._database.conn.execute("COMMIT")
             except BaseException as error:
                 self._abandon(error)
                 raise
+            finally:
+                self._writer = None
 
     def _abandon(self, error: BaseException) -> None:
-        code = getattr(error, "sqlite_errorcode", 0) or 0
-        if code & 0xFF == sqlite3.SQLITE_IOERR:  # the low byte is the primary result code
+        if _is_io_error(error):
+            self._in_doubt = True
+            with suppress(sqlite3.Error, OSError):  # else the next transaction tries again
+                self._reopen()
+        elif not self._in_doubt and self._database.conn.in_transaction:
+            self._database.conn.rollback()
+
+    def _reopen(self) -> None:
+        with self._read_lock:
+            self._reader.close()
             self._database.close()
             self._database = _open(self.path)
-        elif self._database.conn.in_transaction:
-            self._database.conn.rollback()
+            self._reader = _open_reader(self.path)
+        self._in_doubt = False
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> int:
         """Run one statement inside a transaction; return the number of rows it changed."""
         return self._database.conn.execute(sql, parameters).rowcount
 
     def _rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        with self._lock:
-            cursor = self._database.conn.execute(sql, parameters)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, values, strict=True)) for values in cursor]
+        """Return what a query finds: what is committed, and inside a transaction what that has written."""
+        if self._writer == threading.get_ident():
+            return _fetch(self._database.conn, sql, parameters)
+        with self._read_lock:
+            return _fetch(self._reader, sql, parameters)
 
     def _row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         rows = self._rows(sql, parameters)
@@ -115,6 +216,25 @@ class JournalConnection:
 
     def _after(self, seconds: float) -> str:
         return timestamp(self._clock() + timedelta(seconds=seconds))
+
+
+def _fetch(connection: sqlite3.Connection, sql: str, parameters: Parameters) -> list[Row]:
+    cursor = connection.execute(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, values, strict=True)) for values in cursor]
+
+
+def _is_io_error(error: BaseException) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return bool(code & 0xFF == sqlite3.SQLITE_IOERR)  # the low byte is the primary result code
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    reader = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    reader.execute("PRAGMA query_only = ON")
+    return reader
 
 
 def _open(path: Path) -> Database:

@@ -32,26 +32,7 @@ class StudyTables(EventLog):
         The same SOP Instance UID with the same bytes adds nothing; with other bytes both are kept and an
         analysis reads the one that `analysed_version` names.
         """
-        with self._transaction():
-            known = self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None
-            version = 0 if known else self._next_version(instance)
-            if known:
-                self._take_back_release(instance)
-            else:
-                self._insert_instance(instance, version)
-            if instance.kind is InstanceKind.QUARANTINED:
-                self._note_instance(instance, Severity.WARNING, instance.reason_code, instance.reason)
-            elif known:
-                self._note_instance(
-                    instance, Severity.INFO, "duplicate_instance", "received again; kept once"
-                )
-            elif instance.kind is InstanceKind.OWN_RESULT:
-                self._note_instance(instance, Severity.INFO, "own_result", "one of our results; not analysed")
-            else:
-                self._reopen_study(instance, version)
-            if known:
-                return Recorded.DUPLICATE
-            return Recorded.NEW if version == 1 else Recorded.NEW_VERSION
+        return self._grouped(lambda: self._record_instance(instance))
 
     def path_of(self, sop_instance_uid: str, sha256: str, kind: InstanceKind) -> str | None:
         """Return where these very bytes are kept under this UID as `kind`, None if nowhere."""
@@ -96,6 +77,25 @@ class StudyTables(EventLog):
             " AND path <> '' AND released_at = ''"
         )
         return int(row["size"]) if row else 0
+
+    def _record_instance(self, instance: ReceivedInstance) -> Recorded:
+        known = self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None
+        version = 0 if known else self._next_version(instance)
+        if known:
+            self._take_back_release(instance)
+        else:
+            self._insert_instance(instance, version)
+        if instance.kind is InstanceKind.QUARANTINED:
+            self._note_instance(instance, Severity.WARNING, instance.reason_code, instance.reason)
+        elif known:
+            self._note_instance(instance, Severity.INFO, "duplicate_instance", "received again; kept once")
+        elif instance.kind is InstanceKind.OWN_RESULT:
+            self._note_instance(instance, Severity.INFO, "own_result", "one of our results; not analysed")
+        else:
+            self._reopen_study(instance, version)
+        if known:
+            return Recorded.DUPLICATE
+        return Recorded.NEW if version == 1 else Recorded.NEW_VERSION
 
     def _next_version(self, instance: ReceivedInstance) -> int:
         row = self._row(
