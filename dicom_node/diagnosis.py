@@ -11,8 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from analysis.config import AnalysisConfig
-from dicom_node.config import Destination, NodeConfig
-from dicom_node.errors import ConfigurationError, DeliveryError
+from dicom_node.config import Destination, NodeConfig, Route
+from dicom_node.errors import ConfigurationError, DeliveryError, NodeError
 from reports import ReportOptions
 from reports.options import DEFAULT_OPTIONS, EVERY_RESULT
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_analysis_files",
     "check_data_dir_place",
     "check_report_choices",
+    "check_route_files",
     "diagnose",
 ]
 
@@ -49,6 +50,8 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from _check_data_dir(config)
     yield _check_port(config)
     yield from _check_analysis(config.analysis)
+    yield _check_executor(config)
+    yield from _check_routes(config)
     yield from _check_reports(config)
     yield from _check_destinations(config)
 
@@ -62,6 +65,21 @@ def check_analysis_files(config: AnalysisConfig) -> tuple[str, ...]:
         If one is damaged: a worker would fail on every study.
     """
     return tuple(check(config) for check in _ANALYSIS_FILES.values())
+
+
+def check_route_files(route: Route, config: AnalysisConfig) -> tuple[str, ...]:
+    """Load what a route names in place of the files of ``[analysis]``; return a line on each.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is damaged: a worker would fail on every study of the route.
+    """
+    named = [name for name in ("guideline", "models") if getattr(route, name) is not None]
+    try:
+        return tuple(_ANALYSIS_FILES[name](route.analysis(config)) for name in named)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"[[route]] {route.name!r}: {error}") from None
 
 
 def check_report_choices(config: NodeConfig) -> None:
@@ -203,6 +221,47 @@ _ANALYSIS_FILES: Mapping[str, Callable[[AnalysisConfig], str]] = {
     "models": _models,
     "devices": _devices,
 }
+
+
+def _check_executor(config: NodeConfig) -> Finding:
+    settings = config.execution
+    if settings.executor == "processes":
+        return Finding(Level.OK, "execution", f"{settings.workers} worker process(es) of this machine")
+    from dicom_node.workflow.cluster import count_workers
+
+    try:
+        found = count_workers(settings)
+    except NodeError as error:
+        return Finding(Level.FAIL, "execution", str(error))
+    message = (
+        f"{settings.scheduler} answers, with {found} worker(s) for [execution] workers = {settings.workers}"
+    )
+    return Finding(Level.OK if found >= settings.workers else Level.WARN, "execution", message)
+
+
+def _check_routes(config: NodeConfig) -> Iterator[Finding]:
+    """Say what each route does, and which ones never decide."""
+    from dicom_node.workflow.routing import shadowing
+
+    for number, route in enumerate(config.routes):
+        subject = f"route {route.name}"
+        earlier = shadowing(config.routes, number)
+        if earlier is not None:
+            yield Finding(
+                Level.WARN,
+                subject,
+                f"never decides: {earlier.name!r}, which stands before it, fits wherever it does; move it up",
+            )
+            continue
+        try:
+            files = check_route_files(route, config.analysis)
+        except ConfigurationError as error:
+            yield Finding(Level.FAIL, subject, str(error))
+            continue
+        conditions = " and ".join(map(str, route.when)) or "every study"
+        discards = "discard" in route.action
+        told = "; ".join((conditions, ", ".join(route.action), *files))
+        yield Finding(Level.WARN if discards else Level.OK, subject, told)
 
 
 def _check_reports(config: NodeConfig) -> Iterator[Finding]:

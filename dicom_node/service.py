@@ -10,10 +10,23 @@ from contextlib import ExitStack
 from functools import partial
 
 from dicom_node.config import NodeConfig
-from dicom_node.diagnosis import check_analysis_files, check_data_dir_place, check_report_choices
-from dicom_node.network.receiver import Receiver
+from dicom_node.diagnosis import (
+    check_analysis_files,
+    check_data_dir_place,
+    check_report_choices,
+    check_route_files,
+)
+from dicom_node.network.certificates import (
+    LOOK_SECONDS,
+    CertificateWatch,
+    ServerCertificate,
+    shown_certificates,
+)
+from dicom_node.network.peers import Timeouts
+from dicom_node.network.receiver import Entrance, Receiver
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal, lease_owner
+from dicom_node.workflow.commitment import CommitmentService
 from dicom_node.workflow.completion import Completion
 from dicom_node.workflow.delivery import DeliveryQueue
 from dicom_node.workflow.execution import Execution, Work
@@ -71,6 +84,8 @@ class Service:
         check_data_dir_place(config)
         check_analysis_files(config.analysis)
         check_report_choices(config)
+        for route in config.routes:
+            check_route_files(route, config.analysis)
         with ExitStack() as undo:
             archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
             undo.enter_context(archive.lock())
@@ -109,9 +124,31 @@ class Service:
         """The TCP port that is listened at."""
         return self._receiver.port
 
+    @property
+    def ports(self) -> list[int]:
+        """Every TCP port that is listened at: the plain one first if there is one, then that for TLS."""
+        return self._receiver.ports
+
     def _build(self, archive: Archive, journal: Journal, owner: str) -> None:
         config = self._config
-        self._receiver = Receiver(config.node, config.receiver, archive, journal)
+        commitment = CommitmentService(
+            config.commitment, config.peers, archive, journal, timeouts=Timeouts.of(config.delivery)
+        )
+        certificate = ServerCertificate(config.tls, journal) if config.tls.enabled else None
+        certificates = CertificateWatch(
+            shown_certificates(config.tls, config.destinations, config.peers), journal
+        )
+        certificates.look()
+        self._receiver = Receiver(
+            config.node,
+            config.receiver,
+            archive,
+            journal,
+            access=config.access,
+            peers=config.peers,
+            handlers=commitment.handlers,
+            entrances=_entrances(config, certificate),
+        )
         self._queues = [
             DeliveryQueue(
                 destination,
@@ -144,7 +181,11 @@ class Service:
                 **self._counts(journal),
                 "execution": self._execution.pump,
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
-            }
+                "commitment reports": commitment.pump,
+                "certificate expiry": certificates.look,
+                **({"certificate reload": certificate.reload_if_changed} if certificate else {}),
+            },
+            periods={"certificate expiry": LOOK_SECONDS},
         )
 
     def _counts(self, journal: Journal) -> dict[str, Callable[[], object]]:
@@ -176,6 +217,15 @@ def _executor_maker(config: NodeConfig, archive: Archive) -> Callable[[], Execut
     from dicom_node.workflow.cluster import ClusterExecutor
 
     return partial(ClusterExecutor, config.execution, archive)
+
+
+def _entrances(config: NodeConfig, certificate: ServerCertificate | None) -> list[Entrance]:
+    """Where to listen: without TLS first, as long as the configuration wants that."""
+    host = config.node.host
+    entrances = [Entrance(host, config.node.port)] if config.tls.plain else []
+    if certificate is not None:
+        entrances.append(Entrance(host, config.tls.port, "[tls]", certificate.secure))
+    return entrances
 
 
 def _job_name(destination: str) -> str:

@@ -35,14 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.storage.archive import is_locked
+    from dicom_node.storage.archive import Archive, is_locked
     from dicom_node.workflow.reprocess import reprocess
+    from dicom_node.workflow.routing import Router
 
     if options.until and not options.since:
         raise ConfigurationError(f"--until {options.until}: needs --since; give the first day as well")
     config = load_config(options)
     with open_journal(config) as journal:
-        done = reprocess(journal, _selected(journal, options), dry_run=options.dry_run)
+        router = Router(config.routes, Archive(config.node.data_dir), journal)
+        done = reprocess(journal, router, _selected(journal, options), dry_run=options.dry_run)
         for study in done:
             print(f"{study.study_instance_uid}: {study.reason}")
         queued = sum(study.queued for study in done)

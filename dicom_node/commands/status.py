@@ -40,6 +40,8 @@ def _collect(config: NodeConfig) -> dict[str, Any]:
         return {
             "running": is_locked(config.node.data_dir),
             "counts": journal.summary(),
+            "routes": journal.count_routes(),
+            "held": [asdict(hold) for hold in journal.holds().values()],
             "oldest_waiting_analysis": journal.oldest_waiting_analysis() or None,
             "destinations": [asdict(queue) for queue in journal.destination_queues()],
             "dead_letters": journal.dead_letters(),
@@ -62,6 +64,11 @@ def _show(config: NodeConfig, status: dict[str, Any]) -> None:
     print(f"node {config.node.ae_title} at port {config.node.port}: {state}, data in {config.node.data_dir}")
     for table in ("studies", "analyses"):
         print(f"{table}: {_counts(status['counts'][table])}")
+    if status["routes"]:
+        print(f"routes: {_counts(status['routes'])}")
+    for hold in status["held"]:
+        since = f"held by {hold['held_by']} since {hold['held_at'][:19]}"
+        print(f"study {hold['study_instance_uid']} {since}: {hold['reason']}")
     if status["oldest_waiting_analysis"]:
         print(f"oldest analysis waits since {status['oldest_waiting_analysis']}")
     for queue in status["destinations"]:

@@ -46,24 +46,33 @@ def run(options: argparse.Namespace) -> int:
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:
     """What may be shown: the key that links a patient's studies stays inside."""
-    return {name: value for name, value in row.items() if name != "patient_key"}
+    shown = {name: value for name, value in row.items() if name != "patient_key"}
+    return {**shown, "route_reasons": json.loads(row["route_reasons"] or "[]")}
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(title="Studies, by first object received (UTC)")
-    for heading in ("received", "study", "from", "state", "objects", "results", "delivered", "reason"):
+    headings = ("received", "study", "from", "state", "objects", "results", "delivered", "reason", "route")
+    for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading == "received")
     for row in rows:
         table.add_row(
             row["first_received_at"][:19],
             row["study_instance_uid"],
             row["calling_ae"],
-            row["state"],
+            f"{row['state']} (held)" if row["held_by"] else row["state"],
             str(row["objects"]),
             str(row["results"]),
             f"{row['delivered']}/{row['deliveries']}",
-            row["reason"] or row["completed_reason"],
+            _why(row),
+            "\n".join((row["route"] or "", *row["route_reasons"])),
         )
     return table
+
+
+def _why(row: dict[str, Any]) -> str:
+    if row["held_by"]:
+        return f"held by {row['held_by']}: {row['hold_reason']}"
+    return str(row["reason"] or row["completed_reason"])

@@ -45,6 +45,14 @@ class Completions(Outbox, RoutingTables):
             self._carry_out(uid, self._permitted(uid, routing))
             return True
 
+    def reprocess_study(self, study_instance_uid: str, routing: Routing) -> bool:
+        """Queue another analysis of a study as `routing` says; False as for `requeue_study`."""
+        with self._transaction():
+            if not self.requeue_study(study_instance_uid):
+                return False
+            self.record_routing(study_instance_uid, routing)
+            return True
+
     def _permitted(self, uid: str, routing: Routing) -> Routing:
         """Keep a study that somebody relies on: it was analysed, passed on or promised to be kept before."""
         if "discard" not in routing.actions:

@@ -145,6 +145,11 @@ class RoutingTables(EventLog):
                 study_instance_uid=study_instance_uid,
             )
 
+    def count_routes(self) -> dict[str, int]:
+        """Return how many studies each route decided, by its name."""
+        rows = self._rows("SELECT route, count(*) AS studies FROM routings GROUP BY route ORDER BY route")
+        return {row["route"]: row["studies"] for row in rows}
+
     def routed_instances(self, study_instance_uid: str) -> tuple[RoutedInstance, ...]:
         """Return every input of a study, each version, in order of arrival."""
         rows = self._rows(

@@ -77,8 +77,11 @@ class Completion:
 
     def _carry_out_requests(self) -> int:
         closed = 0
+        held = self._journal.holds()
         for request in self._journal.completion_requests():
             uid = request.study_instance_uid
+            if uid in held:
+                continue
             study = self._journal.study(uid)
             verdict = _Verdict(f"completed by {request.requested_by}: {request.reason}", "requested")
             if study is not None and study.state is StudyState.RECEIVING:

@@ -10,6 +10,7 @@ from dicom_node.errors import ConfigurationError
 from dicom_node.storage.connection import timestamp
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
+from dicom_node.workflow.routing import Router
 
 __all__ = ["Reprocessing", "reprocess", "studies_failed", "studies_received"]
 
@@ -36,8 +37,13 @@ def studies_failed(journal: Journal) -> list[str]:
     return [study.study_instance_uid for study in journal.studies_in_state(StudyState.FAILED)]
 
 
-def reprocess(journal: Journal, studies: Sequence[str], *, dry_run: bool = False) -> list[Reprocessing]:
-    """Queue another analysis of each study.
+def reprocess(
+    journal: Journal, router: Router, studies: Sequence[str], *, dry_run: bool = False
+) -> list[Reprocessing]:
+    """Queue another analysis of each study, by the routes of today.
+
+    They decide on guideline, models, destinations and priority. Originals are not forwarded again, and nothing
+    is discarded; a study that its route does not analyse is left alone.
 
     The same input under the same engine, models and settings gives results that exist already, with the same
     UIDs: nothing new is sent then (law 3 of the house).
@@ -52,14 +58,17 @@ def reprocess(journal: Journal, studies: Sequence[str], *, dry_run: bool = False
         raise ConfigurationError(
             f"study {unknown[0]!r} was never received; dicom-node studies lists those that were"
         )
-    return [_reprocess_one(journal, uid, dry_run) for uid in studies]
+    return [_reprocess_one(journal, router, uid, dry_run) for uid in studies]
 
 
-def _reprocess_one(journal: Journal, uid: str, dry_run: bool) -> Reprocessing:
+def _reprocess_one(journal: Journal, router: Router, uid: str, dry_run: bool) -> Reprocessing:
     study = journal.study(uid)
     if study is not None and study.state is StudyState.RECEIVING:
         return Reprocessing(uid, False, "still arriving; it is analysed when complete")
+    routing = router.decide(uid)
+    if "analyse" not in routing.actions:
+        return Reprocessing(uid, False, f"not analysed: {routing}")
     if dry_run:
         return Reprocessing(uid, True, "would be queued")
-    queued = journal.requeue_study(uid)
+    queued = journal.reprocess_study(uid, routing)
     return Reprocessing(uid, queued, "queued" if queued else "an analysis is queued already")
