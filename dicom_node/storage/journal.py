@@ -9,6 +9,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.outbox`: deliveries;
 - `dicom_node.storage.routings`: routes, holds, what archives count;
 - `dicom_node.storage.completions`: what a complete study sets off;
+- `dicom_node.storage.rebuild`: what a rebuilt or restored journal is told;
 - `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.pledges`: what peers asked to be kept;
 - `dicom_node.storage.audits`: what auditors are to be told;
@@ -24,13 +25,14 @@ from dicom_node.storage.audits import AuditTables
 from dicom_node.storage.completions import Completions
 from dicom_node.storage.pledges import Pledges
 from dicom_node.storage.queries import Queries
+from dicom_node.storage.rebuild import Recovery
 from dicom_node.storage.records import Severity
 from dicom_node.storage.retention import Releases
 
 __all__ = ["Journal", "lease_owner"]
 
 
-class Journal(Queries, Completions, Releases, AuditTables, Pledges):
+class Journal(Queries, Completions, Releases, AuditTables, Pledges, Recovery):
     """Every table of the journal behind one connection.
 
     The node's threads share one instance; a command line beside the node opens its own. Worker processes

@@ -51,8 +51,12 @@ _FINISHED = """
     AND NOT EXISTS (SELECT 1 FROM deliveries
                     WHERE deliveries.study_instance_uid = kept.study_instance_uid
                       AND deliveries.state NOT IN ('delivered', 'discarded'))
+    AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.study_instance_uid = kept.study_instance_uid)
+    AND NOT EXISTS (SELECT 1 FROM pledged_instances
+                    WHERE pledged_instances.sop_instance_uid = kept.sop_instance_uid
+                      AND coalesce(failure_reason, 0) = 0)
 """
-"""Nothing of the study is arriving, to be analysed, undelivered, uncommitted or among the dead letters."""
+"""Nothing is arriving, to be analysed, undelivered, uncommitted, a dead letter, held, or promised."""
 
 _CANDIDATES = {
     ReleasedKind.ORIGINAL: """
@@ -60,21 +64,23 @@ _CANDIDATES = {
         WHERE released_at = '' AND path <> '' AND kind IN ('input', 'own_result') AND received_at < :before
           AND (kind = 'own_result' OR EXISTS (SELECT 1 FROM studies
                WHERE studies.study_instance_uid = kept.study_instance_uid))
-          AND {finished}
+          AND {finished} AND {only}
         ORDER BY received_at LIMIT :limit
     """,
-    # results that went nowhere are kept; so are Structured Reports: a later report names its predecessor
+    # kept: what went nowhere; reports, which a later report names; documents, which hold the numbers
     ReleasedKind.RESULT: """
         SELECT rowid AS id, sop_instance_uid, sha256, path FROM results AS kept
         WHERE released_at = '' AND created_at < :before
           AND sop_class_uid NOT LIKE '1.2.840.10008.5.1.4.1.1.88.%'
+          AND sop_class_uid <> '1.2.840.10008.5.1.4.1.1.104.1'
           AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.sop_instance_uid = kept.sop_instance_uid)
-          AND {finished}
+          AND {finished} AND {only}
         ORDER BY created_at LIMIT :limit
     """,
     ReleasedKind.QUARANTINED: """
         SELECT id, sop_instance_uid, sha256, path FROM instances AS kept
         WHERE released_at = '' AND path <> '' AND kind = 'quarantined' AND received_at < :before
+          AND {only}
         ORDER BY received_at LIMIT :limit
     """,
 }
@@ -95,22 +101,26 @@ class Releases(EventLog):
         ended_states : sequence of str
             Studies in any other state are protected.
         """
-        rows = self._rows(
-            _CANDIDATES[kind].format(finished=_finished(ended_states)),
-            {"before": timestamp(before), "limit": limit, **_named(ended_states)},
-        )
+        parameters = {"before": timestamp(before), "limit": limit}
+        rows = self._rows(_candidates(kind, ended_states), {**parameters, **_named(ended_states)})
         return [Releasable(kind=kind, **row) for row in rows]
 
     def release(
         self, kind: ReleasedKind, *, before: datetime, ended_states: Sequence[str], limit: int
     ) -> int:
-        """Give up at most `limit` files, see `releasable`; return how many (`settle_releases` unlinks)."""
+        """Give up at most `limit` files, see `releasable`; return how many (`settle_releases` unlinks).
+
+        The search, which may be long where much is protected, holds no lock; what it finds is checked again.
+        """
+        found = self.releasable(kind, before=before, ended_states=ended_states, limit=limit)
+        recheck = _candidates(kind, ended_states, only="kept.rowid = :id")
+        parameters = {"before": timestamp(before), "limit": 1, **_named(ended_states)}
         with self._transaction():
-            chosen = self.releasable(kind, before=before, ended_states=ended_states, limit=limit)
-            table, key = ("results", "rowid") if kind is ReleasedKind.RESULT else ("instances", "id")
+            chosen = [item for item in found if self._row(recheck, {**parameters, "id": item.id})]
             for item in chosen:
+                table = "results" if kind is ReleasedKind.RESULT else "instances"
                 self._execute(
-                    f"UPDATE {table} SET released_at = ? WHERE {key} = ?",  # noqa: S608
+                    f"UPDATE {table} SET released_at = ? WHERE rowid = ?",  # noqa: S608
                     (self._now(), item.id),
                 )
                 self._execute(
@@ -189,8 +199,9 @@ class Releases(EventLog):
         )
 
 
-def _finished(ended_states: Sequence[str]) -> str:
-    return _FINISHED.format(states=", ".join(f":{name}" for name in _named(ended_states)))
+def _candidates(kind: ReleasedKind, ended_states: Sequence[str], only: str = "TRUE") -> str:
+    finished = _FINISHED.format(states=", ".join(f":{name}" for name in _named(ended_states)))
+    return _CANDIDATES[kind].format(finished=finished, only=only)
 
 
 def _named(ended_states: Sequence[str]) -> dict[str, str]:
