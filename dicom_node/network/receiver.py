@@ -11,23 +11,20 @@ What happens to a connection is told by the modules it is put together from:
 from __future__ import annotations
 
 import logging
-import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pynetdicom.presentation import PresentationContext, build_context
-
 from dicom_node import faults
-from dicom_node.config import NodeSettings, ReceiverSettings
+from dicom_node.config import AccessSettings, NodeSettings, PeerSettings, ReceiverSettings
 from dicom_node.errors import ConfigurationError
-from dicom_node.network.contexts import supported_contexts
+from dicom_node.network.access import AccessControl, RefusalLog
 from dicom_node.network.dimse import CommandField, Reply
 from dicom_node.network.guard import Connection, Doorkeeper, Listener
 from dicom_node.network.incoming import BufferPool
-from dicom_node.network.negotiation import AssociationRequest, Gate, Permission, Rejection
+from dicom_node.network.negotiation import AssociationRequest, Rejection
 from dicom_node.network.storing import StorageService
 from dicom_node.network.transfer import (
     UNRECOGNIZED_OPERATION,
@@ -43,7 +40,7 @@ from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
 
-__all__ = ["Entrance", "Receiver", "SettingsGate"]
+__all__ = ["Entrance", "Receiver"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,42 +56,16 @@ class Entrance:
 
     Attributes
     ----------
+    table : str
+        Where the configuration says so.
     secure : callable or None
-        Makes a TLS socket of an accepted one, handshake included; runs in the connection's own thread.
+        Makes its socket a TLS socket, handshake included; runs in the connection's own thread.
     """
 
     host: str
     port: int
-    secure: Callable[[socket.socket], socket.socket] | None = None
-
-
-class SettingsGate:
-    """Lets in who calls the node by its AE title and, if there is a list, is on it.
-
-    Parameters
-    ----------
-    other_classes : collection of str
-        Abstract syntaxes to support besides storage and verification.
-    """
-
-    def __init__(
-        self, node: NodeSettings, settings: ReceiverSettings, other_classes: Collection[str] = ()
-    ) -> None:
-        self._node = node
-        self._settings = settings
-        self._others: list[PresentationContext] = [
-            build_context(uid) for uid in (VERIFICATION_SOP_CLASS, *other_classes)
-        ]
-
-    def decide(self, request: AssociationRequest) -> Permission:
-        """Return what the peer may do; see `Gate`."""
-        if request.called_ae != self._node.ae_title:
-            raise Rejection("called_ae", "compare [node] ae_title", reason=7)
-        listed = self._settings.calling_ae_titles
-        if listed and request.calling_ae not in listed:
-            raise Rejection("calling_ae", "compare [receiver] calling_ae_titles", reason=3)
-        storage = supported_contexts(request.contexts, accept_deflated=self._settings.accept_deflated)
-        return Permission([*self._others, *storage], self._settings.maximum_associations_per_ae)
+    table: str = "[node]"
+    secure: Callable[[Connection], None] | None = None
 
 
 class Receiver:
@@ -108,8 +79,8 @@ class Receiver:
         Whom to listen to, and the limits to keep.
     archive, journal : Archive, Journal
         Where bytes and rows go.
-    gate : Gate, optional
-        Who may speak; by default what `node` and `settings` say.
+    access, peers : AccessSettings, sequence of PeerSettings, optional
+        Who may speak, and which services they get.
     handlers : mapping of Command Field -> Handler, optional
         Services besides storage and verification, e.g. N-ACTION.
     entrances : sequence of Entrance, optional
@@ -123,14 +94,16 @@ class Receiver:
         archive: Archive,
         journal: Journal,
         *,
-        gate: Gate | None = None,
+        access: AccessSettings | None = None,
+        peers: Sequence[PeerSettings] = (),
         handlers: Mapping[int, Handler] | None = None,
         entrances: Sequence[Entrance] | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
         self._journal = journal
-        self._gate = gate or SettingsGate(node, settings)
+        self._refusals = RefusalLog(journal)
+        self._gate = AccessControl(node, settings, access or AccessSettings(), peers, refusals=self._refusals)
         self._entrances = entrances or (Entrance(node.host, node.port),)
         storage = StorageService(settings, archive, journal)
         self._new_spool = storage.new_spool
@@ -170,7 +143,7 @@ class Receiver:
             except OSError as error:
                 self.stop()
                 raise ConfigurationError(
-                    f"[node] host = {entrance.host!r}, port = {entrance.port}: cannot listen there "
+                    f"{entrance.table} port = {entrance.port}, host = {entrance.host!r}: cannot listen there "
                     f"({error.strerror or error}); stop what uses the port, or choose another"
                 ) from error
         for listener in self._listeners:
@@ -241,11 +214,7 @@ class Receiver:
             self._associations.discard(association)
 
     def _on_refused(self, request: AssociationRequest, rejection: Rejection) -> None:
-        self._note(
-            "association_rejected",
-            f"association from AE {request.calling_ae!r} at {request.address} to AE {request.called_ae!r} "
-            f"rejected: {rejection.sentence}",
-        )
+        self._refusals.note(request, rejection.code, f"association rejected: {rejection.sentence}")
 
     def _on_cut(self, association: Association, code: str) -> None:
         logger.info("association %s ended: %s", association.association_id, code)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
-from dicom_node.config import ClientTls
+from dicom_node.config import ClientTls, ServerTls
 from dicom_node.errors import ConfigurationError
 
-__all__ = ["client_context"]
+__all__ = ["HANDSHAKE_SECONDS", "client_context", "server_context", "start_server_session"]
+
+HANDSHAKE_SECONDS = 10.0
+"""From the first byte of a TLS handshake to its last, all round trips included."""
 
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 """RFC 9325 section 4.2 (BCP 195): ephemeral key exchange and AEAD; every suite of TLS 1.3 is of that kind."""
 
+_VERIFICATION = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -37,6 +42,35 @@ def client_context(settings: ClientTls) -> ssl.SSLContext:
     if settings.certificate and settings.private_key:
         _load_certificate(context, settings.certificate, settings.private_key)
     return context
+
+
+def server_context(settings: ServerTls) -> ssl.SSLContext:
+    """Return a context for taking associations over TLS, as ``[tls]`` says.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _harden(context, settings.minimum_version)
+    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    if settings.certificate and settings.private_key:
+        _load_certificate(context, settings.certificate, settings.private_key)
+    if settings.client_certificate != "none" and settings.trusted:
+        _trust(context, settings.trusted)
+        context.verify_mode = _VERIFICATION[settings.client_certificate]
+    return context
+
+
+def start_server_session(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Wrap an accepted connection; the caller then has it ``do_handshake`` within `HANDSHAKE_SECONDS`.
+
+    The time-out of a blocking handshake counts from its start, not from the last byte (Python, module ssl),
+    so a peer that drips bytes does not stretch it.
+    """
+    connection.settimeout(HANDSHAKE_SECONDS)
+    return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
 
 class _Context(ssl.SSLContext):

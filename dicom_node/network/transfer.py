@@ -136,7 +136,7 @@ class Services:
     on_answered : callable
         Called after each answer has been sent.
     secure : callable or None
-        Turns the accepted socket into a TLS socket; runs in the connection's thread, under its time-out.
+        Makes the connection's socket a TLS socket, handshake included; runs in the connection's own thread.
     """
 
     gate: Gate
@@ -147,7 +147,7 @@ class Services:
     on_refused: Callable[[AssociationRequest, Rejection], None]
     on_cut: Callable[[Association, str], None]
     on_answered: Callable[[], None]
-    secure: Callable[[socket.socket], socket.socket] | None = None
+    secure: Callable[[Connection], None] | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -202,7 +202,7 @@ def serve(connection: Connection, services: Services, shared: Shared) -> None:
     last_words = b""
     try:
         if services.secure is not None:
-            connection.socket = services.secure(connection.socket)
+            services.secure(connection)
         reader = PduReader(connection.socket, shared.should_stop)
         association = _establish(connection, reader, services, shared)
         last_words = _Conversation(association, reader, services, shared).run()
