@@ -86,7 +86,7 @@ _OBSERVING = (
     """,
 )
 """`kept_bytes`: files of received objects that are kept, by kind. `audit_bookmark`: how far instances and
-events are told; `audit_transfers`: deliveries that began and ended, untold; `audit_spool`: what is to be sent."""
+events are told; `audit_transfers`: deliveries that began and ended, untold; `audit_spool`: yet to be sent."""
 
 
 def add_observing(connection: sqlite3.Connection) -> None:
