@@ -3,6 +3,9 @@
 The environment variable ``RADIUS_DXA_KILL_AT`` holds the name of one point, and after a colon which passing
 strikes (``receiver.after_commit:3``; without it, the first). Unset, as in every normal run, `reach` does
 nothing. SIGKILL is used: no handler runs, nothing is flushed, as when the power fails.
+
+``RADIUS_DXA_KILL_TOKEN`` may name a file: only who removes it strikes, so that the successor of a worker,
+which inherits both variables, lives.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from pathlib import Path
 
-__all__ = ["ENVIRONMENT_VARIABLE", "POINTS", "reach"]
+__all__ = ["ENVIRONMENT_VARIABLE", "POINTS", "TOKEN_VARIABLE", "reach"]
 
 ENVIRONMENT_VARIABLE = "RADIUS_DXA_KILL_AT"
+
+TOKEN_VARIABLE = "RADIUS_DXA_KILL_TOKEN"  # noqa: S105 - no secret
 
 POINTS = (
     "receiver.before_write",
@@ -61,6 +67,11 @@ def _strike() -> None:
         _passings += 1
         if _passings < _TURN:
             return
+    if _TOKEN:
+        try:
+            Path(_TOKEN).unlink()
+        except FileNotFoundError:
+            return
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -71,4 +82,5 @@ def _wanted(text: str) -> tuple[str, int]:
     return point, int(turn or 1)
 
 
+_TOKEN = os.environ.get(TOKEN_VARIABLE, "")
 _WANTED, _TURN = _wanted(os.environ.get(ENVIRONMENT_VARIABLE, ""))

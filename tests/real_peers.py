@@ -13,8 +13,12 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 START_SECONDS = 30
@@ -51,8 +55,33 @@ class OrthancServer:
 
     def sop_instance_uids(self) -> list[str]:
         """Every stored instance's SOP Instance UID."""
+        return list(self.instances())
+
+    def instances(self) -> dict[str, str]:
+        """SOP Instance UID -> Orthanc's own id, of every stored instance."""
         instances = self.get("/instances?expand")
-        return [instance["MainDicomTags"]["SOPInstanceUID"] for instance in instances]
+        return {instance["MainDicomTags"]["SOPInstanceUID"]: instance["ID"] for instance in instances}
+
+    def dataset(self, orthanc_id: str) -> Dataset:
+        """The stored object."""
+        url = f"http://127.0.0.1:{self.http_port}/instances/{orthanc_id}/file"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return dcmread(BytesIO(answer.read()))
+
+
+def known_to_orthanc(ae_title: str, port: int) -> dict[str, Any]:
+    """Settings by which Orthanc knows a node at a loopback port: it commits, finds and moves for it."""
+    allowed = ("Echo", "Find", "FindWorklist", "Get", "Move", "Store", "StorageCommitment")
+    return {
+        "DicomModalities": {
+            "node": {
+                "AET": ae_title,
+                "Host": "127.0.0.1",
+                "Port": port,
+                **{f"Allow{service}": True for service in allowed},
+            }
+        }
+    }
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -10,10 +11,11 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, AllStoragePresentationContexts, evt
@@ -28,8 +30,10 @@ READY_SECONDS = 60
 class NodeUnderFire:
     """``dicom-node serve`` in a process of its own, killed and started again over one data directory."""
 
-    def __init__(self, folder: Path, destination: tuple[str, int]) -> None:
-        self.port = pick_free_port()
+    def __init__(
+        self, folder: Path, destination: tuple[str, int], *, port: int = 0, confirm: str = "store"
+    ) -> None:
+        self.port = port or pick_free_port()
         self.data_dir = folder / "data"
         self._log = folder / "node.log"
         self._config = folder / "node.toml"
@@ -55,23 +59,36 @@ name = "pacs"
 ae_title = "{ae_title}"
 host = "127.0.0.1"
 port = {port}
+confirm = "{confirm}"
 """)
 
-    def start(self) -> None:
-        """Start the node and wait until it listens."""
+    def start(self, environment: Mapping[str, str] = MappingProxyType({})) -> float:
+        """Start the node and wait until it listens; return the seconds that took."""
+        began = time.monotonic()
         with self._log.open("ab") as log:
             start = log.tell()
             self._process = subprocess.Popen(
                 [DICOM_NODE, "serve", "--config", self._config],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                start_new_session=True,
             )
         deadline = time.monotonic() + READY_SECONDS
         while b"ready: " not in self._log.read_bytes()[start:]:
             assert self._process.poll() is None, f"the node ended at once:\n{self.log_tail()}"
             assert time.monotonic() < deadline, f"the node is not ready:\n{self.log_tail()}"
             time.sleep(0.02)
+        return time.monotonic() - began
+
+    def is_running(self) -> bool:
+        """Tell whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the workers that analyse: grandchildren, made by the fork server."""
+        assert self._process is not None
+        return [pid for child in _children(self._process.pid) for pid in _children(child)]
 
     def kill(self) -> None:
         """End the node as a power cut would: no handler runs, nothing is flushed."""
@@ -82,6 +99,8 @@ port = {port}
         """Wait until a killed node is gone."""
         assert self._process is not None
         assert self._process.wait(timeout=30) == -signal.SIGKILL, f"not by our kill:\n{self.log_tail()}"
+        with contextlib.suppress(ProcessLookupError):  # as a service manager does with what is left of a unit
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the node properly, if it runs."""
@@ -128,7 +147,7 @@ class Scanner:
                 return False
             if status.get("Status") != 0x0000:
                 return False
-            self.acknowledged[dataset.SOPInstanceUID] = _encoded(dataset)
+            self.acknowledged[dataset.SOPInstanceUID] = encoded(dataset)
             self.waiting = [other for other in self.waiting if other is not dataset]
         association.release()
         return True
@@ -168,6 +187,13 @@ class CountingPacs:
         return 0x0000
 
 
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     """Poll until `condition` holds; tell whether it did in time."""
     deadline = time.monotonic() + seconds
@@ -191,7 +217,7 @@ def lost(scanner: Scanner, node: NodeUnderFire) -> Iterable[str]:
     return [uid for uid, sent in scanner.acknowledged.items() if not archived.get(uid, b"").endswith(sent)]
 
 
-def _encoded(dataset: Dataset) -> bytes:
+def encoded(dataset: Dataset) -> bytes:
     syntax = dataset.file_meta.TransferSyntaxUID
     data = encode(dataset, syntax.is_implicit_VR, syntax.is_little_endian)
     assert data is not None
