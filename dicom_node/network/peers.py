@@ -38,7 +38,12 @@ class Peer:
 
     @classmethod
     def of(cls, destination: Destination) -> Peer:
-        """Return the peer that a ``[[destination]]`` describes."""
+        """Return the peer that a ``[[destination]]`` describes; `ConfigurationError` if it is none."""
+        if not (destination.ae_title and destination.host and destination.port):
+            raise ConfigurationError(
+                f'[[destination]] {destination.name!r} type = "{destination.type}": no application entity; '
+                'name a destination of type = "dicom", or a peer as AE@host:port'
+            )
         return cls(destination.ae_title, destination.host, destination.port, destination.tls)
 
     def __post_init__(self) -> None:

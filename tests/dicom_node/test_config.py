@@ -120,7 +120,7 @@ def test_without_a_destination_the_results_are_made_and_held(site: Path) -> None
             r"\[destination.reports\] sr_class = 'basic': must be one of 'comprehensive', 'enhanced'",
         ),
         (ANALYSIS + PACS + PACS, r"\[\[destination\]\] 2 name = 'pacs': used twice"),
-        (ANALYSIS + "[[destination]]\nname = 'a'\n", r"\[\[destination\]\] 1 ae_title is missing; add"),
+        (ANALYSIS + "[[destination]]\nname = 'a'\n", r"\[\[destination\]\] 'a' ae_title is missing: type"),
         ("destination = 3\n" + ANALYSIS, r"destination: must be a list of tables"),
         (ANALYSIS.replace("curve", "gone"), r"reference = 'gone.csv': must be a path that exists"),
         ("", r"\[analysis\] reference is missing"),

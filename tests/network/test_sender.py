@@ -189,7 +189,8 @@ def test_more_kinds_of_objects_than_one_association_carries_are_all_sent(tmp_pat
 def test_a_peer_that_takes_no_compression_gets_the_same_pixels_uncompressed(
     tmp_path: Path, syntax: str
 ) -> None:
-    image = secondary_capture(Rows=64, Columns=64, PixelData=bytes(range(256)) * 48)
+    image = secondary_capture(Rows=64, Columns=64)
+    image.PixelData = bytes(range(256)) * 48
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     pixels = image.pixel_array
