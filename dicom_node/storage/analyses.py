@@ -18,12 +18,13 @@ from dicom_node.storage.records import (
     StoredInstance,
     StudyState,
 )
+from dicom_node.storage.retrievals import RetrievalTables
 from dicom_node.storage.studies import StudyTables
 
 __all__ = ["AnalysisTables"]
 
 
-class AnalysisTables(StudyTables):
+class AnalysisTables(StudyTables, RetrievalTables):
     """The tables ``analyses``, ``results`` and ``result_sets``, and the outbox rows they give rise to."""
 
     def requeue_study(self, study_instance_uid: str, trigger: str = "reprocess") -> bool:
@@ -40,13 +41,21 @@ class AnalysisTables(StudyTables):
             )
             return True
 
-    def claim_analysis(self, owner: str, lease_seconds: float) -> AnalysisJob | None:
+    def claim_analysis(
+        self, owner: str, lease_seconds: float, *, priors_seconds: float | None = None
+    ) -> AnalysisJob | None:
         """Claim the analysis of highest priority, of these the one that has waited longest, or None.
 
         An expired lease counts as waiting; a study that is held waits. A study's analyses never run side by
         side; a follow-up waits for the patient's earlier studies, since what they measure is its history; and
         those that were interrupted by the node's own death come last and are not waited for: an input that
-        kills the node cannot starve the others.
+        kills the node cannot starve the others. What waits for its originals from an archive is not claimed.
+
+        Parameters
+        ----------
+        priors_seconds : float, optional
+            How long after it was queued an analysis waits for the end of the search for priors; None: not
+            at all.
         """
         with self._transaction():
             now = self._now()
@@ -67,9 +76,20 @@ class AnalysisTables(StudyTables):
                                   WHERE earlier.patient_key = study.patient_key AND earlier.patient_key <> ''
                                     AND earlier.study_date <> '' AND earlier.study_date < study.study_date
                                     AND prior.state IN ('queued', 'running') AND prior.interruptions = 0)
+                  AND NOT EXISTS (SELECT 1 FROM retrievals
+                                  WHERE retrievals.study_instance_uid = candidate.study_instance_uid
+                                    AND purpose = 'original' AND retrievals.state IN ('waiting', 'running'))
+                  AND (candidate.queued_at <= :searched OR candidate.queued_at > :now -- a clock set back
+                       OR study_instance_uid IN (SELECT study_instance_uid FROM fetched_histories)
+                       OR EXISTS (SELECT 1 FROM prior_searches
+                                  WHERE analysis_id = candidate.id AND prior_searches.state <> 'fetching'))
                 ORDER BY interruptions, coalesce(priority, :priority) DESC, id LIMIT 1
                 """,
-                {"now": now, "priority": DEFAULT_PRIORITY},
+                {
+                    "now": now,
+                    "priority": DEFAULT_PRIORITY,
+                    "searched": now if priors_seconds is None else self._after(-priors_seconds),
+                },
             )
             if row is None:
                 return None
@@ -227,7 +247,7 @@ class AnalysisTables(StudyTables):
 
     def _queue_analysis(self, study_instance_uid: str, trigger: str) -> bool:
         now = self._now()
-        return bool(
+        queued = bool(
             self._execute(
                 """
                 INSERT INTO analyses (study_instance_uid, "trigger", input_digest, identity, engine_version,
@@ -239,6 +259,9 @@ class AnalysisTables(StudyTables):
                 (study_instance_uid, trigger, now, now),
             )
         )
+        if queued:
+            self._request_originals(study_instance_uid)
+        return queued
 
     def _lease_analysis(self, id_: int, study_uid: str, owner: str, lease_seconds: float) -> AnalysisJob:
         instances = self.instances(study_uid)

@@ -42,7 +42,7 @@ class Completions(Outbox, RoutingTables):
             self.note_event(Severity.INFO, "study_complete", reason, study_instance_uid=uid)
             if missing:
                 self.note_event(Severity.WARNING, "expected_content_missing", missing, study_instance_uid=uid)
-            self._carry_out(uid, self._permitted(uid, routing))
+            self._carry_out(uid, self._as_history(uid, self._permitted(uid, routing)))
             return True
 
     def reprocess_study(self, study_instance_uid: str, routing: Routing) -> bool:
@@ -50,7 +50,7 @@ class Completions(Outbox, RoutingTables):
         with self._transaction():
             if not self.requeue_study(study_instance_uid):
                 return False
-            self.record_routing(study_instance_uid, routing)
+            self.record_routing(study_instance_uid, self._as_history(study_instance_uid, routing))
             return True
 
     def _permitted(self, uid: str, routing: Routing) -> Routing:
@@ -69,6 +69,18 @@ class Completions(Outbox, RoutingTables):
         why = "not discarded: it was analysed, forwarded or committed to before"
         self.note_event(Severity.WARNING, "study_not_discarded", why, study_instance_uid=uid)
         return replace(routing, actions=("store",), reasons=(*routing.reasons, why))
+
+    def _as_history(self, uid: str, routing: Routing) -> Routing:
+        """Keep for this node what was fetched as another study's history: nobody waits for results of it."""
+        if not self.is_history(uid):
+            return routing
+        return replace(
+            routing,
+            actions=("analyse",) if "analyse" in routing.actions else ("store",),
+            destinations=(),
+            forward_to=(),
+            reasons=(*routing.reasons, "fetched as a prior: results are kept as history, not sent"),
+        )
 
     def _carry_out(self, uid: str, routing: Routing) -> None:
         self.record_routing(uid, routing)

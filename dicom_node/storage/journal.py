@@ -10,6 +10,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.routings`: routes, holds, what archives count;
 - `dicom_node.storage.completions`: what a complete study sets off;
 - `dicom_node.storage.rebuild`: what a rebuilt or restored journal is told;
+- `dicom_node.storage.retrievals`: what is asked from archives;
 - `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.pledges`: what peers asked to be kept;
 - `dicom_node.storage.audits`: what auditors are to be told;
@@ -48,7 +49,7 @@ class Journal(Queries, Completions, Releases, AuditTables, Pledges, Recovery):
         Returns
         -------
         int
-            How many analyses and deliveries were taken back.
+            How many analyses, deliveries and retrievals were taken back.
         """
         with self._transaction():
             # a running analysis whose study has a newer one waiting would collide with it: the newer one does
@@ -76,14 +77,16 @@ class Journal(Queries, Completions, Releases, AuditTables, Pledges, Recovery):
                 " lease_owner = '', lease_expires_at = '' WHERE state = 'sending' AND lease_owner <> :owner",
                 {"owner": owner, "now": self._now()},
             )
-            if analyses + deliveries:
+            retrievals = self._recover_retrievals(owner)
+            if analyses + deliveries + retrievals:
                 self.note_event(
                     Severity.WARNING,
                     "node_recovered",
-                    f"the node had stopped in the middle of {analyses} analyses and {deliveries} deliveries; "
+                    f"the node had stopped in the middle of {analyses} analyses, {deliveries} deliveries and "
+                    f"{retrievals} retrievals; "
                     "they are queued again",
                 )
-            return analyses + deliveries
+            return analyses + deliveries + retrievals
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Return how many rows are in each state, by table (``studies``, ``analyses``, ``deliveries``)."""

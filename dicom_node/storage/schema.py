@@ -16,6 +16,7 @@ from dicom_node.storage.keeping_schema import add_releases
 from dicom_node.storage.observing_schema import add_observing
 from dicom_node.storage.outbox_schema import rebuild_outbox
 from dicom_node.storage.pledge_schema import add_pledges
+from dicom_node.storage.retrieval_schema import add_retrievals
 from dicom_node.storage.routing_schema import add_routing
 
 __all__ = ["migrate"]
@@ -227,3 +228,8 @@ def _add_releases(database: Database) -> None:
 @MIGRATIONS(name="0007_observing")
 def _add_observing(database: Database) -> None:
     add_observing(database.conn)
+
+
+@MIGRATIONS(name="0006_retrievals")
+def _add_retrievals(database: Database) -> None:
+    add_retrievals(database.conn)

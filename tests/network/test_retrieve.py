@@ -149,7 +149,9 @@ def test_c_move_brings_the_study_to_the_nodes_own_address(tmp_path: Path, stored
 
 
 @pytest.mark.orthanc
-def test_c_move_that_the_receiver_cuts_short_may_be_tried_again(tmp_path: Path, stored_files: list[Path]) -> None:
+def test_c_move_that_the_receiver_cuts_short_may_be_tried_again(
+    tmp_path: Path, stored_files: list[Path]
+) -> None:
     with (
         scripted_scp(
             ae_title="RADIUSDXA", status=lambda _event, count: 0xA700 if count > 1 else 0
