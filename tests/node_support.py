@@ -80,15 +80,17 @@ def receive(
     path: str = "instances/none.dcm",
     study_date: str = "20260101",
     patient_key: str = "somebody",
+    sop_class: str = "1.2.840.10008.5.1.4.1.1.7",
+    syntax: str = "1.2.840.10008.1.2.1",
 ) -> None:
     """Journal one input as the receiver does."""
     journal.record_instance(
         ReceivedInstance(
             sop_instance_uid=uid or generate_uid(),
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.7",
+            sop_class_uid=sop_class,
             study_instance_uid=study,
             series_instance_uid=generate_uid(),
-            transfer_syntax_uid="1.2.840.10008.1.2.1",
+            transfer_syntax_uid=syntax,
             sha256=hashlib.sha256(content).hexdigest(),
             path=path,
             size=len(content),

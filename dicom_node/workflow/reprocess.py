@@ -42,7 +42,7 @@ def reprocess(
 ) -> list[Reprocessing]:
     """Queue another analysis of each study, by the routes of today.
 
-    They decide on guideline, models, destinations and priority. Originals are not forwarded again, and nothing
+    They decide on guideline, models, destinations and priority. Originals are not forwarded again and nothing
     is discarded; a study that its route does not analyse is left alone.
 
     The same input under the same engine, models and settings gives results that exist already, with the same
