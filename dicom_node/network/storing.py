@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from hashlib import sha256
+from typing import Protocol
 
 from dicom_node import faults
 from dicom_node.config import ReceiverSettings
@@ -25,7 +27,7 @@ from dicom_node.storage.records import InstanceKind, ReceivedInstance, Recorded,
 from dicom_node.storage.spool import Spool
 from reports.identity import MANUFACTURER_MODEL_NAME
 
-__all__ = ["OUT_OF_RESOURCES", "StorageService"]
+__all__ = ["OUT_OF_RESOURCES", "Origin", "StorageService"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,23 @@ OUT_OF_RESOURCES = 0xA700
 PROCESSING_FAILURE = 0x0110
 """PS3.7 annex C.5.4."""
 _ERROR_COMMENT_LENGTH = 64  # VR LO
+
+
+class Origin(Protocol):
+    """Where an object came from: an association that a peer opened, or an archive that was asked."""
+
+    association_id: str
+    studies: set[str]
+    """Study Instance UIDs of what came; added to."""
+
+    @property
+    def calling_ae(self) -> str: ...
+
+    @property
+    def called_ae(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
 
 
 class StorageService:
@@ -46,11 +65,20 @@ class StorageService:
 
     def store(self, association: Association, message: Message) -> Reply:
         """Answer one C-STORE; whatever happens, the answer is a status and the association lives on."""
+        return self.take(_store_request(message), association, message.data_set)
+
+    def take(self, request: StoreRequest, origin: Origin, incoming: Incoming | None = None) -> Reply:
+        """Keep or refuse an object, whichever way it came.
+
+        Parameters
+        ----------
+        incoming : Incoming, optional
+            What holds the request's data set, if it is more than the bytes.
+        """
         started = time.monotonic()
-        request = _store_request(message)
         BYTES_RECEIVED.inc(len(request.data_set))
         try:
-            outcome, reply = self._store(request, message.data_set, association)
+            outcome, reply = self._store(request, incoming, origin)
         except (OSError, sqlite3.Error) as error:
             logger.error("cannot store an object: %s", error)
             reason = f"cannot be made durable ({error}); check the disk that holds data_dir"
@@ -69,9 +97,7 @@ class StorageService:
         legal = all(uid.isascii() and len(uid) <= 64 for uid in uids)  # else it will be quarantined, headless
         return self._archive.new_spool(file_head(*uids, context.transfer_syntax) if legal else b"")
 
-    def _store(
-        self, request: StoreRequest, incoming: Incoming | None, association: Association
-    ) -> tuple[str, Reply]:
+    def _store(self, request: StoreRequest, incoming: Incoming | None, origin: Origin) -> tuple[str, Reply]:
         if incoming is not None and incoming.failure is not None:
             raise incoming.failure
         if not self._archive.has_room(len(request.data_set)):
@@ -81,28 +107,30 @@ class StorageService:
             )
             return self._failed(request, "disk_full", OUT_OF_RESOURCES, reason)
         admission = admit(request)
-        digest = incoming.sha256 if incoming is not None else _SHA256_OF_NOTHING
+        digest = incoming.sha256 if incoming is not None else sha256(request.data_set).hexdigest()
         if not admission.admitted:
-            self._quarantine(request, admission, association, digest)
+            self._quarantine(request, admission, origin, digest)
             return admission.code, _refusal(admission.status, admission.reason)
         spool = incoming.spool if incoming is not None else None
-        return self._keep(request, admission, association, digest, spool), Reply(SUCCESS)
+        return self._keep(request, admission, origin, digest, spool), Reply(SUCCESS)
 
     def _keep(
         self,
         request: StoreRequest,
         admission: Admission,
-        association: Association,
+        origin: Origin,
         digest: str,
         spool: Spool | None,
     ) -> str:
         """Make an admitted object durable: file first, then the journal; return the outcome."""
         kind = InstanceKind.OWN_RESULT if self._is_own(request, admission) else InstanceKind.INPUT
-        association.studies.add(admission.identification.study_instance_uid)
+        origin.studies.add(admission.identification.study_instance_uid)
         path = self._journal.path_of(request.sop_instance_uid, digest, kind)
         if path is None or not self._archive.resolve(path).is_file():
             path = self._write(request, digest, spool)
-        recorded = self._record(_received(request, admission, association, digest, kind=kind, path=path))
+        recorded = self._record(_received(request, admission, origin, digest, kind=kind, path=path))
+        if recorded is Recorded.DUPLICATE and not self._archive.resolve(path).is_file():
+            self._write(request, digest, spool)  # retention removed it before the row was wanted again
         if kind is InstanceKind.OWN_RESULT:
             return "own_result"
         return _OUTCOMES[recorded]
@@ -119,9 +147,7 @@ class StorageService:
         )
         return str(stored)
 
-    def _quarantine(
-        self, request: StoreRequest, admission: Admission, association: Association, digest: str
-    ) -> None:
+    def _quarantine(self, request: StoreRequest, admission: Admission, origin: Origin, digest: str) -> None:
         path = ""
         reason = admission.reason
         room = self._settings.max_quarantine_bytes - self._journal.quarantined_bytes()
@@ -130,7 +156,7 @@ class StorageService:
         else:
             reason += " (bytes not kept: the quarantine holds [receiver] max_quarantine_bytes)"
         received = _received(
-            request, admission, association, digest, kind=InstanceKind.QUARANTINED, path=path, reason=reason
+            request, admission, origin, digest, kind=InstanceKind.QUARANTINED, path=path, reason=reason
         )
         self._record(received)
 
@@ -156,8 +182,6 @@ class StorageService:
         return code, _refusal(status, reason)
 
 
-_SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 _OUTCOMES = {
     Recorded.NEW: "stored",
     Recorded.NEW_VERSION: "new_version",
@@ -179,7 +203,7 @@ def _store_request(message: Message) -> StoreRequest:
 def _received(
     request: StoreRequest,
     admission: Admission,
-    association: Association,
+    origin: Origin,
     digest: str,
     *,
     kind: InstanceKind,
@@ -199,10 +223,10 @@ def _received(
         kind=kind,
         reason_code=admission.code,
         reason=reason,
-        calling_ae=association.calling_ae,
-        called_ae=association.called_ae,
-        peer_address=association.address,
-        association_id=association.association_id,
+        calling_ae=origin.calling_ae,
+        called_ae=origin.called_ae,
+        peer_address=origin.address,
+        association_id=origin.association_id,
         patient_key=identification.patient_key,
         study_date=identification.study_date,
     )
