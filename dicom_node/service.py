@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -24,12 +26,16 @@ from dicom_node.network.certificates import (
 )
 from dicom_node.network.peers import Timeouts
 from dicom_node.network.receiver import Entrance, Receiver
+from dicom_node.observe.observation import Observation
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal, lease_owner
+from dicom_node.storage.soundness import begin_check, open_journal
 from dicom_node.workflow.commitment import CommitmentService
 from dicom_node.workflow.completion import Completion
 from dicom_node.workflow.delivery import DeliveryQueue
 from dicom_node.workflow.execution import Execution, Work
+from dicom_node.workflow.housekeeping import PERIOD_SECONDS as HOUSEKEEPING_SECONDS
+from dicom_node.workflow.housekeeping import Housekeeping
 from dicom_node.workflow.routing import Router
 from dicom_node.workflow.schedule import Schedule
 from dicom_node.workflow.worker import analyze_study, new_worker
@@ -37,6 +43,9 @@ from dicom_node.workflow.worker import analyze_study, new_worker
 __all__ = ["Service"]
 
 logger = logging.getLogger(__name__)
+
+SOUNDNESS_WAIT_SECONDS = 2.5
+"""How long the start waits for the journal's check; half of the five seconds in which a node is to serve."""
 
 STOP_GRACE_SECONDS = 15.0
 """How long `Service.stop` lets running analyses end."""
@@ -90,14 +99,20 @@ class Service:
             archive = Archive(config.node.data_dir, min_free_bytes=config.receiver.min_free_bytes)
             undo.enter_context(archive.lock())
             archive.sweep()
-            journal = Journal(archive.journal_path)
+            soundness = begin_check(archive, self._stop_damaged)
+            journal = open_journal(archive)
             journal.analysed_version = config.receiver.analysed_version
             undo.callback(journal.close)
             owner = lease_owner()
+            self._housekeeping = Housekeeping(config, archive)
+            undo.callback(self._housekeeping.close)
+            self._housekeeping.begin()
             recovered = journal.recover(owner)
             if recovered:
                 logger.warning("%d interrupted analyses and deliveries are queued again", recovered)
             self._build(archive, journal, owner)
+            self._observation.start(self._schedule)
+            undo.callback(self._observation.stop)
             self._receiver.start()
             self._schedule.start()
             self._undo = undo.pop_all()
@@ -113,6 +128,11 @@ class Service:
         self.journal.recover(owner="")
         self._undo.close()
         logger.info("stopped")
+
+    def _stop_damaged(self, what: str) -> None:
+        """Stop a node whose journal turned out to be damaged when it was serving already."""
+        logger.critical("%s", what)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     @property
     def warm(self) -> threading.Event:
@@ -175,17 +195,29 @@ class Service:
             config.completion,
             open_associations=self._receiver.open_associations,
         )
+        self._observation = Observation(
+            config,
+            archive,
+            journal,
+            listens=lambda: bool(self._receiver.ports),
+            warm=self._execution.warm,
+        )
         self._schedule = Schedule(
             {
+                **self._observation.jobs,
                 "completion": completion.check,
                 **self._counts(journal),
                 "execution": self._execution.pump,
+                **self._housekeeping.jobs,
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
                 "commitment reports": commitment.pump,
                 "certificate expiry": certificates.look,
                 **({"certificate reload": certificate.reload_if_changed} if certificate else {}),
             },
-            periods={"certificate expiry": LOOK_SECONDS},
+            periods={
+                "certificate expiry": LOOK_SECONDS,
+                **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
+            },
         )
 
     def _counts(self, journal: Journal) -> dict[str, Callable[[], object]]:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from dicom_node.config import Destination, NodeConfig
 from dicom_node.observe import audit_messages
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Key = TypeVar("Key")
 
-ALERTS = ("association_rejected", "tls_handshake_failed", "tls_refused")
+ALERTS = ("association_rejected",)
 """Codes of the events that become Security Alerts: a peer did not prove who it is, or was not let in."""
 
 QUIET_SECONDS = 10.0
@@ -286,7 +287,8 @@ def audit_source(config: NodeConfig) -> AuditSource:
 def _receiver(name: str, destination: Destination | None) -> Participant:
     if destination is None:  # no longer configured
         return Participant(name)
-    return Participant(name, destination.ae_title, destination.host)
+    host = destination.host or (urlsplit(destination.url).hostname if destination.url else None)
+    return Participant(name, destination.ae_title or "", host or "")
 
 
 def _subject(text: str) -> Participant:
