@@ -8,6 +8,7 @@ import signal
 import threading
 
 from dicom_node.commands.options import add_config_option, load_config
+from dicom_node.optional_imports import without
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.observe import logs
-    from dicom_node.service import Service
+    # what the receiver's process does without: it decodes no pixels (workers do), and pydicom wants to
+    # download no test files; 30 MB
+    with without("gdcm", "jpeg_ls", "pylibjpeg", "PIL", "requests"):
+        from dicom_node.observe import logs
+        from dicom_node.service import Service
 
     config = load_config(options)
     logs.configure(config.logging, verbose=options.verbose)
