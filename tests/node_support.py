@@ -82,6 +82,7 @@ def receive(
     patient_key: str = "somebody",
     sop_class: str = "1.2.840.10008.5.1.4.1.1.7",
     syntax: str = "1.2.840.10008.1.2.1",
+    calling_ae: str = "",
 ) -> None:
     """Journal one input as the receiver does."""
     journal.record_instance(
@@ -95,6 +96,7 @@ def receive(
             path=path,
             size=len(content),
             kind=InstanceKind.INPUT,
+            calling_ae=calling_ae,
             patient_key=patient_key,
             study_date=study_date,
         )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from node_support import FakeClock, outcome, receive
 
-from dicom_node.config import CompletionSettings
+from dicom_node.config import CompletionProfile, CompletionSettings, Condition, Expectation
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
@@ -25,12 +25,15 @@ class Ground:
 
     def __init__(self, journal: Journal, clock: FakeClock) -> None:
         self.journal, self.clock, self.open = journal, clock, 0
+        self.use(CompletionSettings(quiet_seconds=10))
+
+    def use(self, settings: CompletionSettings) -> None:
         self.completion = Completion(
-            journal,
-            Router((), Archive(journal.path.parent), journal),
-            CompletionSettings(quiet_seconds=10),
+            self.journal,
+            Router((), Archive(self.journal.path.parent), self.journal),
+            settings,
             open_associations=lambda _uid: self.open,
-            clock=clock,
+            clock=self.clock,
         )
 
     @property
@@ -146,3 +149,143 @@ def test_no_study_is_ever_cut_off_within_the_quiet_time(
         assert ground.completion.check() == 1
     finally:
         journal.close()
+
+
+IMAGE, REPORT = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.88.33"
+
+
+def expect(kind: str, at_least: int = 1) -> Expectation:
+    return Expectation((Condition("kind", (kind,)),), at_least)
+
+
+LUNAR = CompletionProfile(
+    "lunar", (Condition("calling_ae", ("LUNAR*",)),), (expect("image"), expect("report"))
+)
+
+
+def told(ground: Ground, code: str) -> list[str]:
+    return [event.message for event in ground.journal.events() if event.code == code]
+
+
+class TestExpectedContent:
+    @pytest.fixture
+    def ground(self, ground: Ground) -> Ground:
+        ground.use(CompletionSettings(quiet_seconds=10, patience_seconds=60, profiles=(LUNAR,)))
+        return ground
+
+    def test_a_study_is_complete_as_soon_as_everything_expected_is_there(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="LUNAR1")
+        receive(ground.journal, STUDY, sop_class=REPORT, calling_ae="LUNAR1")
+        ground.clock.advance(1.9)
+        assert ground.completion.check() == 0, "not settled yet"
+        ground.clock.advance(0.1)
+        assert ground.completion.check() == 1
+        (reason,) = told(ground, "study_complete")
+        assert reason == (
+            "everything is there that profile 'lunar' expects (1 with kind = 'image' and 1 with kind = "
+            "'report'), nothing new for 2 s and no open association feeds it"
+        )
+
+    def test_an_open_association_still_holds_it(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="LUNAR1")
+        receive(ground.journal, STUDY, sop_class=REPORT, calling_ae="LUNAR1")
+        ground.open = 1
+        ground.clock.advance(1000)
+        assert ground.completion.check() == 0
+
+    def test_what_is_missing_is_waited_for_and_then_told(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="LUNAR1")
+        ground.clock.advance(59.9)
+        assert ground.completion.check() == 0, "longer than the quiet time: the site has patience"
+        ground.clock.advance(0.1)
+        assert ground.completion.check() == 1
+        missing = "profile 'lunar' expects 1 with kind = 'report', 0 came"
+        assert told(ground, "study_complete") == [f"nothing new for 60 s; {missing}"]
+        assert told(ground, "expected_content_missing") == [missing]
+
+    def test_what_was_missing_opens_the_study_again_when_it_comes(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="LUNAR1")
+        ground.clock.advance(60)
+        assert ground.completion.check() == 1
+        receive(ground.journal, STUDY, sop_class=REPORT, calling_ae="LUNAR1")
+        ground.clock.advance(2)
+        assert ground.completion.check() == 1
+        assert told(ground, "study_complete")[1].startswith("everything is there")
+
+    def test_other_scanners_studies_go_by_the_quiet_time(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="HOLOGIC")
+        ground.clock.advance(10)
+        assert ground.completion.check() == 1
+        assert told(ground, "study_complete") == ["nothing new for 10 s and no open association feeds it"]
+
+
+class TestCountAtAnArchive:
+    @pytest.fixture
+    def ground(self, ground: Ground) -> Ground:
+        ground.use(CompletionSettings(quiet_seconds=10, patience_seconds=60, count_at="pacs"))
+        return ground
+
+    def test_a_study_waits_until_as_much_came_as_the_archive_has(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY)
+        ground.journal.record_count(STUDY, "pacs", 2)
+        ground.clock.advance(10)
+        assert ground.completion.check() == 0
+        receive(ground.journal, STUDY)
+        ground.clock.advance(10)
+        assert ground.completion.check() == 0, "the archive may have got more since"
+        ground.journal.record_count(STUDY, "pacs", 2)
+        assert ground.completion.check() == 1
+        assert told(ground, "study_complete") == [
+            "nothing new for 10 s and no open association feeds it; 2 received, pacs has 2"
+        ]
+
+    @pytest.mark.parametrize(
+        ("count", "problem", "missing"),
+        [
+            (3, "", "1 of the 3 objects that pacs has were received"),
+            (None, "no answer", "pacs does not say how many objects there are: no answer"),
+        ],
+    )
+    def test_patience_ends_and_the_reason_says_what_is_missing(
+        self, ground: Ground, count: int | None, problem: str, missing: str
+    ) -> None:
+        receive(ground.journal, STUDY)
+        ground.journal.record_count(STUDY, "pacs", count, problem=problem)
+        ground.clock.advance(60)
+        assert ground.completion.check() == 1
+        assert told(ground, "expected_content_missing") == [missing]
+
+    def test_an_archive_that_was_never_asked_does_not_hold_a_study_for_ever(self, ground: Ground) -> None:
+        receive(ground.journal, STUDY)
+        ground.clock.advance(60)
+        assert ground.completion.check() == 1
+        assert told(ground, "expected_content_missing") == [
+            "pacs has not been asked yet how many objects there are"
+        ]
+
+
+def test_a_held_study_is_not_completed_however_long_it_is_quiet(ground: Ground) -> None:
+    receive(ground.journal, STUDY)
+    ground.journal.hold_study(STUDY, by="ann", reason="wrong patient?")
+    ground.clock.advance(3600)
+    assert ground.completion.check() == 0
+    ground.journal.release_study(STUDY, by="ann", reason="right patient")
+    assert ground.completion.check() == 1
+
+
+def test_an_administrator_completes_a_study_at_once_and_is_named(ground: Ground) -> None:
+    receive(ground.journal, STUDY)
+    ground.open = 1
+    ground.journal.request_completion(STUDY, by="ann", reason="scanner is off")
+    assert ground.completion.check() == 1
+    assert told(ground, "study_complete") == ["completed by ann: scanner is off"]
+    assert ground.journal.completion_requests() == []
+
+
+def test_a_request_for_a_study_that_is_complete_by_now_is_dropped(ground: Ground) -> None:
+    receive(ground.journal, STUDY)
+    ground.journal.request_completion(STUDY, by="ann", reason="now")
+    study = ground.journal.study(STUDY)
+    assert study is not None and ground.journal.complete_study(study, "quiet")
+    receive(ground.journal, STUDY, content=b"late")
+    assert ground.completion.check() == 0, "the wish was about what was there when it was made"
