@@ -9,7 +9,7 @@ from pathlib import Path
 from pydicom.charset import convert_encodings, decode_bytes
 from pynetdicom.dsutils import split_dataset
 
-from dicom_node.network.encoding import MalformedDataSetError, read_values
+from dicom_node.network.encoding import read_values
 from dicom_node.observe.audit_messages import Patient
 
 __all__ = ["read_patient"]
@@ -33,7 +33,7 @@ def read_patient(path: Path) -> Patient:
         ):
             wanted = (_CHARACTER_SET, _PATIENT_NAME, _PATIENT_ID)
             values = read_values(data_set, str(meta.TransferSyntaxUID), wanted)
-    except (OSError, ValueError, AttributeError, MalformedDataSetError) as error:
+    except Exception as error:  # pydicom's readers raise many kinds; all mean the same here
         logger.info(
             "an audit message names no patient: %s cannot be read (%s)", path.name, type(error).__name__
         )
@@ -56,4 +56,4 @@ def _encodings(value: bytes) -> list[str]:
 
 def _decoded(value: bytes, encodings: list[str]) -> str:
     text = decode_bytes(value.strip(b"\0 "), encodings, {0x5C, 0x5E, 0x3D})  # PS3.5 6.1.2.5.3: \, ^ and =
-    return text.strip("\0 ")
+    return text.strip("\0 ").rstrip("=")

@@ -21,6 +21,7 @@ __all__ = [
     "DELIVERIES",
     "INSTANCES_RECEIVED",
     "REGISTRY",
+    "RETRIEVALS",
     "SERVICES_REFUSED",
     "STORE_SECONDS",
 ]
@@ -73,7 +74,12 @@ COMPLETIONS = Counter(
     ["why"],
     registry=REGISTRY,
 )
-ANALYSES = Counter("radius_dxa_analyses", "Analyses ended, by status.", ["status"], registry=REGISTRY)
+ANALYSES = Counter(
+    "radius_dxa_analyses",
+    "Analyses ended, by status; attempt_failed: to be tried again or given up.",
+    ["status"],
+    registry=REGISTRY,
+)
 ANALYSIS_SECONDS = Histogram(
     "radius_dxa_analysis_seconds",
     "Duration of an analysis, results written.",
@@ -84,5 +90,11 @@ DELIVERIES = Counter(
     "radius_dxa_deliveries",
     "Attempts to deliver one object: delivered, postponed or dead.",
     ["destination", "outcome"],
+    registry=REGISTRY,
+)
+RETRIEVALS = Counter(
+    "radius_dxa_retrievals",
+    "Attempts to fetch one study from an archive: done, postponed or failed.",
+    ["archive", "outcome"],
     registry=REGISTRY,
 )

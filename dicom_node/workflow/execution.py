@@ -20,8 +20,10 @@ from analysis.results import PriorMeasurement
 from analysis.serialization import prior_measurement
 from dicom_node.config import NodeConfig
 from dicom_node.dicom_files import parse_date
-from dicom_node.errors import ExecutorUnavailableError, NodeError
+from dicom_node.errors import AnalysisError, ExecutorUnavailableError, NodeError
 from dicom_node.faults import reach
+from dicom_node.observe.logs import fields
+from dicom_node.observe.metrics import ANALYSES, ANALYSIS_SECONDS
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
@@ -141,14 +143,18 @@ class Execution:
         if job is None:
             return False
         reach("execution.after_claim")
+        with fields(study=job.study_instance_uid, analysis=job.id):
+            self._start(lane, job)
+        return True
+
+    def _start(self, lane: _Lane, job: AnalysisJob) -> None:
         logger.info("study %s: analysis %d starts, attempt %d", job.study_instance_uid, job.id, job.attempts)
         try:
             order = self._order(job)
         except Exception as error:  # e.g. a prior that a newer version wrote
             self._fail(lane, job, None, _describe(error))
-            return True
+            return
         self._submit(lane, job, order)
-        return True
 
     def _executor(self, lane: _Lane) -> Executor:
         lane.executor = lane.executor or self._make_executor()
@@ -167,6 +173,12 @@ class Execution:
         lane.running.add_done_callback(lambda future: self._settle(lane, job, order, started, future))
 
     def _order(self, job: AnalysisJob) -> WorkOrder:
+        released = self._journal.released_originals(job.study_instance_uid)
+        if released:
+            raise AnalysisError(
+                f"{released} of its objects were released ([retention] keep_originals_days); fetch them "
+                "(dicom-node retrieve) or send the study again, then dicom-node reprocess --study UID"
+            )
         history = self._history(job)
         routing = self._journal.routing(job.study_instance_uid)
         return WorkOrder(
@@ -207,12 +219,14 @@ class Execution:
     ) -> None:
         """Journal the end of an analysis; runs in the executor's own thread."""
         seconds = time.monotonic() - started
-        try:
-            self._journal_end(lane, job, order, seconds, future)
-        except Exception:  # e.g. the disk is full: the lease expires and the work is done again
-            logger.exception(
-                "study %s: the end of analysis %d is not journalled", job.study_instance_uid, job.id
-            )
+        ANALYSIS_SECONDS.observe(seconds)
+        with fields(study=job.study_instance_uid, analysis=job.id):
+            try:
+                self._journal_end(lane, job, order, seconds, future)
+            except Exception:  # e.g. the disk is full: the lease expires and the work is done again
+                logger.exception(
+                    "study %s: the end of analysis %d is not journalled", job.study_instance_uid, job.id
+                )
         with self._changed:
             if lane.running is future:  # else the study is being written up as declined
                 lane.running = None
@@ -249,8 +263,9 @@ class Execution:
         if not self._journal.finish_analysis(job, outcome):
             return
         reach("execution.after_finish")
-        uid = job.study_instance_uid
-        logger.info("study %s: %s in %.1f s %s", uid, outcome.status, seconds, outcome.reason)
+        ANALYSES.labels(outcome.status).inc()
+        # the reason may quote the data set: it stands in the journal, where only the administrator reads it
+        logger.info("study %s: %s in %.1f s", job.study_instance_uid, outcome.status, seconds)
         self._on_results()
 
     def _why_the_worker_died(self, seconds: float) -> str:
@@ -299,6 +314,7 @@ class Execution:
         else:
             retry_at = None if given_up else self._clock() + timedelta(seconds=settings.retry_seconds)
             self._journal.fail_analysis(job, reason, retry_at=retry_at)
+        ANALYSES.labels("attempt_failed").inc()
         logger.warning(
             "study %s: analysis failed, attempt %d of %d: %s",
             job.study_instance_uid,

@@ -92,7 +92,7 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
         Status ``rejected`` where an object cannot be parsed at all, ``failed`` where `order` says so; else
         what the engine says.
     """
-    with killed_after(order.time_limit_seconds):
+    with killed_after(order.time_limit_seconds), logs.fields(study=order.study_instance_uid):
         if order.failure:
             return _declined(order)
         from pydicom import dcmread
