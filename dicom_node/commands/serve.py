@@ -18,9 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    # what the receiver's process does without: it decodes no pixels (workers do), and pydicom wants to
-    # download no test files; 30 MB
-    with without("gdcm", "jpeg_ls", "pylibjpeg", "PIL", "requests"):
+    # the receiver's process decodes no pixels, workers do: 20 MB
+    with without("gdcm", "jpeg_ls", "pylibjpeg"):
         from dicom_node.observe import logs
         from dicom_node.service import Service
 
