@@ -103,6 +103,7 @@ class Service:
             journal = open_journal(archive)
             journal.analysed_version = config.receiver.analysed_version
             undo.callback(journal.close)
+            soundness.require_sound(wait_seconds=SOUNDNESS_WAIT_SECONDS)
             owner = lease_owner()
             self._housekeeping = Housekeeping(config, archive)
             undo.callback(self._housekeeping.close)

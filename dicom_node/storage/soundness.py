@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from dicom_node.errors import ConfigurationError
 from dicom_node.storage.archive import Archive
+from dicom_node.storage.journal import Journal
 
-__all__ = ["SoundnessCheck", "damages", "open_read_only", "require_journal"]
+__all__ = ["SoundnessCheck", "begin_check", "damages", "open_journal", "open_read_only"]
 
 CURE = (
     "nothing is served, so that nothing is lost. Stop, then: dicom-node journal restore --from BACKUP "
@@ -19,7 +20,7 @@ CURE = (
 )
 
 
-def require_journal(archive: Archive) -> None:
+def _require_journal(archive: Archive) -> None:
     """Refuse to start an empty journal beside an archive that holds objects.
 
     Raises
@@ -37,6 +38,38 @@ def require_journal(archive: Archive) -> None:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(f"{path}: the journal is damaged ({error}); {CURE}") from error
+
+
+def begin_check(archive: Archive, on_late_damage: Callable[[str], None]) -> SoundnessCheck:
+    """Begin the check of an archive's journal; a new archive has none that could be damaged.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none although the archive holds objects.
+    """
+    _require_journal(archive)
+    if not archive.journal_path.is_file():
+        Journal(archive.journal_path).close()
+    return SoundnessCheck(archive.journal_path, on_late_damage)
+
+
+def open_journal(archive: Archive) -> Journal:
+    """Open an archive's journal, brought up to date.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is too damaged to be opened.
+    """
+    try:
+        return Journal(archive.journal_path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise  # locked or without space: not damaged
+        raise ConfigurationError(
+            f"{archive.journal_path}: the journal is damaged ({error}); {CURE}"
+        ) from error
 
 
 def damages(path: Path, *, thorough: bool = False) -> tuple[str, ...]:
@@ -66,12 +99,20 @@ class SoundnessCheck:
 
     A journal of a million rows takes about a second (docs/operations.md), a cold disk longer: the node waits
     for the verdict a bounded time and then serves; a verdict that comes later still counts.
+
+    Parameters
+    ----------
+    on_late_damage : callable
+        Called with a sentence if damage is found only after `require_sound` has returned.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_late_damage: Callable[[str], None]) -> None:
         self._path = path
-        self._found: tuple[str, ...] = ()
+        self._on_late_damage = on_late_damage
+        self._lock = threading.Lock()
         self._done = threading.Event()
+        self._verdict: tuple[str, ...] = ()
+        self._serving = False
         threading.Thread(target=self._run, name="quick_check", daemon=True).start()
 
     def require_sound(self, *, wait_seconds: float) -> None:
@@ -83,12 +124,23 @@ class SoundnessCheck:
             If the journal is damaged, as far as that is known.
         """
         self._done.wait(wait_seconds)
-        if self._found:
-            raise ConfigurationError(f"{self._path}: the journal is damaged ({self._found[0]}); {CURE}")
+        with self._lock:
+            if self._verdict:
+                raise ConfigurationError(self._sentence)
+            self._serving = True
+
+    @property
+    def _sentence(self) -> str:
+        return f"{self._path}: the journal is damaged ({self._verdict[0]}); {CURE}"
 
     def _run(self) -> None:
-        self._found = damages(self._path)
+        verdict = damages(self._path)
+        with self._lock:
+            self._verdict = verdict
+            late = self._serving
         self._done.set()
+        if verdict and late:
+            self._on_late_damage(self._sentence)
 
 
 def _first_file(directory: Path) -> Path | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
+from dicom_node.config import NodeConfig
 from dicom_node.config.keeping import BackupSettings, EndState, RetentionSettings
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.backup import back_up, newest_backup
@@ -22,8 +23,9 @@ from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
 from dicom_node.storage.reserve import Reserve
 from dicom_node.storage.retention import ReleasedKind
+from dicom_node.workflow.recovery import OrphanSweep
 
-__all__ = ["PERIOD_SECONDS", "NightlyBackup", "Plan", "Retention"]
+__all__ = ["PERIOD_SECONDS", "Housekeeping", "NightlyBackup", "Plan", "Retention"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,35 @@ class Plan:
     kind: ReleasedKind
     files: int
     bytes: int
+
+
+class Housekeeping:
+    """What the clock does for a running node's data directory, on a connection of its own to the journal.
+
+    Attributes
+    ----------
+    jobs : mapping of str to callable
+        For the schedule, each every `PERIOD_SECONDS`.
+    """
+
+    def __init__(self, config: NodeConfig, archive: Archive) -> None:
+        self._journal = Journal(archive.journal_path)
+        self._retention = Retention(config.retention, archive, self._journal)
+        self.jobs: Mapping[str, Callable[[], object]] = {
+            "retention": self._retention.run,
+            "backup": NightlyBackup(config.backup, archive, self._journal).run,
+            "archive sweep": OrphanSweep(archive, self._journal).run,
+        }
+
+    def begin(self) -> None:
+        """Settle what a dead node left half released; before any analysis starts."""
+        settled = self._retention.finish_interrupted()
+        if settled:
+            logger.warning("%d releases were interrupted; they are settled", settled)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._journal.close()
 
 
 class Retention:

@@ -261,24 +261,23 @@ def _adopt(
 ) -> None:
     """Journal one file that no row knows."""
     try:
-        instance = (
-            _quarantined(archive, path) if path.startswith("quarantine/") else _input(archive, path, own)
-        )
+        quarantined = path.startswith("quarantine/")
+        instance = _quarantined(archive, path) if quarantined else _received(archive, path)
     except DamagedFileError:
         found.damaged.append(path)
         return
+    if instance.sop_instance_uid in own or journal.is_own_result(instance.sop_instance_uid):
+        instance = replace(instance, kind=InstanceKind.OWN_RESULT)
     if journal.was_discarded(instance.sop_instance_uid, instance.sha256):
         return
     journal.record_instance(instance)
     found.adopted.append(path)
 
 
-def _input(archive: Archive, path: str, own: Iterable[str | None]) -> ReceivedInstance:
+def _received(archive: Archive, path: str) -> ReceivedInstance:
     instance = read_archived(archive, path)
     if instance.sha256 != PurePosixPath(path).stem:
         raise DamagedFileError(f"{path}: its bytes have changed")
-    if instance.sop_instance_uid in own:
-        return replace(instance, kind=InstanceKind.OWN_RESULT)
     return instance
 
 
