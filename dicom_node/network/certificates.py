@@ -162,9 +162,12 @@ class CertificateWatch:
                 continue
             CERTIFICATE_EXPIRES.labels(name).set(expiry.timestamp())
             warning = expiry_warning(expiry, now)
-            if warning:
-                code = "certificate_expired" if expiry <= now else "certificate_expires"
-                self._warn(name, Severity.ERROR, code, f"certificate for {name}: {warning}")
+            if warning and expiry <= now:
+                self._warn(name, Severity.ERROR, "certificate_expired", f"certificate for {name}: {warning}")
+            elif warning:
+                self._warn(
+                    name, Severity.WARNING, "certificate_expires", f"certificate for {name}: {warning}"
+                )
 
     def _warn(self, name: str, severity: Severity, code: str, message: str) -> None:
         now = self._now()
