@@ -7,12 +7,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.uid import UID, RLELossless
 
-from analysis.acquisition import header
+from analysis.acquisition import extended_jpeg, header
+from analysis.acquisition.codestream import least_rle_bytes, read_frame_header
 from analysis.errors import RejectedInput
+from analysis.results import QualityFinding, Severity
 
 MAXIMUM_PIXEL_BYTES = 512 * 1024 * 1024
 """Decoded size above which an image is refused unread; a report page is below 20 MB."""
+
+MAXIMUM_PIXELS = 100_000_000
+"""Rows times columns above which an image is refused unread (assumption: at 0.02 mm, finer than any
+densitometer, a forearm of 10 by 30 cm has 75 million)."""
+
+DECODERS = {
+    "JPEGBaseline8Bit": "gdcm",
+    "JPEGExtended12Bit": extended_jpeg.PLUGIN,
+    "JPEGLossless": "gdcm",
+    "JPEGLosslessSV1": "gdcm",
+    "JPEGLSLossless": "pyjpegls",  # GDCM overruns its buffers where the header is wrong (pydicom issue 2010)
+    "JPEGLSNearLossless": "pyjpegls",
+    "JPEG2000Lossless": "pylibjpeg",
+    "JPEG2000": "pylibjpeg",
+    "HTJ2KLossless": "pylibjpeg",
+    "HTJ2KLosslessRPCL": "pylibjpeg",
+    "HTJ2K": "pylibjpeg",
+    "RLELossless": "pydicom",
+}
+"""Transfer syntax -> pydicom's name of the one decoder that is asked: the same numbers on any machine,
+whatever else is installed there, and no second try on bytes that made the first one fail."""
 
 
 def stored_values(dataset: Dataset) -> NDArray[Any]:
@@ -29,15 +54,21 @@ def stored_values(dataset: Dataset) -> NDArray[Any]:
     ------
     RejectedInput
         ``missing_pixel_data``, ``pixel_data_too_large``, ``truncated_pixel_data``, ``multiple_frames``,
-        ``unsupported_photometric_interpretation`` or ``undecodable_pixels``.
+        ``unsupported_photometric_interpretation``, ``compressed_size_conflict`` or ``undecodable_pixels``.
+        All but the last are found before anything is decoded.
     """
     _check_header(dataset)
+    syntax = _syntax(dataset)
+    if syntax is not None and syntax.is_encapsulated:
+        _check_frame(dataset, syntax)
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
 
     photometric = header.text(dataset, "PhotometricInterpretation")
     try:
-        values = pixel_array(dataset)
+        extended_jpeg.register()
+        decoder = DECODERS.get(syntax.keyword, "") if syntax is not None else ""
+        values = pixel_array(dataset, decoding_plugin=decoder)
         if photometric == "PALETTE COLOR":
             values = apply_color_lut(values, dataset)
     except Exception as error:  # decoders of many libraries, fed by bytes from outside
@@ -55,6 +86,29 @@ def stored_values(dataset: Dataset) -> NDArray[Any]:
             "send the image again.",
         )
     return values
+
+
+def loss_findings(dataset: Dataset) -> tuple[QualityFinding, ...]:
+    """Warn where the stored values are no longer the scanner's.
+
+    Returns
+    -------
+    tuple of QualityFinding
+        ``lossy_pixels`` if Lossy Image Compression (0028,2110) says that the image has been compressed with
+        loss at any time, or its transfer syntax is one that always loses.
+    """
+    syntax = _syntax(dataset)
+    always = syntax is not None and syntax.keyword in _ALWAYS_LOSSY
+    if header.text(dataset, "LossyImageCompression") != "01" and not always:
+        return ()
+    return (
+        QualityFinding(
+            "lossy_pixels",
+            Severity.WARNING,
+            "The image was compressed with loss: densities, outlines and texture measured on it may differ "
+            "from the scanner's by an unknown amount. Have the scanner or the PACS send it without loss.",
+        ),
+    )
 
 
 def luminance(values: NDArray[Any]) -> NDArray[np.float32]:
@@ -119,6 +173,11 @@ def _check_header(dataset: Dataset) -> None:
         )
     frames = int(header.number(dataset, "NumberOfFrames") or 1)
     size = rows * columns * samples * frames * ((_positive(dataset, "BitsAllocated") + 7) // 8)
+    if rows * columns > MAXIMUM_PIXELS:
+        raise RejectedInput(
+            "pixel_data_too_large",
+            f"Image {_uid(dataset)} declares {rows} × {columns} pixels; at most {MAXIMUM_PIXELS} are read.",
+        )
     if size > MAXIMUM_PIXEL_BYTES:
         raise RejectedInput(
             "pixel_data_too_large",
@@ -127,6 +186,12 @@ def _check_header(dataset: Dataset) -> None:
     if frames != 1:
         raise RejectedInput(
             "multiple_frames", f"Image {_uid(dataset)} has {frames} frames; one scan image is expected."
+        )
+    if not _is_compressed(dataset) and _is_encapsulated(dataset):
+        raise RejectedInput(
+            "undecodable_pixels",
+            f"The pixels of image {_uid(dataset)} are compressed, but its transfer syntax "
+            f"{_transfer_syntax(dataset)} is not; send the image again.",
         )
     subsampled = photometric == "YBR_FULL_422"  # stored natively in two thirds of the bytes
     if not _is_compressed(dataset) and not subsampled and pixel_bytes < size:
@@ -160,14 +225,59 @@ def _windowed(dataset: Dataset, values: NDArray[np.float64]) -> NDArray[np.float
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
 
 
-def _is_compressed(dataset: Dataset) -> bool:
-    from pydicom.uid import UID
+_ALWAYS_LOSSY = {"JPEGBaseline8Bit", "JPEGExtended12Bit"}
+"""JPEG-LS Near-lossless, JPEG 2000 and HTJ2K need not lose anything; Lossy Image Compression says so."""
 
-    syntax = _transfer_syntax(dataset)
+
+def _check_frame(dataset: Dataset, syntax: UID) -> None:
+    """Refuse a frame that is not the size that the header says: decoders obey the frame, not the header."""
     try:
-        return bool(syntax) and UID(syntax).is_compressed
-    except ValueError:  # not a transfer syntax: the decoder says so
-        return True
+        frame = get_frame(header.content(dataset, "PixelData"), 0, number_of_frames=1)
+    except Exception as error:  # fragments that are none
+        raise RejectedInput(
+            "undecodable_pixels",
+            f"The pixels of image {_uid(dataset)} are not encapsulated as {syntax.name} needs; "
+            "send the image again.",
+        ) from error
+    rows, columns = _positive(dataset, "Rows"), _positive(dataset, "Columns")
+    samples, allocated = _positive(dataset, "SamplesPerPixel"), _positive(dataset, "BitsAllocated")
+    if syntax == RLELossless:
+        least = least_rle_bytes(rows * columns * samples * ((allocated + 7) // 8))
+        if len(frame) < least:
+            raise _conflict(dataset, f"have {len(frame)} bytes where its header needs at least {least}")
+        return
+    found = read_frame_header(frame)
+    if found is None:
+        raise _conflict(dataset, "have no readable header")
+    agrees = (found.rows, found.columns, found.samples) == (rows, columns, samples)
+    if not agrees or found.bits > allocated:
+        raise _conflict(
+            dataset,
+            f"are {found.rows} × {found.columns} with {found.samples} samples of {found.bits} bits where its "
+            f"header says {rows} × {columns} with {samples} samples of at most {allocated} bits",
+        )
+
+
+def _conflict(dataset: Dataset, what: str) -> RejectedInput:
+    return RejectedInput(
+        "compressed_size_conflict",
+        f"The compressed pixels of image {_uid(dataset)} {what}; send the image again.",
+    )
+
+
+def _is_compressed(dataset: Dataset) -> bool:
+    syntax = _syntax(dataset)
+    return syntax is None or syntax.is_encapsulated
+
+
+def _is_encapsulated(dataset: Dataset) -> bool:
+    return "PixelData" in dataset and bool(dataset["PixelData"].is_undefined_length)
+
+
+def _syntax(dataset: Dataset) -> UID | None:
+    """The transfer syntax; None where the file names none, or something else."""
+    syntax = UID(_transfer_syntax(dataset))
+    return syntax if syntax.is_transfer_syntax and not syntax.is_private else None
 
 
 def _transfer_syntax(dataset: Dataset) -> str:

@@ -109,6 +109,7 @@ def _radius_image(
             *length_findings,
             *density_findings,
             *page_findings,
+            *pixels.loss_findings(image),
             *hologic.content_findings(image),
         ),
         context={"forearm_length": length_source} if length_source else {},

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from pathlib import Path
+
 import numpy as np
+import pydicom
 import pytest
 from handmade_studies import calibrated_image
-from pydicom.uid import JPEGLSLossless, RLELossless
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
 
-from analysis.acquisition.pixels import MAXIMUM_PIXEL_BYTES, display_grey, luminance, stored_values
+from analysis.acquisition.codestream import read_frame_header
+from analysis.acquisition.pixels import (
+    MAXIMUM_PIXEL_BYTES,
+    display_grey,
+    loss_findings,
+    luminance,
+    stored_values,
+)
 from analysis.errors import RejectedInput
 
 
@@ -47,6 +69,107 @@ def test_compressed_pixels_decode_to_the_same_values() -> None:
     compressed = calibrated_image()
     compressed.compress(RLELossless, generate_instance_uid=False)
     np.testing.assert_array_equal(stored_values(compressed), stored_values(plain))
+
+
+TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
+ANOTHER_WIDTH = "JPEG2000-embedded-sequence-delimiter.dcm"  # its codestream says 3,722,445,056 columns
+COMPRESSED = [
+    path
+    for path in sorted(TEST_FILES.glob("*.dcm"))
+    if re.search(r"J2K|JP[EG2]|jp2|jpe?g|jls|_ls_|dcmtk|jpeg2k", path.name, re.IGNORECASE)
+    and path.name != "SC_rgb_jpeg_dcmd.dcm"  # decompressed
+]
+
+
+@pytest.mark.parametrize("path", COMPRESSED, ids=lambda path: path.name)
+def test_real_codestreams_are_sized_as_their_headers_say_and_decoded(path: Path) -> None:
+    dataset = dcmread(path)
+    header = read_frame_header(get_frame(dataset.PixelData, 0, number_of_frames=1))
+    assert header is not None
+    sizes = (header.rows, header.columns, header.samples)
+    agrees = sizes == (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+    assert agrees is (path.name != ANOTHER_WIDTH)
+    if agrees:
+        assert stored_values(dataset).shape[:2] == (dataset.Rows, dataset.Columns)
+
+
+@pytest.mark.dcmtk
+def test_twelve_bit_jpeg_is_decoded_as_dcmtk_does(tmp_path: Path) -> None:
+    source = TEST_FILES / "JPGExtended.dcm"
+    subprocess.run(["dcmdjpeg", source, tmp_path / "plain.dcm"], check=True)
+    expected = dcmread(tmp_path / "plain.dcm").pixel_array
+    assert expected.max() > 255
+    np.testing.assert_array_equal(stored_values(dcmread(source)), expected)
+
+
+def compressed(syntax: str, **changes: object) -> Dataset:
+    image = calibrated_image()
+    image.compress(syntax, generate_instance_uid=False, **changes)  # type: ignore[arg-type]
+    return image
+
+
+@pytest.mark.parametrize(
+    ("syntax", "spoil"),
+    [
+        (JPEGLSLossless, {"Rows": 8000, "Columns": 8000}),
+        (JPEG2000Lossless, {"Rows": 8000, "Columns": 8000}),
+        (JPEG2000Lossless, {"BitsAllocated": 8}),
+        (RLELossless, {"Rows": 9000, "Columns": 9000}),
+    ],
+)
+def test_a_frame_of_another_size_is_refused_before_it_is_decoded(
+    syntax: str, spoil: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = compressed(syntax)
+    for keyword, value in spoil.items():
+        setattr(image, keyword, value)
+    monkeypatch.setattr("pydicom.pixels.utils.pixel_array", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(RejectedInput) as refused:
+        stored_values(image)
+    assert refused.value.code == "compressed_size_conflict"
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\xff\xd8", b"\xff\xd8" + b"\xff" * 5000, b"\xff\x4f\xff\x51\0\x2f", bytes(99)]
+)
+def test_a_frame_without_a_header_is_refused(frame: bytes) -> None:
+    image = compressed(JPEG2000Lossless)
+    image.PixelData = encapsulate([frame])
+    with pytest.raises(RejectedInput, match="no readable header"):
+        stored_values(image)
+
+
+@pytest.mark.parametrize("frame", [bytes(70), b"\0\0\0\x01\0\0\0\x40" + bytes(56) + b"\x81\0"])
+def test_pixels_out_of_nothing_are_refused(frame: bytes) -> None:
+    """RLE cannot make more than 64 bytes out of one: a bomb has to bring a 64th of what it claims."""
+    image = compressed(RLELossless)
+    image.Rows = image.Columns = 5000
+    image.PixelData = encapsulate([frame])
+    with pytest.raises(RejectedInput, match="needs at least"):
+        stored_values(image)
+
+
+def test_compressed_pixels_in_an_uncompressed_syntax_are_refused() -> None:
+    image = compressed(RLELossless)
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    with pytest.raises(RejectedInput, match=r"are compressed, but its transfer syntax .* is not"):
+        stored_values(image)
+
+
+@pytest.mark.parametrize(
+    ("elements", "syntax", "lossy"),
+    [
+        ({}, ExplicitVRLittleEndian, False),
+        ({"LossyImageCompression": "00"}, ExplicitVRLittleEndian, False),
+        ({"LossyImageCompression": "01"}, ExplicitVRLittleEndian, True),  # decompressed on its way
+        ({}, JPEGBaseline8Bit, True),
+        ({}, JPEG2000, False),  # this syntax need not lose anything
+    ],
+)
+def test_loss_by_compression_is_told(elements: dict[str, str], syntax: str, lossy: bool) -> None:
+    image = calibrated_image(**elements)
+    image.file_meta.TransferSyntaxUID = syntax
+    assert [finding.code for finding in loss_findings(image)] == (["lossy_pixels"] if lossy else [])
 
 
 def test_monochrome1_is_inverted() -> None:
