@@ -5,9 +5,7 @@ URLs hold what is asked for, a Patient ID among it: no text of an HTTP library g
 
 from __future__ import annotations
 
-import logging
-import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
@@ -17,7 +15,6 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from requests.adapters import HTTPAdapter
 
 from dicom_node.config.access import ClientTls
 from dicom_node.errors import (
@@ -26,7 +23,7 @@ from dicom_node.errors import (
     PermanentArchiveError,
     TransientArchiveError,
 )
-from dicom_node.network.tls import client_context
+from dicom_node.network.web import web_session
 
 __all__ = ["DicomwebArchive"]
 
@@ -40,9 +37,6 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 """What an answer that is not DICOM JSON, or a URL that is none, raises in its reader."""
 
 _LEVELS = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
-
-for _library in ("urllib3", "dicomweb_client"):  # both log URLs
-    logging.getLogger(_library).setLevel(logging.ERROR)
 
 
 class DicomwebArchive:
@@ -80,15 +74,9 @@ class DicomwebArchive:
     ) -> None:
         self._url = url.rstrip("/")
         self._timeout = (connect_seconds, response_seconds)
-        self._session = requests.Session()
-        self._session.trust_env = False  # neither ~/.netrc nor a proxy of the environment
-        self._session.max_redirects = 0  # credentials go to the configured address and nowhere else
-        if username is not None and password_file is not None:
-            self._session.auth = (username, _secret(password_file))
-        if token_file is not None:
-            self._session.headers["Authorization"] = f"Bearer {_secret(token_file)}"
-        if tls is not None:
-            self._session.mount("https://", _TlsAdapter(client_context(tls)))
+        self._session = web_session(
+            username=username, password_file=password_file, token_file=token_file, tls=tls
+        )
         try:
             self._client = DICOMwebClient(self._url, session=self._session, timeout=self._timeout)
         except ValueError as error:
@@ -203,30 +191,6 @@ class DicomwebArchive:
             return TransientArchiveError(text)
         hints = {401: "; check username and password_file, or token_file", 403: "; allow this node there"}
         return PermanentArchiveError(text + hints.get(code, "; is url right?"))
-
-
-class _TlsAdapter(HTTPAdapter):
-    """Speaks https by the profile that DICOM associations keep as well."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__()
-
-    def init_poolmanager(self, *positions: Any, **settings: Any) -> None:
-        make: Callable[..., None] = super().init_poolmanager
-        make(*positions, ssl_context=self._context, **settings)
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Leave the context as it is: the default would load further authorities into it."""
-
-
-def _secret(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read ({type(error).__name__}); check path and permissions"
-        ) from None
 
 
 def _only_part(content_type: str, body: bytes) -> bytes:

@@ -14,6 +14,7 @@ __all__ = [
     "ASSOCIATIONS",
     "ASSOCIATIONS_OPEN",
     "ASSOCIATIONS_REFUSED",
+    "BREAKERS_OPEN",
     "BYTES_RECEIVED",
     "CERTIFICATE_EXPIRES",
     "COMMITMENT_REPORTS",
@@ -96,5 +97,11 @@ RETRIEVALS = Counter(
     "radius_dxa_retrievals",
     "Attempts to fetch one study from an archive: done, postponed or failed.",
     ["archive", "outcome"],
+    registry=REGISTRY,
+)
+BREAKERS_OPEN = Gauge(
+    "radius_dxa_destination_down",
+    "1 while a destination counts as down (its circuit breaker is open).",
+    ["destination"],
     registry=REGISTRY,
 )

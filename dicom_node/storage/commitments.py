@@ -134,24 +134,12 @@ class Commitments(Outbox):
             )
             self._update(rows, "reason = :value", reason)
 
-    def search_instead(self, rows: Sequence[Unconfirmed], *, reason: str) -> None:
-        """Stop waiting for the report of a commitment: the destination is searched from now on."""
-        with self._transaction():
-            self._update(rows, "transaction_uid = '', reason = :value", reason)
-            first = rows[0]
-            self.note_event(
-                Severity.WARNING,
-                "commitment_missing",
-                f"to {first.destination}: {reason}",
-                study_instance_uid=first.study_instance_uid,
-            )
-
-    def refuse_confirmation(self, row: Unconfirmed, reason: str) -> None:
+    def refuse_confirmation(self, row: Unconfirmed, reason: str, *, for_good: bool = False) -> None:
         """Queue an object that the destination accepted and does not hold, under the same UID.
 
-        Each time it waits twice as long; after `MAX_REFUSALS` it is a dead letter.
+        Each time it waits twice as long; after `MAX_REFUSALS`, or at once `for_good`, it is a dead letter.
         """
-        final = row.refusals + 1 >= MAX_REFUSALS
+        final = for_good or row.refusals + 1 >= MAX_REFUSALS
         with self._transaction():
             changed = self._execute(
                 "UPDATE deliveries SET state = ?, next_attempt_at = ?, reason = ?, transaction_uid = '',"

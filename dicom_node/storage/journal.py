@@ -6,7 +6,9 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.events`: what an administrator reads;
 - `dicom_node.storage.studies`: instances and studies;
 - `dicom_node.storage.analyses`: analyses and results;
-- `dicom_node.storage.outbox`: deliveries;
+- `dicom_node.storage.outbox`: deliveries; `dicom_node.storage.commitments`: what has yet to be confirmed;
+- `dicom_node.storage.replacements`: results sent in another SOP class;
+- `dicom_node.storage.health`: destinations that are down; `dicom_node.storage.notices`: what is told by mail;
 - `dicom_node.storage.routings`: routes, holds, what archives count;
 - `dicom_node.storage.completions`: what a complete study sets off;
 - `dicom_node.storage.rebuild`: what a rebuilt or restored journal is told;
@@ -24,16 +26,21 @@ import uuid
 
 from dicom_node.storage.audits import AuditTables
 from dicom_node.storage.completions import Completions
+from dicom_node.storage.health import HealthTable
+from dicom_node.storage.notices import Notices
 from dicom_node.storage.pledges import Pledges
 from dicom_node.storage.queries import Queries
 from dicom_node.storage.rebuild import Recovery
 from dicom_node.storage.records import Severity
+from dicom_node.storage.replacements import Replacements
 from dicom_node.storage.retention import Releases
 
 __all__ = ["Journal", "lease_owner"]
 
 
-class Journal(Queries, Completions, Releases, AuditTables, Pledges, Recovery):
+class Journal(
+    Queries, Completions, Releases, AuditTables, Pledges, Recovery, Replacements, HealthTable, Notices
+):
     """Every table of the journal behind one connection.
 
     The node's threads share one instance; a command line beside the node opens its own. Worker processes
