@@ -108,6 +108,7 @@ class CommitmentSettings:
     """``[commitment]``: how the node answers who asks it to keep objects (PS3.4 annex J)."""
 
     same_association_seconds: float = field(default=2.0, metadata=must(between(0, 60)))
+    keep_days: float = field(default=0.0, metadata=must(between(0, 36_500)))
     report_days: float = field(default=3.0, metadata=must(between(0.01, 365)))
     first_retry_seconds: float = field(default=10.0, metadata=must(between(0.1, 86_400)))
     max_retry_seconds: float = field(default=3600.0, metadata=must(between(0.1, 604_800)))

@@ -148,10 +148,11 @@ class Pledges(EventLog):
         return Pledge(**{**row, "state": PledgeState(row["state"]), "instances": found})
 
     def held_objects(self, sop_instance_uid: str) -> list[HeldObject]:
-        """Return every version of an object that was received, newest first."""
+        """Return every version of an object that was received and not given up since, newest first."""
         rows = self._rows(
             "SELECT sop_class_uid, path, sha256 FROM instances"
-            " WHERE sop_instance_uid = ? AND kind <> 'quarantined' AND path <> '' ORDER BY id DESC",
+            " WHERE sop_instance_uid = ? AND kind <> 'quarantined' AND path <> '' AND released_at = ''"
+            " ORDER BY id DESC",
             (sop_instance_uid,),
         )
         return [HeldObject(**row) for row in rows]
@@ -203,6 +204,19 @@ class Pledges(EventLog):
                     "commitment_report_postponed",
                     f"AE {pledge.calling_ae!r} does not take its storage commitment report yet: {reason}",
                 )
+
+    def hasten_pledge(self, pledge_id: int) -> None:
+        """Have `due_pledge` find a request now: nobody waits for it on the association any more."""
+        with self._transaction():
+            self._execute("UPDATE pledges SET next_attempt_at = ? WHERE id = ?", (self._now(), pledge_id))
+
+    def forget_pledges(self, *, before: datetime) -> int:
+        """End the promises that were asked for before a moment; return how many requests that were."""
+        with self._transaction():
+            return self._execute(
+                "DELETE FROM pledges WHERE state IN ('reported', 'unreported') AND requested_at < ?",
+                (timestamp(before),),
+            )
 
     def is_pledged(self, sop_instance_uid: str) -> bool:
         """Tell whether the node has promised a peer to keep an object."""

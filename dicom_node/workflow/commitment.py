@@ -126,6 +126,11 @@ class CommitmentService:
                 self._journal.pledge_reported(pledge.id)
                 COMMITMENT_REPORTS.labels("reported").inc()
 
+    def end_promises(self) -> None:
+        """Forget what was promised ``keep_days`` ago, so that retention may delete it."""
+        if self._settings.keep_days:
+            self._journal.forget_pledges(before=utc_now() - timedelta(days=self._settings.keep_days))
+
     def _on_action(self, association: Association, message: Message) -> Reply | None:
         """Answer an N-ACTION-RQ, and then report at once if the peer waits for that."""
         try:
@@ -176,9 +181,11 @@ class CommitmentService:
         readable, _, _ = select.select([association.connection.socket], [], [], QUIET_SECONDS)
         pledge = self._journal.pledge(pledge_id)
         if readable or pledge is None:
+            self._journal.hasten_pledge(pledge_id)
             return
         pledge = self._checked(pledge, deadline)
         if pledge.state is not PledgeState.CHECKED:
+            self._journal.hasten_pledge(pledge_id)
             return
         event_type, information = event_information(_report(pledge))
         encoded = encode(information, UID(context.transfer_syntax).is_implicit_VR, True) or b""

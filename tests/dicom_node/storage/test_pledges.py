@@ -129,3 +129,17 @@ def test_an_object_is_found_by_its_uid_in_every_version(journal: Journal) -> Non
     held = journal.held_objects("1.2.3.1")
     assert len({item.sha256 for item in held}) == 2
     assert journal.held_objects("1.2.3.2") == []
+
+
+def test_a_promise_ends_when_it_is_forgotten_but_not_before_the_peer_was_told(
+    journal: Journal, clock: FakeClock
+) -> None:
+    told, waiting = ask(journal, transaction="1.1"), ask(journal, [(SC, "1.2.3.8")], transaction="1.2")
+    for pledge_id in (told, waiting):
+        journal.settle_pledge(pledge_id, [0])
+    journal.pledge_reported(told)
+    assert journal.forget_pledges(before=clock()) == 0
+    clock.advance(60)
+    assert journal.forget_pledges(before=clock()) == 1
+    assert not journal.is_pledged("1.2.3.1")
+    assert journal.is_pledged("1.2.3.8")
