@@ -21,6 +21,7 @@ PEERS = {
     "pixelmed": ("DicomSRValidator", "pixelmed-apps libpixelmed-java"),
     "chromium": ("chromium", "chromium"),
     "ohif": ("npm", "npm"),
+    "promtool": ("promtool", "prometheus"),
     "preflight": (
         "/usr/share/java/preflight.jar",
         "default-jre-headless libpdfbox2-java libcommons-io-java libactivation-java",

@@ -133,12 +133,6 @@ def _of_journal(figures: Figures) -> Iterator[Metric]:
         {(name,): _age(since) for name, since in figures.oldest_delivery.items()},
     )
     yield _labelled(
-        "radius_dxa_breaker_open",
-        "1 while a destination is spared because it failed again and again.",
-        ["destination"],
-        {(name,): float(is_open) for name, is_open in figures.open_breakers.items()},
-    )
-    yield _labelled(
         "radius_dxa_kept_bytes",
         "Bytes of received objects that are kept, by kind.",
         ["kind"],

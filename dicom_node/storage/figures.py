@@ -29,7 +29,6 @@ class Figures:
     """By destination and state."""
     oldest_delivery: Mapping[str, str]
     """By destination: since when its oldest undelivered object waits."""
-    open_breakers: Mapping[str, bool]
     kept_bytes: Mapping[str, int]
     last_received: str
     spooled_audits: int
@@ -78,10 +77,6 @@ def read_figures(journal: Path) -> Figures:
                     name,
                 )
                 for name in dict.fromkeys(destinations)
-            },
-            open_breakers={
-                name: breaker == "open"
-                for name, breaker in connection.execute("SELECT destination, breaker FROM destination_health")
             },
             kept_bytes=dict(connection.execute("SELECT kind, bytes FROM kept_bytes")),
             last_received=_text(connection, "SELECT received_at FROM instances ORDER BY id DESC LIMIT 1"),
