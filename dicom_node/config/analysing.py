@@ -38,6 +38,7 @@ class ExecutionSettings:
     cluster_certificate: Path | None = field(default=None, metadata=must(existing_path))
     cluster_key: Path | None = field(default=None, metadata=must(existing_path))
     timeout_seconds: float = field(default=120.0, metadata=must(between(1, 86_400)))
+    memory_limit_bytes: int = field(default=4_000_000_000, metadata=must(between(1_000_000_000)))
     max_attempts: int = field(default=3, metadata=must(between(1, 100)))
     retry_seconds: float = field(default=5.0, metadata=must(between(0, 86_400)))
 

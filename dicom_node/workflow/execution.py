@@ -139,7 +139,12 @@ class Execution:
 
     def _start_next(self, lane: _Lane) -> bool:
         settings = self._config.execution
-        job = self._journal.claim_analysis(self._owner, settings.timeout_seconds + LEASE_MARGIN_SECONDS)
+        priors = self._config.priors
+        job = self._journal.claim_analysis(
+            self._owner,
+            settings.timeout_seconds + LEASE_MARGIN_SECONDS,
+            priors_seconds=None if priors.archive is None else priors.wait_seconds,
+        )
         if job is None:
             return False
         reach("execution.after_claim")
@@ -197,6 +202,7 @@ class Execution:
             config=analysis_settings(self._config.analysis, routing),
             reports=reports_wanted(self._config, routing),
             time_limit_seconds=self._config.execution.timeout_seconds,
+            memory_limit_bytes=self._config.execution.memory_limit_bytes,
         )
 
     def _history(self, job: AnalysisJob) -> tuple[PriorMeasurement, ...]:

@@ -29,6 +29,7 @@ from dicom_node.config import LoggingSettings
 from dicom_node.faults import reach
 from dicom_node.observe import logs
 from dicom_node.storage.records import AnalysisOutcome, ResultRecord
+from dicom_node.workflow.memory import limited_memory
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -65,6 +66,8 @@ class WorkOrder:
         Destination -> what it wants.
     time_limit_seconds : float
         The process ends if the analysis takes longer.
+    memory_limit_bytes : int
+        A study that needs more is rejected.
     failure : str
         Why the analysis of this study was given up: it is then only written up as declined.
     """
@@ -80,6 +83,7 @@ class WorkOrder:
     config: AnalysisConfig
     reports: Mapping[str, ReportOptions]
     time_limit_seconds: float
+    memory_limit_bytes: int
     failure: str = ""
 
 
@@ -89,30 +93,44 @@ def analyze_study(order: WorkOrder) -> AnalysisOutcome:
     Returns
     -------
     AnalysisOutcome
-        Status ``rejected`` where an object cannot be parsed at all, ``failed`` where `order` says so; else
-        what the engine says.
+        Status ``rejected`` where an object cannot be parsed at all or memory does not suffice, ``failed``
+        where `order` says so; else what the engine says.
     """
     with killed_after(order.time_limit_seconds), logs.fields(study=order.study_instance_uid):
         if order.failure:
             return _declined(order)
-        from pydicom import dcmread
+        try:
+            with limited_memory(order.memory_limit_bytes):
+                return _analyzed(order)
+        except MemoryError:  # it would need as much again: no failure of ours that another attempt mends
+            return _outcome(_rejected(order, _TOO_LARGE, identity=order.input_digest), [], order)
 
-        from analysis.engine import analyze
 
-        datasets: list[Dataset] = []
-        for uid, path in order.paths.items():
-            try:
-                datasets.append(dcmread(path))
-            except Exception as error:  # hostile bytes raise many kinds; each means the same
-                return _outcome(_unreadable(order, uid, error), datasets, order)
-        reach("worker.before_analysis")
-        analysis = analyze(
-            datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
-        )
-        reach("worker.after_analysis")
-        done = _outcome(analysis, datasets, order)
-        reach("worker.after_results")
-        return done
+_TOO_LARGE = (
+    "the analysis needs more memory than [execution] memory_limit_bytes allows; its images are too large for "
+    "a forearm scan, or the limit is too low"
+)
+
+
+def _analyzed(order: WorkOrder) -> AnalysisOutcome:
+    from pydicom import dcmread
+
+    from analysis.engine import analyze
+
+    datasets: list[Dataset] = []
+    for uid, path in order.paths.items():
+        try:
+            datasets.append(dcmread(path))
+        except Exception as error:  # hostile bytes raise many kinds; each means the same
+            return _outcome(_unreadable(order, uid, error), datasets, order)
+    reach("worker.before_analysis")
+    analysis = analyze(
+        datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
+    )
+    reach("worker.after_analysis")
+    done = _outcome(analysis, datasets, order)
+    reach("worker.after_results")
+    return done
 
 
 def _readable_priors(priors: Sequence[Sequence[Path]]) -> list[list[Dataset]]:

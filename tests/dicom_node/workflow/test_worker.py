@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import struct
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 from scripted_scp import write_object
 
 from dicom_node.config import load_analysis_config
@@ -29,6 +33,7 @@ def analyze(
     reports: Mapping[str, ReportOptions] = MappingProxyType(EVERYTHING),
     study: str = "1.2.3",
     failure: str = "",
+    memory_limit_bytes: int = 4_000_000_000,
 ) -> AnalysisOutcome:
     return analyze_study(
         WorkOrder(
@@ -43,6 +48,7 @@ def analyze(
             config=load_analysis_config(),
             reports=dict(reports),
             time_limit_seconds=120,
+            memory_limit_bytes=memory_limit_bytes,
             failure=failure,
         )
     )
@@ -96,6 +102,53 @@ def test_an_object_that_cannot_be_parsed_is_named_with_the_cure(tmp_path: Path) 
     assert done.status == "rejected"
     assert "object 1.2.3.0 cannot be parsed" in done.reason
     assert "send the study again from its source" in done.reason
+
+
+def forearm_bomb(sample_studies: Path, path: Path, syntax: str, frame: bytes, **elements: int) -> Path:
+    """A real forearm whose compressed pixels are not what its header says."""
+    dataset = dcmread(sample_studies / "01-calibrated-low-risk" / "image.dcm")
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.PixelData = encapsulate([frame])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.save_as(path)
+    return path
+
+
+SIZ_OF_A_GIGAPIXEL = struct.pack(">4sHH8LHB", b"\xff\x4f\xff\x51", 41, 0, *[32000, 32000, 0, 0] * 2, 1, 15)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("syntax", "frame", "elements", "says"),
+    [
+        (JPEG2000Lossless, SIZ_OF_A_GIGAPIXEL, {}, "are 32000 × 32000"),
+        (JPEG2000Lossless, SIZ_OF_A_GIGAPIXEL, {"Rows": 32000, "Columns": 32000}, "at most 100000000"),
+        (RLELossless, bytes(6_000_000), {"Rows": 20000, "Columns": 20000}, "at most 100000000"),
+        (RLELossless, bytes(1000), {"Rows": 9000, "Columns": 9000}, "needs at least"),
+        (JPEG2000Lossless, SIZ_OF_A_GIGAPIXEL, {"NumberOfFrames": 1000}, "has 1000 frames"),
+    ],
+    ids=["codestream", "header", "RLE", "RLE of nothing", "frames"],
+)
+def test_a_pixel_bomb_is_rejected_before_it_is_decoded(
+    sample_studies: Path, tmp_path: Path, *, syntax: str, frame: bytes, elements: dict[str, int], says: str
+) -> None:
+    bomb = forearm_bomb(sample_studies, tmp_path / "bomb.dcm", syntax, frame, **elements)
+    analyze(tmp_path, bomb)  # imports and caches
+    started = time.monotonic()
+    done = analyze(tmp_path, bomb)
+    assert time.monotonic() - started < 1
+    assert done.status == "rejected"
+    assert says in done.reason
+
+
+def test_a_study_that_needs_more_memory_than_the_site_gives_is_rejected(
+    sample_studies: Path, tmp_path: Path
+) -> None:
+    done = analyze(tmp_path, *sample_studies.glob("01-calibrated-low-risk/*.dcm"), memory_limit_bytes=1)
+    assert done.status == "rejected"
+    assert "memory_limit_bytes" in done.reason
 
 
 def test_a_study_on_which_the_analysis_keeps_failing_is_answered_with_the_reason(
