@@ -44,6 +44,8 @@ POINTS = (
     "delivery.after_mark",
     "commitment.before_request",
     "commitment.after_report",
+    "retrieval.after_claim",
+    "retrieval.before_finish",
     "retention.before_unlink",
     "retention.after_unlink",
     "backup.in_the_middle",

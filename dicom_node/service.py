@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 
 from dicom_node.config import NodeConfig
@@ -26,6 +27,7 @@ from dicom_node.network.certificates import (
 )
 from dicom_node.network.peers import Timeouts
 from dicom_node.network.receiver import Entrance, Receiver
+from dicom_node.observe.notifications import Notifications
 from dicom_node.observe.observation import Observation
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal, lease_owner
@@ -38,6 +40,8 @@ from dicom_node.workflow.housekeeping import PERIOD_SECONDS as HOUSEKEEPING_SECO
 from dicom_node.workflow.housekeeping import Housekeeping
 from dicom_node.workflow.routing import Router
 from dicom_node.workflow.schedule import Schedule
+from dicom_node.workflow.watch import PERIOD_SECONDS as WATCH_SECONDS
+from dicom_node.workflow.watch import Watch
 from dicom_node.workflow.worker import analyze_study, new_worker
 
 __all__ = ["Service"]
@@ -79,6 +83,7 @@ class Service:
         self._config = config
         self._work = work
         self._make_executor = make_executor
+        self._stop_asking: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         """Lock the data directory, take back what a dead node left, and begin to receive.
@@ -124,7 +129,10 @@ class Service:
         self._receiver.stop()
         for queue in self._queues:
             queue.stop()
+        self._stop_asking()
         self._schedule.stop()
+        for queue in self._queues:
+            queue.close()
         self._execution.stop(STOP_GRACE_SECONDS)
         self.journal.recover(owner="")
         self._undo.close()
@@ -156,9 +164,7 @@ class Service:
             config.commitment, config.peers, archive, journal, timeouts=Timeouts.of(config.delivery)
         )
         certificate = ServerCertificate(config.tls, journal) if config.tls.enabled else None
-        certificates = CertificateWatch(
-            shown_certificates(config.tls, config.destinations, config.peers), journal
-        )
+        certificates = CertificateWatch(shown_certificates(config), journal)
         certificates.look()
         self._receiver = Receiver(
             config.node,
@@ -208,18 +214,52 @@ class Service:
                 **self._observation.jobs,
                 "completion": completion.check,
                 **self._counts(journal),
+                **self._asking(archive, journal, owner),
+                "retrievals that nobody serves": lambda: journal.give_up_unserved(
+                    [item.name for item in config.archives]
+                ),
                 "execution": self._execution.pump,
                 **self._housekeeping.jobs,
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
+                **self._confirmations(journal),
+                **self._notifications(archive, journal),
                 "commitment reports": commitment.pump,
+                "commitment promises": commitment.end_promises,
                 "certificate expiry": certificates.look,
                 **({"certificate reload": certificate.reload_if_changed} if certificate else {}),
             },
             periods={
+                "commitment promises": 3600.0,
                 "certificate expiry": LOOK_SECONDS,
+                "watch": WATCH_SECONDS,
                 **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
             },
         )
+
+    def _confirmations(self, journal: Journal) -> dict[str, Callable[[], object]]:
+        """The jobs that have destinations confirm what they accepted."""
+        config = self._config
+        confirmed = [item for item in config.destinations if item.confirm != "store"]
+        if not confirmed:
+            return {}
+        from dicom_node.workflow.confirmation import Confirmation
+
+        return {
+            f"confirmation at {destination.name}": Confirmation(
+                destination, config.delivery, journal, calling_ae_title=config.node.ae_title
+            ).pump
+            for destination in confirmed
+        }
+
+    def _notifications(self, archive: Archive, journal: Journal) -> dict[str, Callable[[], object]]:
+        """The jobs that see what somebody must know, and tell it."""
+        config = self._config
+        stuck_after = timedelta(minutes=config.notifications.stuck_study_minutes)
+        jobs: dict[str, Callable[[], object]] = {
+            "watch": Watch(archive, journal, stuck_after=stuck_after).look
+        }
+        notifications = Notifications(config.notifications, journal, node=config.node.ae_title)
+        return {**jobs, "notifications": notifications.pump} if notifications.enabled else jobs
 
     def _counts(self, journal: Journal) -> dict[str, Callable[[], object]]:
         """The job that asks the archive of ``[completion] count_at``, if there is one."""
@@ -238,6 +278,22 @@ class Service:
             open_associations=self._receiver.open_associations,
         )
         return {f"count at {archive.name}": count.ask}
+
+    def _asking(self, archive: Archive, journal: Journal, owner: str) -> Mapping[str, Callable[[], object]]:
+        """The jobs that ask archives for studies; nothing of it is loaded where none is configured."""
+        if not self._config.archives:
+            return {}
+        from dicom_node.workflow.asking import Asking
+
+        asking = Asking(
+            self._config,
+            archive,
+            journal,
+            owner=owner,
+            wake=lambda name: self._schedule.wake(name),  # noqa: PLW0108 - the schedule is made of these jobs
+        )
+        self._stop_asking = asking.stop
+        return asking.jobs
 
     def _wake_deliveries(self) -> None:
         for queue in self._queues:

@@ -47,6 +47,8 @@ UIDS_PER_REQUEST = 200
 _PENDING = (0xFF00, 0xFF01)
 _SOME_FAILED = 0xB000
 """Warning: sub-operations complete, one or more failures (PS3.4 tables C.4-2 and C.4-3)."""
+_PROCESSING_FAILURE = 0x0110
+"""PS3.7 annex C.5.4; with 0xA7xx, out of resources, what the node itself may get over."""
 _NONE_PERFORMED = 0xA702
 """Refused: unable to perform sub-operations; also what Orthanc says when the node refused them."""
 
@@ -59,12 +61,15 @@ class RetrieveReport:
     ----------
     problems : dict of str to str
         SOP Instance UID -> why it was not sent or not kept.
+    refused : frozenset of str
+        SOP Instance UIDs of what the node refused for good: asking again would bring the same.
     """
 
     completed: int = 0
     failed: int = 0
     warnings: int = 0
     problems: dict[str, str] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
 
     def plus(self, other: RetrieveReport) -> RetrieveReport:
         """Return the sum of two reports."""
@@ -73,6 +78,7 @@ class RetrieveReport:
             self.failed + other.failed,
             self.warnings + other.warnings,
             self.problems | other.problems,
+            self.refused | other.refused,
         )
 
 
@@ -130,7 +136,7 @@ def _c_get(
             _still_open(archive, association)
             answers = association.send_c_get(identifier, model)
             report = report.plus(_final_report(archive, "C-GET", answers))
-    return replace(report, problems=report.problems | gate.refused)
+    return report.plus(gate.report)
 
 
 def _c_move(archive: DicomArchive, identifiers: Sequence[Dataset]) -> RetrieveReport:
@@ -165,7 +171,7 @@ def _over_the_web(
         if status == SUCCESS:
             report = report.plus(RetrieveReport(completed=1))
         else:
-            report = report.plus(RetrieveReport(failed=1, problems={uid: _refusal(status)}))
+            report = report.plus(replace(_refusal(uid, status), failed=1))
     return report
 
 
@@ -175,7 +181,7 @@ class _Gate:
     def __init__(self, wanted: frozenset[str], keep: Keep) -> None:
         self._wanted = wanted
         self._keep = keep
-        self.refused: dict[str, str] = {}
+        self.report = RetrieveReport()
 
     def on_store(self, event: evt.Event) -> int:
         """Answer a C-STORE sub-operation."""
@@ -195,12 +201,16 @@ class _Gate:
             )
         )
         if status != SUCCESS:
-            self.refused[uid] = _refusal(status)
+            self.report = self.report.plus(_refusal(uid, status))
         return status
 
 
-def _refusal(status: int) -> str:
-    return f"refused here with 0x{status:04X}; see the events of the object"
+def _refusal(uid: str, status: int) -> RetrieveReport:
+    lasting = not (0xA700 <= status <= 0xA7FF or status == _PROCESSING_FAILURE)
+    return RetrieveReport(
+        problems={uid: f"refused here with 0x{status:04X}; see the events of the object"},
+        refused=frozenset({uid}) if lasting else frozenset(),
+    )
 
 
 def _identifiers(

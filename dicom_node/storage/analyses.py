@@ -93,6 +93,8 @@ class AnalysisTables(StudyTables, RetrievalTables):
             )
             if row is None:
                 return None
+            if priors_seconds is not None:
+                self._go_ahead_without_priors(row["id"], row["study_instance_uid"], priors_seconds)
             return self._lease_analysis(row["id"], row["study_instance_uid"], owner, lease_seconds)
 
     def finish_analysis(self, job: AnalysisJob, outcome: AnalysisOutcome) -> bool:

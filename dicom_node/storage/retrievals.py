@@ -60,8 +60,8 @@ class RetrievalJob:
     study_instance_uid: str
     purpose: RetrievalPurpose
     attempts: int
-    """Counts this one, so it is at least 1."""
-    lease_owner: str
+    """Counts this one, so it is at least 1 once it is claimed."""
+    lease_owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +216,21 @@ class RetrievalTables(EventLog):
             if wanted is None or row["study_instance_uid"] in wanted
         ]
 
+    def give_up_unserved(self, archives: Sequence[str]) -> int:
+        """Give up what is wanted from archives that are not among those configured; return how much."""
+        served = {*archives, *([FIRST_ARCHIVE] if archives else [])}
+        rows = self._rows(
+            "SELECT id, study_instance_uid, archive, purpose, attempts FROM retrievals WHERE state = 'waiting'"
+        )
+        unserved = [row for row in rows if row["archive"] not in served]
+        with self._transaction():
+            for row in unserved:
+                name = row.pop("archive")
+                called = f"is called {name!r}" if name else "is configured"
+                job = RetrievalJob(**{**row, "purpose": RetrievalPurpose(row["purpose"])})
+                self.give_up_retrieval(job, reason=f"no [[archive]] {called}", expected=None, received=0)
+        return len(unserved)
+
     def kept_instances(self, study_instance_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study whose objects are here, results of this node included."""
         rows = self._rows(
@@ -344,14 +359,21 @@ class RetrievalTables(EventLog):
             )
             self.note_event(severity, "priors", reason, study_instance_uid=study_instance_uid)
 
-    def let_analysis_go_ahead(self, search: PriorSearch, reason: str) -> None:
-        """Wait no longer for priors that are on their way; they still come."""
-        with self._transaction():
-            self._execute(
-                "UPDATE prior_searches SET state = 'late', reason = ? WHERE analysis_id = ?",
-                (reason, search.analysis_id),
-            )
-            self.note_event(Severity.WARNING, "priors", reason, study_instance_uid=search.study_instance_uid)
+    def _go_ahead_without_priors(self, analysis_id: int, study_instance_uid: str, seconds: float) -> None:
+        """Note of an analysis that is claimed whether its priors had not come in time."""
+        row = self._row("SELECT state FROM prior_searches WHERE analysis_id = ?", (analysis_id,))
+        if self.is_history(study_instance_uid) or (row is not None and row["state"] != "fetching"):
+            return
+        found = "priors are still on their way" if row else "the archive has not said which priors there are"
+        reason = f"analysed without all priors: after [priors] wait_seconds = {seconds:g}, {found}"
+        self._execute(
+            """
+            INSERT INTO prior_searches VALUES (:id, 'ended', '[]', :reason, :now, :now)
+            ON CONFLICT (analysis_id) DO UPDATE SET state = 'late', reason = :reason
+            """,
+            {"id": analysis_id, "reason": reason, "now": self._now()},
+        )
+        self.note_event(Severity.WARNING, "priors", reason, study_instance_uid=study_instance_uid)
 
     def _request_originals(self, study_instance_uid: str) -> None:
         """Ask for what an analysis that is being queued will miss."""
