@@ -17,6 +17,7 @@ from dicom_node.config.load import (
     load_analysis_config,
 )
 from dicom_node.config.matching import Condition
+from dicom_node.config.notifying import NotificationSettings
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
 from dicom_node.config.routing import DEFAULT_ROUTE, Route
@@ -39,6 +40,7 @@ __all__ = [
     "MonitoringSettings",
     "NodeConfig",
     "NodeSettings",
+    "NotificationSettings",
     "PeerSettings",
     "PriorsSettings",
     "ReceiverSettings",

@@ -21,6 +21,7 @@ from dicom_node.config.asking import (
 from dicom_node.config.completing import CompletionSettings, check_count_at, read_completion
 from dicom_node.config.delivering import DeliverySettings, Destination, read_destinations, read_reports
 from dicom_node.config.keeping import BackupSettings, RetentionSettings
+from dicom_node.config.notifying import NotificationSettings
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
 from dicom_node.config.routing import Route, read_routes
@@ -46,6 +47,7 @@ _TABLES: dict[str, type[Any]] = {
     "backup": BackupSettings,
     "retrieval": RetrievalSettings,
     "priors": PriorsSettings,
+    "notifications": NotificationSettings,
 }
 
 
@@ -75,6 +77,7 @@ class NodeConfig:
     archives: tuple[RemoteArchive, ...]
     retrieval: RetrievalSettings
     priors: PriorsSettings
+    notifications: NotificationSettings
 
     @classmethod
     def load(cls, path: Path) -> NodeConfig:

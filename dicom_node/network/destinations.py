@@ -7,7 +7,6 @@ from dicom_node.network.folder import FolderClient
 from dicom_node.network.outgoing import StoreClient
 from dicom_node.network.peers import Peer, Timeouts
 from dicom_node.network.sender import DimseClient
-from dicom_node.network.stow import StowClient
 
 __all__ = ["store_client"]
 
@@ -20,6 +19,8 @@ def store_client(
     if destination.path is not None:
         return FolderClient(destination.path)
     if destination.url is not None:
+        from dicom_node.network.stow import StowClient  # an HTTP library that few nodes need in memory
+
         return StowClient(destination, timeouts)
     return DimseClient(
         Peer.of(destination),

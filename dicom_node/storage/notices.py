@@ -99,6 +99,22 @@ class Notices(EventLog):
                 (timestamp(retry_at), notice.channel, notice.cause),
             )
 
+    def stuck_studies(self, before: datetime) -> list[tuple[str, str]]:
+        """Return (Study Instance UID, state) of studies that got nothing since `before` and have not ended.
+
+        Each is named once: not again after its event ``study_stuck``. Studies that are held are not stuck.
+        """
+        rows = self._rows(
+            "SELECT study_instance_uid, state FROM studies"
+            " WHERE state IN ('receiving', 'complete', 'analyzing') AND last_received_at < ?"
+            " AND study_instance_uid NOT IN (SELECT study_instance_uid FROM holds)"
+            " AND NOT EXISTS (SELECT 1 FROM events WHERE code = 'study_stuck' AND at > last_received_at"
+            "                 AND events.study_instance_uid = studies.study_instance_uid)"
+            " ORDER BY last_received_at LIMIT 100",
+            (timestamp(before),),
+        )
+        return [(row["study_instance_uid"], row["state"]) for row in rows]
+
     def _count(self, channel: str, cause: str, event: Event) -> None:
         self._execute(
             """

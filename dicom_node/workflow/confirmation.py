@@ -31,24 +31,17 @@ from dicom_node.storage.commitments import Unconfirmed
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
-from dicom_node.workflow.pacing import within_hours
+from dicom_node.workflow.pacing import FIRST_SEARCH_SECONDS, within_hours
 
-__all__ = ["Confirmation", "first_confirmation_seconds"]
+__all__ = ["Confirmation"]
 
 logger = logging.getLogger(__name__)
 
-FIRST_SEARCH_SECONDS = 10.0
-"""Wait before the first search, doubled for each further one up to `LAST_SEARCH_SECONDS` (assumption: what an
-archive needs to index an object that it has accepted)."""
 LAST_SEARCH_SECONDS = 600.0
+"""Longest wait between two searches (assumption)."""
 
 MOST_STUDIES = 50
 """Studies asked about in one turn, so that a turn ends."""
-
-
-def first_confirmation_seconds(destination: Destination) -> float | None:
-    """Return how long after its acceptance an object is first asked about; None if it is delivered then."""
-    return {"store": None, "commitment": 0.0, "find": FIRST_SEARCH_SECONDS}[destination.confirm]
 
 
 class Confirmation:

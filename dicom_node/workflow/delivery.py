@@ -32,8 +32,7 @@ from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Delivery, DeliveryKind
 from dicom_node.workflow.breaker import Breaker, backoff_seconds
-from dicom_node.workflow.confirmation import first_confirmation_seconds
-from dicom_node.workflow.pacing import Pace, within_hours
+from dicom_node.workflow.pacing import Pace, first_confirmation_seconds, within_hours
 from dicom_node.workflow.reclassing import rewrite_as_enhanced
 
 __all__ = ["DeliveryQueue", "backoff_seconds"]

@@ -1,4 +1,4 @@
-"""When a destination may be sent to, and how fast: its hours and the limits of its rate."""
+"""When a destination may be sent to and how fast: its hours, the limits of its rate, its first question."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from datetime import datetime, tzinfo
 from dicom_node.config import Destination
 from dicom_node.config.delivering import hours_of
 
-__all__ = ["Pace", "within_hours"]
+__all__ = ["FIRST_SEARCH_SECONDS", "Pace", "first_confirmation_seconds", "within_hours"]
+
+FIRST_SEARCH_SECONDS = 10.0
+"""Wait before an object is searched for, doubled for each further time (assumption: what an archive needs to
+index an object that it has accepted)."""
 
 
 def within_hours(hours: str | None, moment: datetime, *, zone: tzinfo | None = None) -> bool:
@@ -28,6 +32,11 @@ def within_hours(hours: str | None, moment: datetime, *, zone: tzinfo | None = N
     begin, end = hours_of(hours)
     now = moment.astimezone(zone).time()
     return begin <= now < end if begin < end else now >= begin or now < end
+
+
+def first_confirmation_seconds(destination: Destination) -> float | None:
+    """Return how long after its acceptance an object is first asked about; None if it is delivered then."""
+    return {"store": None, "commitment": 0.0, "find": FIRST_SEARCH_SECONDS}[destination.confirm]
 
 
 class Pace:
