@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,9 +45,11 @@ class Finding:
 
 def diagnose(config: NodeConfig) -> Iterator[Finding]:
     """Check everything the node needs, one finding per subject, as soon as it is known."""
+    from dicom_node.access_diagnosis import check_access
+
     yield Finding(Level.OK, "configuration", f"{config.path} is sound")
     yield from _check_data_dir(config)
-    yield _check_port(config)
+    yield from check_access(config)
     yield from _check_analysis(config.analysis)
     yield _check_executor(config)
     yield from _check_routes(config)
@@ -147,34 +148,6 @@ def _check_data_dir(config: NodeConfig) -> Iterator[Finding]:
         yield Finding(Level.WARN, "disk space", f"{amounts}: free some space soon")
     else:
         yield Finding(Level.OK, "disk space", amounts)
-
-
-def _check_port(config: NodeConfig) -> Finding:
-    from dicom_node.network.sender import Peer, Timeouts, echo
-    from dicom_node.storage.archive import is_locked
-
-    node = config.node
-    if is_locked(node.data_dir):
-        host = "127.0.0.1" if node.host == "0.0.0.0" else node.host  # noqa: S104 - compared, not bound
-        if node.port == 0:
-            return Finding(Level.OK, "node", "running at a port of its own choice")
-        calling = (config.receiver.calling_ae_titles or (node.ae_title,))[0]
-        try:
-            echo(Peer(node.ae_title, host, node.port), calling_ae_title=calling, timeouts=Timeouts(3, 5))
-        except DeliveryError as error:
-            return Finding(Level.FAIL, "node", f"running, but {error}")
-        return Finding(Level.OK, "node", f"running and answering at port {node.port}")
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((node.host, node.port))
-    except OSError as error:
-        return Finding(
-            Level.FAIL,
-            "port",
-            f"{node.host}:{node.port} cannot be had ({error.strerror}); set [node] host and port",
-        )
-    return Finding(Level.OK, "port", f"{node.host}:{node.port} is free; the node is not running")
 
 
 def _check_analysis(config: AnalysisConfig) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from dicom_node.config import Destination, PeerSettings, ServerTls
+from dicom_node.config import Destination, NodeConfig, PeerSettings, RemoteArchive, ServerTls
 from dicom_node.errors import ConfigurationError
 from dicom_node.network.access import RefusalLog
 from dicom_node.network.guard import TICK_SECONDS, Connection, PeerCut
@@ -48,19 +48,20 @@ def expires_at(path: Path) -> datetime:
         raise ConfigurationError(f"{path}: cannot be read as a PEM certificate ({error})") from error
 
 
-def shown_certificates(
-    tls: ServerTls, destinations: tuple[Destination, ...], peers: tuple[PeerSettings, ...]
-) -> dict[str, Path]:
+def shown_certificates(config: NodeConfig) -> dict[str, Path]:
     """Return every certificate that the node shows, by what it shows it to."""
     shown: dict[str, Path] = {}
-    if tls.enabled and tls.certificate:
-        shown["server"] = tls.certificate
-    for destination in destinations:
-        if destination.tls and destination.tls.certificate:
-            shown[f"destination {destination.name}"] = destination.tls.certificate
-    for peer in peers:
-        if peer.tls and peer.tls.certificate:
-            shown[f"peer {peer.name}"] = peer.tls.certificate
+    if config.tls.enabled and config.tls.certificate:
+        shown["server"] = config.tls.certificate
+    called: dict[str, tuple[Destination | PeerSettings | RemoteArchive, ...]] = {
+        "destination": config.destinations,
+        "peer": config.peers,
+        "archive": config.archives,
+    }
+    for kind, entries in called.items():
+        for entry in entries:
+            if entry.tls and entry.tls.certificate:
+                shown[f"{kind} {entry.name}"] = entry.tls.certificate
     return shown
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from node_support import load_config
 from own_ca import OwnAuthority
 
-from dicom_node.config import ClientTls, Destination, PeerSettings, ServerTls
 from dicom_node.errors import ConfigurationError
 from dicom_node.network.certificates import CertificateWatch, expires_at, expiry_warning, shown_certificates
 from dicom_node.observe.metrics import REGISTRY
@@ -81,20 +81,33 @@ def test_the_warning_begins_thirty_days_ahead() -> None:
     assert "expired" in (expiry_warning(now, now) or "")
 
 
-def test_every_certificate_that_the_node_shows_is_watched(ca: OwnAuthority) -> None:
+def test_every_certificate_that_the_node_shows_is_watched(tmp_path: Path, ca: OwnAuthority) -> None:
     leaf = ca.issue("node.example")
-    tls = ClientTls(certificate=leaf.certificate, private_key=leaf.private_key)
-    shown = shown_certificates(
-        ServerTls(
-            enabled=True,
-            certificate=leaf.certificate,
-            private_key=leaf.private_key,
-            trusted=ca.certificate,
-        ),
-        (
-            Destination(name="pacs", ae_title="PACS", host="h", port=104, tls=tls),
-            Destination(name="plain", ae_title="PACS", host="h", port=104),
-        ),
-        (PeerSettings(name="dxa", ae_title="DXA", tls=tls),),
+    files = f"certificate = '{leaf.certificate}'\nprivate_key = '{leaf.private_key}'\n"
+    config = load_config(
+        tmp_path,
+        extra=f"""
+[tls]
+enabled = true
+trusted = '{ca.certificate}'
+{files}
+[[peer]]
+name = "dxa"
+ae_title = "DXA"
+[peer.tls]
+{files}
+[[archive]]
+name = "pacs"
+ae_title = "PACS"
+host = "127.0.0.1"
+port = 104
+[[destination]]
+name = "pacs"
+ae_title = "PACS"
+host = "127.0.0.1"
+port = 104
+[destination.tls]
+{files}
+""",
     )
-    assert set(shown) == {"server", "destination pacs", "peer dxa"}
+    assert set(shown_certificates(config)) == {"server", "destination pacs", "peer dxa"}
