@@ -6,9 +6,14 @@ import argparse
 import logging
 import signal
 import threading
+from typing import TYPE_CHECKING
 
 from dicom_node.commands.options import add_config_option, load_config
 from dicom_node.optional_imports import without
+
+if TYPE_CHECKING:
+    from dicom_node.config import NodeConfig
+    from dicom_node.service import Service
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     service.start()
     destinations = ", ".join(item.name for item in config.destinations) or "no destination: results are held"
     print(
-        f"ready: {config.node.ae_title} listens at {config.node.host}:{service.port}, "
+        f"ready: {config.node.ae_title} listens at {_entrances(config, service)}, "
         f"data in {config.node.data_dir}, sends to {destinations}",
         flush=True,
     )
@@ -44,3 +49,10 @@ def run(options: argparse.Namespace) -> int:
     logger.info("stopping: what runs is given a moment to end")
     service.stop()
     return 0
+
+
+def _entrances(config: NodeConfig, service: Service) -> str:
+    kinds = [""] * config.tls.plain + [" (TLS)"] * config.tls.enabled
+    return ", ".join(
+        f"{config.node.host}:{port}{kind}" for port, kind in zip(service.ports, kinds, strict=True)
+    )
