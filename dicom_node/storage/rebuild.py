@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from dicom_node.storage.connection import Row
 from dicom_node.storage.events import EventLog
 from dicom_node.storage.records import ResultRecord
 
@@ -53,6 +54,11 @@ class Recovery(EventLog):
         with self._transaction():
             yield
 
+    def shorten_log(self) -> None:
+        """Move everything from the write-ahead log into the journal and give the log's space back."""
+        with self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def kept_paths(self, folder: str) -> set[str]:
         """Return the paths below a folder of the data directory that rows count as kept."""
         pattern = f"{folder}*"
@@ -62,6 +68,17 @@ class Recovery(EventLog):
             {"pattern": pattern},
         )
         return {row["path"] for row in rows}
+
+    def everything_about(self, study_instance_uid: str) -> dict[str, list[Row]]:
+        """Return every row of a study, by table, oldest first."""
+        tables = ("studies", "instances", "analyses", "results", "deliveries", "events")
+        return {
+            table: self._rows(
+                f"SELECT * FROM {table} WHERE study_instance_uid = ? ORDER BY rowid",  # noqa: S608
+                (study_instance_uid,),
+            )
+            for table in tables
+        }
 
     def was_discarded(self, sop_instance_uid: str, sha256: str) -> bool:
         """Tell whether a route has thrown these very bytes away."""
