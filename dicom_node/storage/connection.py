@@ -239,7 +239,10 @@ def _open_reader(path: Path) -> sqlite3.Connection:
 
 def _open(path: Path) -> Database:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the same permissions
+    # Only a new file is opened here: closing any handle of an existing one would drop the locks that SQLite
+    # holds on it (sqlite.org/howtocorrupt.html, 2.2), and another process would delete the WAL in use.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # its WAL gets the same mode
     connection = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
     )
