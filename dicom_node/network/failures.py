@@ -107,6 +107,7 @@ WARNINGS: dict[int, str] = {
 """The instance is stored, and yet there is something to say."""
 
 HTTP_CODES: dict[int, Failure] = {
+    202: _passing("Accepted, without saying which instances"),
     400: _lasting("Bad Request"),
     401: _lasting("Unauthorized", "check username and password_file, or token_file"),
     403: _lasting("Forbidden", "allow this node to store there"),
@@ -130,7 +131,7 @@ HTTP_CODES: dict[int, Failure] = {
     504: _passing("Gateway Timeout"),
     507: _passing("Insufficient Storage"),
 }
-"""Codes that are not 200 or 202; of others, 5xx passes and the rest does not."""
+"""Codes that are not 200; of others, 5xx passes and the rest does not."""
 
 
 def association_failure(result: int, source: int, reason: int) -> Failure:

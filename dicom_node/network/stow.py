@@ -122,6 +122,8 @@ class StowClient:
                 f"{self._url}: the TLS handshake failed; compare [destination.tls] trusted, certificate and "
                 "private_key with the service"
             ) from None
+        except requests.TooManyRedirects:
+            raise http_failure(302).error(f"{self._url} redirects to another address") from None
         except (requests.RequestException, OSError) as error:
             raise TransientDeliveryError(
                 f"{self._url} does not answer ({type(error).__name__}); is it running, is url right?"

@@ -18,7 +18,7 @@ from dicom_node.network.failures import (
 )
 
 PASSING_STATUSES = {0x0110, 0x0210, 0x0213, 0xA700, 0xFE00}
-PASSING_HTTP = {408, 421, 423, 425, 429, 500, 502, 503, 504, 507}
+PASSING_HTTP = {202, 408, 421, 423, 425, 429, 500, 502, 503, 504, 507}
 
 
 @pytest.mark.parametrize(("source", "reason"), REJECTIONS)

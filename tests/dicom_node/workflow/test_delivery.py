@@ -5,72 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import pytest
+from delivery_support import Ground, delivery_ground
 from hypothesis import given
 from hypothesis import strategies as st
-from node_support import FakeClock, finish_with_results
-from pydicom.uid import BasicTextSRStorage, SecondaryCaptureImageStorage, generate_uid
-from scripted_scp import mute_server, scripted_scp, write_object
+from scripted_scp import mute_server, scripted_scp
 
-from dicom_node.config import DeliverySettings, Destination
+from dicom_node.config import DeliverySettings
 from dicom_node.network.sender import Peer
-from dicom_node.storage.archive import Archive
-from dicom_node.storage.journal import Journal
-from dicom_node.workflow.delivery import DeliveryQueue, backoff_seconds
-
-SETTINGS = DeliverySettings(
-    connect_timeout_seconds=2, response_timeout_seconds=1, first_retry_seconds=10, max_retry_seconds=60
-)
-
-
-@dataclass
-class Ground:
-    """Archive, journal and clock of a node without its processes."""
-
-    folder: Path
-    archive: Archive
-    journal: Journal
-    clock: FakeClock
-
-    def queue(self, name: str, peer: Peer) -> DeliveryQueue:
-        return DeliveryQueue(
-            Destination(name, peer.ae_title, peer.host, peer.port),
-            SETTINGS,
-            self.archive,
-            self.journal,
-            calling_ae_title="RADIUSDXA",
-            owner="test",
-            random_source=Random(1),  # noqa: S311
-            clock=self.clock,
-        )
-
-    def results(self, *destinations: str, study: str = "1.2.3") -> list[str]:
-        """Make a study with three results for `destinations`; return their UIDs in order."""
-        uids = [generate_uid() for _ in range(3)]
-        classes = (SecondaryCaptureImageStorage, BasicTextSRStorage, SecondaryCaptureImageStorage)
-        files = [
-            write_object(self.folder / f"{uid}.dcm", uid=uid, sop_class=sop_class, study=study)
-            for uid, sop_class in zip(uids, classes, strict=True)
-        ]
-        finish_with_results(self.archive, self.journal, study, files, destinations)
-        return [str(uid) for uid in uids]
-
-    @property
-    def deliveries(self) -> dict[str, int]:
-        return self.journal.summary()["deliveries"]
+from dicom_node.workflow.delivery import backoff_seconds
 
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
-    clock = FakeClock()
-    archive = Archive(tmp_path / "data")
-    journal = Journal(archive.journal_path, clock=clock)
-    yield Ground(tmp_path, archive, journal, clock)
-    journal.close()
+    with delivery_ground(tmp_path) as made:
+        yield made
 
 
 def test_results_arrive_once_and_in_order(ground: Ground) -> None:
