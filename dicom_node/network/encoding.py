@@ -271,7 +271,10 @@ def _sequence_tags() -> frozenset[int]:
 
 
 def _inflated(data: EncodedBytes) -> bytes:
-    """Return a deflated data set inflated: RFC 1951, perhaps padded to even length (PS3.5 A.5)."""
+    """Return a deflated data set inflated: RFC 1951, perhaps padded to even length (PS3.5 A.5).
+
+    Some writers leave the trailer of RFC 1952 (gzip) at its end, checksum and size: it must be right.
+    """
     stream = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     try:
         inflated = stream.decompress(data, MAX_INFLATED_BYTES + 1)
@@ -279,7 +282,9 @@ def _inflated(data: EncodedBytes) -> bytes:
         raise MalformedDataSetError(f"it cannot be inflated ({error})") from error
     if len(inflated) > MAX_INFLATED_BYTES:
         raise MalformedDataSetError(f"it inflates to more than {MAX_INFLATED_BYTES} bytes")
-    if not stream.eof or stream.unused_data.strip(b"\0"):
+    trailer = struct.pack("<LL", zlib.crc32(inflated), len(inflated))
+    rest = stream.unused_data.rstrip(b"\0")
+    if not stream.eof or rest not in (b"", trailer.rstrip(b"\0")):
         raise MalformedDataSetError("its deflated stream does not end where the data set ends")
     return inflated
 
