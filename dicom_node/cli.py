@@ -27,6 +27,7 @@ COMMANDS = {
     "send": "send DICOM files to a peer",
     "echo": "verify the connection to a peer or to every configured destination",
     "reprocess": "analyse received studies again",
+    "retrieve": "have the node fetch studies from a PACS: one, a patient's, or all of a range of dates",
     "retention": "release what [retention] lets go, or only say what that would be",
     "backup": "copy the journal beside the running node and check the copy",
     "journal": "check, mend, restore and rebuild the journal",

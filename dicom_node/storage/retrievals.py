@@ -220,7 +220,8 @@ class RetrievalTables(EventLog):
         """Give up what is wanted from archives that are not among those configured; return how much."""
         served = {*archives, *([FIRST_ARCHIVE] if archives else [])}
         rows = self._rows(
-            "SELECT id, study_instance_uid, archive, purpose, attempts FROM retrievals WHERE state = 'waiting'"
+            "SELECT id, study_instance_uid, archive, purpose, attempts FROM retrievals"
+            " WHERE state = 'waiting'"
         )
         unserved = [row for row in rows if row["archive"] not in served]
         with self._transaction():
@@ -238,6 +239,19 @@ class RetrievalTables(EventLog):
             SELECT sop_instance_uid FROM instances
             WHERE study_instance_uid = :study AND kind <> 'quarantined' AND released_at = ''
             UNION SELECT sop_instance_uid FROM results WHERE study_instance_uid = :study
+            """,
+            {"study": study_instance_uid},
+        )
+        return frozenset(row["sop_instance_uid"] for row in rows)
+
+    def known_instances(self, study_instance_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of all that ever came of a study, results of this node included."""
+        rows = self._rows(
+            """
+            SELECT sop_instance_uid FROM instances
+            WHERE study_instance_uid = :study AND kind <> 'quarantined'
+            UNION SELECT sop_instance_uid FROM results WHERE study_instance_uid = :study
+            UNION SELECT sop_instance_uid FROM discarded_instances WHERE study_instance_uid = :study
             """,
             {"study": study_instance_uid},
         )
