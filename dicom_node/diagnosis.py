@@ -46,6 +46,7 @@ class Finding:
 def diagnose(config: NodeConfig) -> Iterator[Finding]:
     """Check everything the node needs, one finding per subject, as soon as it is known."""
     from dicom_node.access_diagnosis import check_access
+    from dicom_node.archive_diagnosis import check_archives
 
     yield Finding(Level.OK, "configuration", f"{config.path} is sound")
     yield from _check_data_dir(config)
@@ -55,6 +56,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from _check_routes(config)
     yield from _check_reports(config)
     yield from _check_destinations(config)
+    yield from check_archives(config)
 
 
 def check_analysis_files(config: AnalysisConfig) -> tuple[str, ...]:

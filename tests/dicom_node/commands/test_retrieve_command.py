@@ -14,6 +14,7 @@ from pydicom.uid import generate_uid
 from real_peers import OrthancServer, pick_free_port
 from worker_functions import analyze_as_rejected
 
+from dicom_node.archive_diagnosis import check_archives
 from dicom_node.cli import main
 from dicom_node.config import NodeConfig
 from dicom_node.service import Service
@@ -135,6 +136,21 @@ class TestOrthanc:
         with running(config):
             assert retrieve(config, generate_uid()) == 2
         assert "does not have study" in capsys.readouterr().err
+
+
+@pytest.mark.orthanc
+def test_doctor_asks_each_archive_a_question(full_orthanc: OrthancServer, tmp_path: Path) -> None:
+    config = write_config(tmp_path, extra=archive_table(full_orthanc.dicom_port))
+    (finding,) = check_archives(NodeConfig.load(config))
+    assert (finding.level, finding.subject) == ("ok", "archive pacs")
+    assert "answers C-FIND; studies are fetched by C-GET" in finding.message
+
+
+def test_doctor_warns_of_an_archive_that_is_down(tmp_path: Path) -> None:
+    config = write_config(tmp_path, extra=archive_table(pick_free_port()))
+    (finding,) = check_archives(NodeConfig.load(config))
+    assert finding.level == "warn"
+    assert "nothing is fetched until it answers" in finding.message
 
 
 def test_a_pacs_that_is_down_is_a_failure_with_its_reason(

@@ -1,4 +1,4 @@
-"""What is fetched from an archive: only what is missing, counted against what came, tried again or given up."""
+"""What is fetched from an archive: only what is missing, counted against what came, or given up in the end."""
 
 from __future__ import annotations
 
