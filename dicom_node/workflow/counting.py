@@ -85,10 +85,9 @@ class ArchiveCount:
 
     def _count(self, uid: str) -> int:
         """Return how many objects the archive has that are not results of ours."""
-        counted = count_instances(self._archive, uid)
         own = {result.sop_instance_uid for result in self._journal.results(uid)}
-        if not own or counted <= self._journal.count_inputs(uid):
-            return counted
+        if not own:
+            return count_instances(self._archive, uid)
         return sum(item.sop_instance_uid not in own for item in find_instances(self._archive, uid))
 
     def _seconds_since(self, moment: str) -> float:
