@@ -38,6 +38,9 @@ YOUNGEST_DAYS = 1.0
 _BATCH = 20
 """Files unlinked under the journal's write lock at a time: a few milliseconds."""
 
+_COMMIT = 100
+"""Rows changed by one commit: what it writes fits into the reserve."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -133,13 +136,11 @@ class Retention:
         budget = self._settings.files_per_minute
         released = 0
         for kind, before in self._deadlines():
-            if budget > released:
-                released += self._journal.release(
-                    kind, before=before, ended_states=self._ended_states, limit=budget - released
-                )
-        self._settle()
+            while went := self._release(kind, before, min(_COMMIT, budget - released)):
+                released += went
+                self._settle()
         released += self._release_for_space(budget - released)
-        self._forget_events(budget)
+        self._forget_events()
         if released:
             self._journal.note_event(
                 Severity.INFO, "files_released", f"{released} files were released as [retention] says"
@@ -153,17 +154,15 @@ class Retention:
         before = self._clock() - timedelta(days=YOUNGEST_DAYS)
         for kind in (ReleasedKind.QUARANTINED, ReleasedKind.ORIGINAL, ReleasedKind.RESULT):
             while released < budget and self._space_is_short():
-                went = self._journal.release(
-                    kind,
-                    before=before,
-                    ended_states=self._ended_states,
-                    limit=min(_BATCH, budget - released),
-                )
+                went = self._release(kind, before, min(_BATCH, budget - released))
                 if not went:
                     break
                 released += went
                 self._settle()
         return released
+
+    def _release(self, kind: ReleasedKind, before: datetime, limit: int) -> int:
+        return self._journal.release(kind, before=before, ended_states=self._ended_states, limit=limit)
 
     def _space_is_short(self) -> bool:
         wanted = self._settings.keep_free_bytes
@@ -178,9 +177,11 @@ class Retention:
     def _unlink(self, path: str) -> None:
         self._archive.resolve(path).unlink(missing_ok=True)
 
-    def _forget_events(self, budget: int) -> None:
+    def _forget_events(self) -> None:
         if self._settings.keep_events_days:
-            self._journal.forget_events(before=self._before(self._settings.keep_events_days), limit=budget)
+            before = self._before(self._settings.keep_events_days)
+            for _ in range(0, self._settings.files_per_minute, _COMMIT):
+                self._journal.forget_events(before=before, limit=_COMMIT)
 
     def _deadlines(self) -> Iterator[tuple[ReleasedKind, datetime]]:
         """Yield each kind that may go by age, and the moment before which it came in."""
