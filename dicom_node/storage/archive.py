@@ -9,6 +9,9 @@ Layout of the data directory, every name of our own making (a peer's UID never b
     journal.db
 """
 
+# ruff: noqa: PTH102, PTH105, PTH108, PTH112, PTH120
+# paths are texts where a step is taken for each instance: pathlib would double what the step costs
+
 from __future__ import annotations
 
 import fcntl
@@ -19,8 +22,10 @@ import mmap
 import os
 import shutil
 import struct
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -52,8 +57,11 @@ class Archive:
     def __init__(self, data_dir: Path, *, min_free_bytes: int = 0) -> None:
         self.data_dir = data_dir
         self._min_free_bytes = min_free_bytes
+        self._root = os.path.abspath(data_dir)  # noqa: PTH100
+        self._temporary = f"{self._root}/tmp"
+        self._directories = _Directories()
         for name in ("instances", "results", "quarantine", "tmp"):
-            _make_directory(data_dir / name)
+            self._directories.make(f"{self._root}/{name}")
 
     @property
     def journal_path(self) -> Path:
@@ -62,7 +70,7 @@ class Archive:
 
     def has_room(self, size: int) -> bool:
         """Tell whether `size` more bytes leave the configured free space."""
-        return shutil.disk_usage(self.data_dir).free - size >= self._min_free_bytes
+        return shutil.disk_usage(self._root).free - size >= self._min_free_bytes
 
     def store_instance(
         self,
@@ -104,15 +112,15 @@ class Archive:
         OSError
             If it cannot be made.
         """
-        return Spool(_new_name(self.data_dir / "tmp"), head, self.has_room)
+        return Spool(Path(_new_name(self._temporary)), head, self.has_room)
 
     def store_spooled(self, spool: Spool, sha256: str) -> PurePosixPath:
         """Make an admitted data set that was spooled behind `file_head` durable; as `store_instance`."""
         path = _named_by_digest("instances", sha256, ".dcm")
-        _make_directory(self.data_dir / path.parent)
+        target = self._target(path)
         _receiver_step("before_file_sync")
         os.fsync(spool.descriptor)
-        _rename_durably(spool.path, self.data_dir / path, _receiver_step)
+        _rename_durably(os.fspath(spool.path), target, _receiver_step)
         return path
 
     def store_result(self, identity: str, content: bytes) -> tuple[PurePosixPath, str]:
@@ -176,8 +184,38 @@ class Archive:
         return handle
 
     def _write(self, path: PurePosixPath, *parts: Buffer, step: Step = lambda _name: None) -> None:
-        _make_directory(self.data_dir / path.parent)
-        write_durably(self.data_dir / path, *parts, temporary=self.data_dir / "tmp", step=step)
+        write_durably(self._target(path), *parts, temporary=self._temporary, step=step)
+
+    def _target(self, path: PurePosixPath) -> str:
+        """Return the absolute path of a file to be made; its directory is there, and durable."""
+        target = f"{self._root}/{path}"
+        self._directories.make(os.path.dirname(target))
+        return target
+
+
+class _Directories:
+    """Makes directories, readable by the owner only, whose names are durable once `make` returns."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._durable: set[str] = set()
+
+    def make(self, directory: str) -> None:
+        """Make a directory and its parents where they are missing."""
+        if directory in self._durable and os.path.isdir(directory):
+            return
+        with self._lock:  # what another thread has made may not be durable yet
+            self._make(directory)
+            self._durable.add(directory)
+
+    def _make(self, directory: str) -> None:
+        if os.path.isdir(directory):
+            return
+        parent = os.path.dirname(directory)
+        self._make(parent)
+        with suppress(FileExistsError):  # another process was faster
+            os.mkdir(directory, mode=0o700)
+        sync_directory(parent)
 
 
 def is_locked(data_dir: Path) -> bool:
@@ -193,7 +231,7 @@ def is_locked(data_dir: Path) -> bool:
 
 
 def write_durably(
-    path: Path, *parts: Buffer, temporary: Path | None = None, step: Step = lambda _name: None
+    path: str | Path, *parts: Buffer, temporary: str | Path | None = None, step: Step = lambda _name: None
 ) -> None:
     """Write a file so that after a crash it is there whole or not at all.
 
@@ -202,7 +240,7 @@ def write_durably(
 
     Parameters
     ----------
-    temporary : Path
+    temporary : path
         Directory for the file in the making, on the same file system; `path`'s own by default.
     step : callable
         Told before each step what comes next, for the crash drill.
@@ -213,7 +251,7 @@ def write_durably(
         If the bytes could not be made durable; the temporary file is removed.
     """
     step("before_write")
-    making = _new_name(temporary or path.parent)
+    making = _new_name(temporary or _directory_of(path))
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -227,15 +265,20 @@ def write_durably(
             os.close(descriptor)
         _rename_durably(making, path, step)
     except BaseException:
-        making.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(making)
         raise
 
 
-def _rename_durably(making: Path, path: Path, step: Step) -> None:
+def _rename_durably(making: str, path: str | Path, step: Step) -> None:
     step("before_rename")
-    making.replace(path)
+    os.replace(making, path)
     step("after_rename")
-    sync_directory(path.parent)
+    sync_directory(_directory_of(path))
+
+
+def _directory_of(path: str | Path) -> str:
+    return os.path.dirname(path) or "."
 
 
 def _changed(path: Path) -> float:
@@ -248,9 +291,9 @@ def _changed(path: Path) -> float:
 _made = itertools.count()
 
 
-def _new_name(directory: Path) -> Path:
+def _new_name(directory: str | Path) -> str:
     """Return a name for a file in the making that no other thread, process or run uses."""
-    return directory / f".{os.getpid()}-{time.time_ns()}-{next(_made)}.part"
+    return f"{directory}/.{os.getpid()}-{time.time_ns()}-{next(_made)}.part"
 
 
 def _receiver_step(name: str) -> None:
@@ -261,18 +304,9 @@ def _named_by_digest(folder: str, sha256: str, suffix: str) -> PurePosixPath:
     return PurePosixPath(folder, sha256[:2], sha256 + suffix)
 
 
-def _make_directory(directory: Path) -> None:
-    """Make a directory and its parents, readable by the owner only, and make their entries durable."""
-    if directory.is_dir():
-        return
-    _make_directory(directory.parent)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    sync_directory(directory.parent)
-
-
-def sync_directory(directory: Path) -> None:
+def sync_directory(directory: str | Path) -> None:
     """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

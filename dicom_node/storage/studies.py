@@ -79,8 +79,7 @@ class StudyTables(EventLog):
         return int(row["size"]) if row else 0
 
     def _record_instance(self, instance: ReceivedInstance) -> Recorded:
-        known = self.path_of(instance.sop_instance_uid, instance.sha256, instance.kind) is not None
-        version = 0 if known else self._next_version(instance)
+        known, version = self._known_and_next_version(instance)
         if known:
             self._take_back_release(instance)
         else:
@@ -97,13 +96,14 @@ class StudyTables(EventLog):
             return Recorded.DUPLICATE
         return Recorded.NEW if version == 1 else Recorded.NEW_VERSION
 
-    def _next_version(self, instance: ReceivedInstance) -> int:
+    def _known_and_next_version(self, instance: ReceivedInstance) -> tuple[bool, int]:
+        """Return whether these very bytes are known under this UID, and the version other ones would be."""
         row = self._row(
-            "SELECT coalesce(max(version), 0) + 1 AS version FROM instances"
+            "SELECT total(sha256 = ?) AS same, coalesce(max(version), 0) + 1 AS version FROM instances"
             " WHERE sop_instance_uid = ? AND kind = ?",
-            (instance.sop_instance_uid, instance.kind),
+            (instance.sha256, instance.sop_instance_uid, instance.kind),
         )
-        return int(row["version"]) if row else 1
+        return (bool(row["same"]), int(row["version"])) if row else (False, 1)
 
     def _take_back_release(self, instance: ReceivedInstance) -> None:
         """Count a file as kept again: the sender brought its bytes once more."""

@@ -64,18 +64,18 @@ def test_the_file_and_its_directory_are_synced_before_the_name_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    real_fsync, real_replace = os.fsync, Path.replace
+    real_fsync, real_replace = os.fsync, os.replace
 
     def fsync(descriptor: int) -> None:
         steps.append("sync directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
         real_fsync(descriptor)
 
-    def replace(self: Path, target: Path) -> Path:
+    def replace(making: str, target: str) -> None:
         steps.append("rename")
-        return real_replace(self, target)
+        real_replace(making, target)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     write_durably(tmp_path / "file", b"content")
     assert steps == ["sync file", "rename", "sync directory"]
 
