@@ -153,6 +153,13 @@ def test_a_held_study_is_neither_analysed_nor_delivered_until_it_is_released(jou
     assert told == ["held by ann: wrong patient?", "released by bob: right patient"]
 
 
+def test_a_held_study_does_not_hold_up_the_same_patient_s_next(journal: Journal) -> None:
+    receive_complete(journal, "1.2", study_date="20250101")
+    receive_complete(journal, "1.3", study_date="20260101")
+    journal.hold_study("1.2", by="ann", reason="wrong patient?")
+    assert claimed(journal) == ["1.3"]
+
+
 def test_what_is_missing_is_a_warning(journal: Journal) -> None:
     receive(journal, "1.2")
     known = journal.study("1.2")
