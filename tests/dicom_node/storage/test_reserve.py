@@ -110,6 +110,7 @@ def test_on_a_full_disk_retention_gives_the_reserve_up_and_goes_on(tmp_path: Pat
             print("deleting needs room too:", error)
         retention.run()
         print("left:", len(journal.events()), "reserve:", reserve.exists())
+        filler.close()
         Path("filler").unlink()
         retention.run()
         print("reserve again:", reserve.stat().st_size)
