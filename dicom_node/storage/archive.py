@@ -58,7 +58,7 @@ class Archive:
         self.data_dir = data_dir
         self._min_free_bytes = min_free_bytes
         self._root = os.path.abspath(data_dir)  # noqa: PTH100
-        self._temporary = f"{self._root}/tmp"
+        self._temporary = os.path.join(self._root, "tmp")  # noqa: PTH118
         self._directories = _Directories()
         for name in ("instances", "results", "quarantine", "tmp"):
             self._directories.make(f"{self._root}/{name}")
