@@ -72,13 +72,13 @@ def write_node_config(
 
 
 @contextmanager
-def running_node(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_node(config: Path, *, verbose: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     """Start the node, wait for its ready line, stop it by SIGTERM at the end."""
     log_path = config.with_suffix(".log")
     with log_path.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(
-            [DICOM_NODE, "serve", "--config", config],
+            [DICOM_NODE, *(["--verbose"] if verbose else []), "serve", "--config", config],
             stdout=log,
             stderr=log,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -33,7 +33,6 @@ from dicom_node.errors import ConfigurationError, NodeError
 __all__ = ["QUIET_LIBRARIES", "RelayHandler", "configure", "fields", "relay", "settings_in_use"]
 
 QUIET_LIBRARIES = {
-    "apscheduler": logging.ERROR,  # reports every run of every job
     "asyncio": logging.WARNING,
     "highdicom": logging.WARNING,  # reports every module it copies
     "py.warnings": logging.ERROR,  # pydicom warns of every odd value; what matters we say ourselves
@@ -45,10 +44,9 @@ QUIET_LIBRARIES = {
     "torch.onnx": logging.ERROR,  # warns of operators of torchvision, which we do not use
     "skfem": logging.WARNING,  # reports every assembly of a mesh
 }
-"""Libraries whose chatter would bury our own log; ``--verbose`` lets them speak."""
+"""Libraries whose chatter would bury our own log; ``--verbose`` lets their warnings through."""
 
 _OURS = ("dicom_node", "analysis", "reports")
-_TRUSTED_LIBRARIES = ("apscheduler",)  # names jobs, and never sees a data set
 _TRUSTED_ERRORS = (NodeError, OSError, sqlite3.Error)
 """Errors whose texts are ours, the operating system's or SQLite's: they name files and rules, not values."""
 
@@ -165,11 +163,28 @@ def _install(handler: logging.Handler, settings: LoggingSettings) -> None:
         ):
             root.removeHandler(old)
             old.close()
+    handler.addFilter(_TooQuietToTell(settings))
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
     logging.captureWarnings(True)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # reports every run of every job
     for library, level in QUIET_LIBRARIES.items():
         logging.getLogger(library).setLevel(logging.NOTSET if settings.level == "debug" else level)
+
+
+class _TooQuietToTell(logging.Filter):
+    """Leaves out what a library says below a warning: without its text it would say nothing."""
+
+    def __init__(self, settings: LoggingSettings) -> None:
+        super().__init__()
+        self._library_texts = settings.library_texts
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._library_texts or record.levelno >= logging.WARNING or _is_ours(record)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in _OURS
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
@@ -191,8 +206,7 @@ def _safe(record: logging.LogRecord, *, library_texts: bool) -> logging.LogRecor
     record = copy.copy(record)
     if getattr(record, "relayed", False):
         return record
-    root = record.name.partition(".")[0]
-    if root not in (*_OURS, *_TRUSTED_LIBRARIES) and not library_texts:
+    if not _is_ours(record) and not library_texts:
         record.msg = f"{_place(record.pathname, record.lineno)}: {_WITHHELD}"
         record.args = ()
     elif isinstance(record.args, tuple):
