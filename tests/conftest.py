@@ -16,6 +16,7 @@ from real_peers import OrthancServer, find_program, pick_free_port, running_orth
 PEERS = {
     "orthanc": ("Orthanc", "orthanc orthanc-dicomweb"),
     "dcmtk": ("storescu", "dcmtk"),
+    "openjph": ("ojph_compress", "openjph-tools"),
     "openssl": ("openssl", "openssl"),
     "dciodvfy": ("dciodvfy", "dicom3tools"),
     "pixelmed": ("DicomSRValidator", "pixelmed-apps libpixelmed-java"),
