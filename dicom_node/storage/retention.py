@@ -150,15 +150,6 @@ class Releases(EventLog):
                 self._execute("DELETE FROM releases WHERE path = ?", (row["path"],))
             return len(rows)
 
-    def released_originals(self, study_instance_uid: str) -> int:
-        """Return how many received objects of a study are no longer kept as files."""
-        row = self._row(
-            "SELECT count(*) AS files FROM instances"
-            " WHERE study_instance_uid = ? AND kind = 'input' AND released_at <> ''",
-            (study_instance_uid,),
-        )
-        return int(row["files"]) if row else 0
-
     def forget_events(self, *, before: datetime, limit: int) -> int:
         """Delete, of the oldest `limit` events, those older than `before`; return how many."""
         with self._transaction():

@@ -203,6 +203,12 @@ class RetrievalTables(EventLog):
             if job.purpose is RetrievalPurpose.ORIGINAL:
                 self._give_up_analysis(job.study_instance_uid, reason)
 
+    def is_moot(self, job: RetrievalJob) -> bool:
+        """Tell whether originals are all here again, e.g. because their sender has sent them once more."""
+        return job.purpose is RetrievalPurpose.ORIGINAL and not self.released_instances(
+            job.study_instance_uid
+        )
+
     def retrievals(self, studies: Sequence[str] | None = None) -> list[Retrieval]:
         """Return the newest retrieval of each study, of all or of some, in the order of requests."""
         rows = self._rows(
@@ -229,6 +235,9 @@ class RetrievalTables(EventLog):
                 name = row.pop("archive")
                 called = f"is called {name!r}" if name else "is configured"
                 job = RetrievalJob(**{**row, "purpose": RetrievalPurpose(row["purpose"])})
+                if self.is_moot(job):
+                    self._close_retrieval(job, "done", "", 0, 0)
+                    continue
                 self.give_up_retrieval(job, reason=f"no [[archive]] {called}", expected=None, received=0)
         return len(unserved)
 

@@ -178,10 +178,10 @@ class Execution:
         lane.running.add_done_callback(lambda future: self._settle(lane, job, order, started, future))
 
     def _order(self, job: AnalysisJob) -> WorkOrder:
-        released = self._journal.released_originals(job.study_instance_uid)
+        released = self._journal.released_instances(job.study_instance_uid)
         if released:
             raise AnalysisError(
-                f"{released} of its objects were released ([retention] keep_originals_days); fetch them "
+                f"{len(released)} of its objects were released ([retention] keep_originals_days); fetch them "
                 "(dicom-node retrieve) or send the study again, then dicom-node reprocess --study UID"
             )
         history = self._history(job)

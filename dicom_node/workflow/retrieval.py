@@ -145,6 +145,8 @@ class RetrievalQueue:
 
     def _attempt(self, job: RetrievalJob) -> _Attempt:
         uid = job.study_instance_uid
+        if self._journal.is_moot(job):
+            return _Attempt(0, 0, None)
         missing: frozenset[str] | None = None
         try:
             peer = archive_peer(self._archive, self._settings, self._calling_ae_title)

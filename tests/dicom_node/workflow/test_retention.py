@@ -129,7 +129,7 @@ def test_history_and_numbers_stay_when_files_go(ground: Ground) -> None:
     assert ground.retention(keep_originals_days=30, keep_results_days=30).run() == 2
     assert ground.journal.priors("somebody", before="20270101", excluding="") == [("20260101", "{}")]
     assert ground.journal.is_own_result("1.2.9.1")
-    assert ground.journal.released_originals("1.2") == 1
+    assert len(ground.journal.released_instances("1.2")) == 1
 
 
 def test_a_released_object_that_comes_again_is_kept_again_and_opens_no_study(ground: Ground) -> None:
@@ -144,7 +144,7 @@ def test_a_released_object_that_comes_again_is_kept_again_and_opens_no_study(gro
     study = ground.journal.study("1.2")
     assert study is not None
     assert study.state is StudyState.ANALYZED
-    assert ground.journal.released_originals("1.2") == 0
+    assert len(ground.journal.released_instances("1.2")) == 0
     assert file.is_file()
 
 
@@ -174,7 +174,7 @@ def test_a_study_that_is_to_be_analysed_again_takes_its_files_back(ground: Groun
     ground.retention().finish_interrupted()
     assert file.is_file()
     assert picture.is_file()
-    assert ground.journal.released_originals("1.2") == 0
+    assert len(ground.journal.released_instances("1.2")) == 0
 
 
 def test_results_that_went_nowhere_stay(ground: Ground) -> None:

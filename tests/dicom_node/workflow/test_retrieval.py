@@ -1,4 +1,4 @@
-"""What is fetched from an archive: only what is missing, counted against what came, or given up in the end."""
+"""What is fetched from an archive: only what is missing, counted against what came, given up in the end."""
 
 from __future__ import annotations
 
@@ -296,6 +296,18 @@ class TestReleasedOriginals:
         assert study is not None
         assert study.state is StudyState.FAILED
         assert "2 of the originals are no longer there" in study.reason
+
+    def test_nothing_is_asked_for_when_they_are_here_again(self, released: Ground, pacs: Pacs) -> None:
+        assert released.journal.requeue_study(STUDY)
+        with scripted_archive(find=pacs.find, get=pacs.get) as peer:
+            released.queue(peer).pump()
+            asked = len(pacs.fetched)
+            job = released.journal.claim_analysis("test", 60)
+            assert job is not None
+            released.journal.request_retrieval(STUDY, "pacs", RetrievalPurpose.ORIGINAL)
+            released.queue(peer).pump()
+        assert len(pacs.fetched) == asked
+        assert released.retrieval().state == "done"
 
     def test_without_an_archive_the_cure_is_named(self, released: Ground) -> None:
         assert released.journal.requeue_study(STUDY)
