@@ -49,24 +49,19 @@ class Commitments(Outbox):
     """The rows of ``deliveries`` in state ``stored``."""
 
     def due_confirmations(self, destination: str) -> list[Unconfirmed]:
-        """Return what is due to be confirmed at a destination, of the study that has waited longest.
+        """Return what is due to be confirmed at a destination, at most `REQUEST_LIMIT` objects.
 
-        A study of which something is still to be sent there waits, so that it is asked about as a whole.
+        A study of which something is just to be sent there waits, so that it is asked about as a whole.
         """
         rows = self._rows(
             f"""
             SELECT {_COLUMNS}
-            FROM deliveries
+            FROM deliveries AS due
             WHERE destination = :destination AND state = 'stored' AND next_attempt_at <= :now
-              AND study_instance_uid = (
-                SELECT study_instance_uid FROM deliveries AS due
-                WHERE destination = :destination AND state = 'stored' AND next_attempt_at <= :now
-                  AND NOT EXISTS (SELECT 1 FROM deliveries AS unsent
-                                  WHERE unsent.destination = :destination
-                                    AND unsent.study_instance_uid = due.study_instance_uid
-                                    AND unsent.state IN ('pending', 'sending')
-                                    AND unsent.next_attempt_at <= :now)
-                ORDER BY next_attempt_at, id LIMIT 1)
+              AND NOT EXISTS (SELECT 1 FROM deliveries AS unsent
+                              WHERE unsent.study_instance_uid = due.study_instance_uid
+                                AND unsent.destination = :destination
+                                AND unsent.state IN ('pending', 'sending') AND unsent.next_attempt_at <= :now)
             ORDER BY id LIMIT :limit
             """,  # noqa: S608 - our own column names
             {"destination": destination, "now": self._now(), "limit": REQUEST_LIMIT},

@@ -1,7 +1,6 @@
 """Delivered means committed: has a destination confirm that it keeps what it accepted.
 
-``confirm = "commitment"`` asks for storage commitment (PS3.4 annex J), a study at a time; the report comes
-when it comes (`Journal.commitment_reported`). Without one in `commitment_hours`, or at a destination that
+``confirm = "commitment"`` asks for storage commitment (PS3.4 annex J); the report comes when it comes (`Journal.commitment_reported`). Without one in `commitment_hours`, or at a destination that
 takes no such request, it is searched instead, as with ``confirm = "find"``: by C-FIND or QIDO-RS, instance by
 instance. What the destination does not hold is sent again under the same UID.
 """
@@ -11,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from pydicom.uid import generate_uid
 
@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 LAST_SEARCH_SECONDS = 600.0
 """Longest wait between two searches (assumption)."""
 
-MOST_STUDIES = 50
-"""Studies asked about in one turn, so that a turn ends."""
+MOST_ROUNDS = 20
+"""Questions in one turn, so that a turn ends."""
 
 
 class Confirmation:
@@ -65,7 +65,7 @@ class Confirmation:
 
     def pump(self) -> None:
         """Ask about what is due, study by study, until the destination does not answer."""
-        for _ in range(MOST_STUDIES):
+        for _ in range(MOST_ROUNDS):
             if not within_hours(self._destination.hours, self._clock()):
                 return
             due = self._journal.due_confirmations(self.name)
@@ -78,17 +78,17 @@ class Confirmation:
                 return
 
     def _confirm(self, due: Sequence[Unconfirmed]) -> None:
-        fresh = [row for row in due if not row.requested_at]
-        overdue = [row for row in due if row.requested_at]
+        """Ask for a commitment of what was never asked about; search for what was, and by choice."""
         if self._destination.confirm == "find":
             self._search(due)
-        elif fresh:
+            return
+        fresh = [row for row in due if not row.requested_at]
+        overdue = [row for row in due if row.requested_at]
+        if fresh:
             self._request(fresh)
-        else:
-            self._note_missing(
-                overdue, f"no storage commitment report in {self._destination.commitment_hours:g} h"
-            )
-            self._search(overdue)
+        if overdue:
+            hours = self._destination.commitment_hours
+            self._search(overdue, instead=f"no storage commitment report in {hours:g} h")
 
     def _request(self, rows: Sequence[Unconfirmed]) -> None:
         transaction_uid = generate_uid(prefix=None)
@@ -103,22 +103,30 @@ class Confirmation:
                 journal=self._journal,
             )
         except PermanentDeliveryError as error:
-            self._note_missing(rows, f"storage commitment cannot be had ({error})")
-            self._search(rows)
+            self._search(rows, instead=f"storage commitment cannot be had ({error})")
             return
         wait = timedelta(hours=self._destination.commitment_hours)
         self._journal.commitment_requested(transaction_uid, overdue_at=self._clock() + wait)
-        logger.info(
-            "study %s: storage commitment of %d objects asked from %s",
-            rows[0].study_instance_uid,
-            len(rows),
-            self.name,
-        )
+        logger.info("storage commitment of %d objects asked from %s", len(rows), self.name)
 
-    def _search(self, rows: Sequence[Unconfirmed]) -> None:
-        """Settle rows of one study by what the destination finds."""
+    def _search(self, rows: Sequence[Unconfirmed], *, instead: str = "") -> None:
+        """Settle rows by what the destination finds; `instead` says why it is not waited for any longer."""
+        archive = self._archive()
+        for study_instance_uid, of_study in groupby(rows, key=lambda row: row.study_instance_uid):
+            if instead:
+                self._journal.note_event(
+                    Severity.WARNING,
+                    "commitment_missing",
+                    f"to {self.name}: {instead}; it is searched for the objects",
+                    study_instance_uid=study_instance_uid,
+                )
+            self._search_study(archive, study_instance_uid, list(of_study))
+
+    def _search_study(
+        self, archive: ArchivePeer, study_instance_uid: str, rows: Sequence[Unconfirmed]
+    ) -> None:
         try:
-            instances = find_instances(self._archive(), rows[0].study_instance_uid)
+            instances = find_instances(archive, study_instance_uid)
         except PermanentArchiveError as error:
             for row in rows:
                 reason = f'cannot be confirmed ({error}); allow queries there or set confirm = "store"'
@@ -158,11 +166,3 @@ class Confirmation:
         tries = max(row.verifications for row in rows)
         wait = min(FIRST_SEARCH_SECONDS * 2.0 ** min(tries, 16), LAST_SEARCH_SECONDS)
         self._journal.confirm_later(rows, self._clock() + timedelta(seconds=wait), reason=str(error))
-
-    def _note_missing(self, rows: Sequence[Unconfirmed], reason: str) -> None:
-        self._journal.note_event(
-            Severity.WARNING,
-            "commitment_missing",
-            f"to {self.name}: {reason}; it is searched for the objects instead",
-            study_instance_uid=rows[0].study_instance_uid,
-        )
