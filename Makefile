@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PACKAGES := analysis reports dicom_node
 
-.PHONY: setup demo test test-slow check format messages constraints clean
+.PHONY: setup demo test test-slow check format messages constraints sbom clean
 
 setup: $(STAMP)
 
@@ -63,6 +63,11 @@ messages: setup
 # Pins every dependency without host names or local paths.
 constraints: setup
 	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 pyproject.toml --extra training --no-emit-package torch --group dev --no-annotate --no-header -o constraints.txt
+
+# Software bill of materials (CycloneDX, validated): what this installation runs on, in which versions, under which licences.
+sbom: setup
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --short-PURLs -o build/sbom.cdx.json $(BIN)/python
 
 clean:
 	rm -rf $(VENV) demo_output

@@ -47,9 +47,11 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     """Check everything the node needs, one finding per subject, as soon as it is known."""
     from dicom_node.access_diagnosis import check_access
     from dicom_node.archive_diagnosis import check_archives
+    from dicom_node.keeping_diagnosis import check_keeping
 
     yield Finding(Level.OK, "configuration", f"{config.path} is sound")
     yield from _check_data_dir(config)
+    yield from check_keeping(config)
     yield from check_access(config)
     yield from _check_analysis(config.analysis)
     yield _check_executor(config)
@@ -279,12 +281,11 @@ def _check_destinations(config: NodeConfig) -> Iterator[Finding]:
 
 
 def _check_destination(destination: Destination, config: NodeConfig) -> Finding:
-    from dicom_node.network.sender import Peer, Timeouts, echo
+    from dicom_node.network.destinations import verify
 
     subject = f"destination {destination.name}"
-    peer = Peer.of(destination)
     try:
-        echo(peer, calling_ae_title=config.node.ae_title, timeouts=Timeouts.of(config.delivery))
+        answer = verify(destination, config.delivery, calling_ae_title=config.node.ae_title)
     except DeliveryError as error:
         return Finding(Level.FAIL, subject, f"{error}; results wait until it answers")
-    return Finding(Level.OK, subject, f"{peer} answers C-ECHO")
+    return Finding(Level.OK, subject, answer)

@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="the file to write")
     parser.add_argument("--without-pixels", action="store_true", help="leave every picture out")
     parser.add_argument(
-        "--log", type=Path, action="append", default=[], metavar="FILE", help="a log file; may be repeated"
+        "--log",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a log file, besides that of [logging] file; may be repeated",
     )
     add_config_option(parser)
 
@@ -30,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     from dicom_node.support.export import export_support
 
     config = load_config(options)
-    for log in options.log:
+    logs = [*options.log, *filter(None, [config.logging.file])]
+    for log in logs:
         if not log.is_file():
             raise ConfigurationError(f"--log {log}: no such file")
     with open_journal(config) as journal:
@@ -40,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             _chosen(journal, options),
             options.out,
             with_pixels=not options.without_pixels,
-            logs=options.log,
+            logs=logs,
         )
     print(f"{options.out}: {export.objects} objects")
     for sentence in export.left_out:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dicom_node.commands.options import add_config_option, load_config
 from dicom_node.optional_imports import without
+from dicom_node.service_manager import notify
 
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
@@ -41,11 +42,13 @@ def run(options: argparse.Namespace) -> int:
         f"data in {config.node.data_dir}, sends to {destinations}",
         flush=True,
     )
+    notify("READY=1")
     while not stop.is_set() and not service.warm.wait(timeout=0.2):
         pass
     if not stop.is_set():
         print(f"warm: {config.execution.workers} worker(s) can analyse at once", flush=True)
     stop.wait()
+    notify("STOPPING=1")
     logger.info("stopping: what runs is given a moment to end")
     service.stop()
     return 0
