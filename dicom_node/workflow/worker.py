@@ -55,7 +55,7 @@ class WorkOrder:
     Attributes
     ----------
     paths : mapping of str to Path
-        SOP Instance UID -> file, in order of UID.
+        SOP Instance UID -> file, in order of UID; objects of private and unknown classes are left out.
     priors : tuple of tuples of Path
         Files of earlier studies whose images a change is measured on.
     known : tuple of ResultRecord
@@ -70,6 +70,8 @@ class WorkOrder:
         A study that needs more is rejected.
     failure : str
         Why the analysis of this study was given up: it is then only written up as declined.
+    incomplete : bool
+        Whether more of the study was expected than came: its reports say so.
     """
 
     study_instance_uid: str
@@ -85,6 +87,7 @@ class WorkOrder:
     time_limit_seconds: float
     memory_limit_bytes: int
     failure: str = ""
+    incomplete: bool = False
 
 
 def analyze_study(order: WorkOrder) -> AnalysisOutcome:
@@ -116,7 +119,10 @@ def _analyzed(order: WorkOrder) -> AnalysisOutcome:
     from pydicom import dcmread
 
     from analysis.engine import analyze
+    from analysis.incomplete import of_incomplete_study
 
+    if not order.paths:
+        return _outcome(_without_known_objects(order), [], order)
     datasets: list[Dataset] = []
     for uid, path in order.paths.items():
         try:
@@ -127,6 +133,8 @@ def _analyzed(order: WorkOrder) -> AnalysisOutcome:
     analysis = analyze(
         datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
     )
+    if order.incomplete:
+        analysis = of_incomplete_study(analysis)
     reach("worker.after_analysis")
     done = _outcome(analysis, datasets, order)
     reach("worker.after_results")
@@ -198,6 +206,13 @@ def killed_after(seconds: float) -> Iterator[None]:
 def _unreadable(order: WorkOrder, uid: str, error: Exception) -> StudyAnalysis:
     reason = f"object {uid} cannot be parsed ({type(error).__name__}); send the study again from its source"
     return _rejected(order, reason, identity=order.input_digest)
+
+
+def _without_known_objects(order: WorkOrder) -> StudyAnalysis:
+    from analysis.results import Status
+
+    reason = "the study holds only objects of private or unknown classes; they are stored, not analysed"
+    return replace(_rejected(order, reason, identity=order.input_digest), status=Status.NOT_APPLICABLE)
 
 
 def _declined(order: WorkOrder) -> AnalysisOutcome:

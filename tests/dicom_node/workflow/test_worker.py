@@ -95,6 +95,12 @@ def test_a_study_that_is_not_ours_has_no_results(sample_studies: Path, tmp_path:
     assert done.results == ()
 
 
+def test_a_study_of_private_objects_alone_is_declined_as_what_it_is(tmp_path: Path) -> None:
+    done = analyze(tmp_path)
+    assert done.status == "not_applicable"
+    assert "private or unknown classes" in done.reason
+
+
 def test_an_object_that_cannot_be_parsed_is_named_with_the_cure(tmp_path: Path) -> None:
     file = write_object(tmp_path / "damaged.dcm")
     file.write_bytes(bytes(len(file.read_bytes())))  # as after a disk fault
