@@ -15,14 +15,22 @@ class Completions(Outbox, RoutingTables):
     """What happens to the tables when a study is complete; and the table ``discarded_instances``."""
 
     def complete_study(
-        self, study: Study, reason: str, routing: Routing = DEFAULT_ROUTING, *, missing: str = ""
+        self,
+        study: Study,
+        reason: str,
+        routing: Routing = DEFAULT_ROUTING,
+        *,
+        warning: str = "",
+        missing: str = "",
     ) -> bool:
         """Close a study that `reason` shows to be complete, and queue what its route decided.
 
         Parameters
         ----------
+        warning : str
+            What remains unproven or missing; becomes a warning.
         missing : str
-            What was expected and did not come; becomes a warning.
+            What is known to exist, or expected by a profile, and did not come: reports say so.
 
         Returns
         -------
@@ -40,8 +48,9 @@ class Completions(Outbox, RoutingTables):
                 return False
             self.drop_completion_request(uid)
             self.note_event(Severity.INFO, "study_complete", reason, study_instance_uid=uid)
-            if missing:
-                self.note_event(Severity.WARNING, "expected_content_missing", missing, study_instance_uid=uid)
+            self.record_shortfall(uid, missing)
+            if warning:
+                self.note_event(Severity.WARNING, "expected_content_missing", warning, study_instance_uid=uid)
             self._carry_out(uid, self._as_history(uid, self._permitted(uid, routing)))
             return True
 

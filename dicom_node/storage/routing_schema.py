@@ -47,6 +47,12 @@ _ROUTING = (
     ) STRICT
     """,
     """
+    CREATE TABLE shortfalls (
+        study_instance_uid TEXT PRIMARY KEY REFERENCES studies,
+        missing TEXT NOT NULL
+    ) STRICT
+    """,
+    """
     CREATE TABLE discarded_instances (
         id INTEGER PRIMARY KEY,
         study_instance_uid TEXT NOT NULL REFERENCES studies,

@@ -103,7 +103,7 @@ class ExpectedCount:
 
 
 class RoutingTables(EventLog):
-    """The tables ``routings``, ``holds``, ``completion_requests`` and ``expected_counts``."""
+    """The tables ``routings``, ``holds``, ``completion_requests``, ``expected_counts`` and ``shortfalls``."""
 
     def routing(self, study_instance_uid: str) -> Routing:
         """Return how a study was routed when it was last complete; the default if it never was."""
@@ -233,6 +233,18 @@ class RoutingTables(EventLog):
             (study_instance_uid,),
         )
         return ExpectedCount(**row) if row else None
+
+    def record_shortfall(self, study_instance_uid: str, missing: str) -> None:
+        """Journal what a study lacks although it counts as complete; empty = nothing any more."""
+        with self._transaction():
+            self._execute("DELETE FROM shortfalls WHERE study_instance_uid = ?", (study_instance_uid,))
+            if missing:
+                self._execute("INSERT INTO shortfalls VALUES (?, ?)", (study_instance_uid, missing))
+
+    def shortfall(self, study_instance_uid: str) -> str:
+        """Return what is known to be missing of a study that counts as complete; empty without."""
+        row = self._row("SELECT missing FROM shortfalls WHERE study_instance_uid = ?", (study_instance_uid,))
+        return str(row["missing"]) if row else ""
 
     def _note_request(self, study_instance_uid: str, code: str, message: str) -> None:
         self.note_event(Severity.WARNING, code, message, study_instance_uid=study_instance_uid)

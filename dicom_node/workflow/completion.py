@@ -33,11 +33,26 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a study is complete, the metric's word for it, and what it lacks."""
+    """Why a study is complete, and the metric's word for it."""
 
     reason: str
     why: str
+    warning: str = ""
     missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubts:
+    """In words, what speaks against a study's being complete."""
+
+    missing: tuple[str, ...] = ()
+    """What is known to exist, or expected by the profile, and did not come."""
+    unproven: tuple[str, ...] = ()
+    """What the archive has not told."""
+
+    @property
+    def text(self) -> str:
+        return "; ".join((*self.missing, *self.unproven))
 
 
 class Completion:
@@ -94,11 +109,13 @@ class Completion:
         uid = study.study_instance_uid
         routing = self._router.decide(uid)
         reach("completion.before_commit")
-        if not self._journal.complete_study(study, verdict.reason, routing, missing=verdict.missing):
+        if not self._journal.complete_study(
+            study, verdict.reason, routing, warning=verdict.warning, missing=verdict.missing
+        ):
             return False
         reach("completion.after_commit")
         COMPLETIONS.labels(why=verdict.why).inc()
-        level = logging.WARNING if verdict.missing else logging.INFO
+        level = logging.WARNING if verdict.warning else logging.INFO
         logger.log(level, "study %s: complete, %s; %s", uid, verdict.reason, routing)
         return True
 
@@ -113,11 +130,11 @@ class Completion:
         if quiet < 0:
             reason = "no open association feeds it; the clock was set back, so the quiet time is unknown"
             return _Verdict(reason, "quiet")
-        profile, missing = self._missing(study)
-        if missing:
+        profile, doubts = self._doubts(study)
+        if doubts.text:
             enough = max(settings.patience_seconds, settings.quiet_seconds)
-            text = "; ".join(missing)
-            verdict = _Verdict(f"nothing new for {enough:g} s; {text}", "missing", text)
+            reason = f"nothing new for {enough:g} s; {doubts.text}"
+            verdict = _Verdict(reason, "missing", doubts.text, "; ".join(doubts.missing))
         elif profile is not None:
             enough = settings.settled_seconds
             expected = " and ".join(map(str, profile.expect))
@@ -133,32 +150,32 @@ class Completion:
         last_sign = max(datetime.fromisoformat(study.last_received_at), self._started)
         return (self._clock() - last_sign).total_seconds()
 
-    def _missing(self, study: Study) -> tuple[CompletionProfile | None, list[str]]:
-        """Return the study's profile, and in words what it lacks of it or of the archive's count."""
+    def _doubts(self, study: Study) -> tuple[CompletionProfile | None, _Doubts]:
+        """Return the study's profile, and what is missing of it or of the archive's count."""
         if not self._settings.profiles and self._settings.count_at is None:
-            return None, []
+            return None, _Doubts()
         objects = self._router.objects(study.study_instance_uid)
         profile = next(
             (item for item in self._settings.profiles if any(meets(item.when, one) for one in objects)), None
         )
-        missing = missing_content(profile.expect, objects) if profile else []
-        if profile and missing:
-            missing = [f"profile {profile.name!r} expects {text}" for text in missing]
-        if self._settings.count_at is not None:
-            missing += self._short_of_count(study)
-        return profile, missing
+        unmet = missing_content(profile.expect, objects) if profile else []
+        missing = [f"profile {profile.name!r} expects {text}" for text in unmet] if profile else []
+        counted = self._doubts_by_count(study)
+        return profile, _Doubts((*missing, *counted.missing), counted.unproven)
 
-    def _short_of_count(self, study: Study) -> list[str]:
+    def _doubts_by_count(self, study: Study) -> _Doubts:
         archive = self._settings.count_at
+        if archive is None:
+            return _Doubts()
         count = self._journal.expected_count(study.study_instance_uid)
         if count is None or count.archive != archive or count.asked_at < study.last_received_at:
-            return [f"{archive} has not been asked yet how many objects there are"]
+            return _Doubts(unproven=(f"{archive} has not been asked yet how many objects there are",))
         if count.instances is None:
-            return [f"{archive} does not say how many objects there are: {count.problem}"]
+            return _Doubts(unproven=(f"{archive} does not say how many objects there are: {count.problem}",))
         received = self._journal.count_inputs(study.study_instance_uid)
         if received < count.instances:
-            return [f"{received} of the {count.instances} objects that {archive} has were received"]
-        return []
+            return _Doubts((f"{received} of the {count.instances} objects that {archive} has were received",))
+        return _Doubts()
 
     def _counted(self, study: Study) -> str:
         count = self._journal.expected_count(study.study_instance_uid)

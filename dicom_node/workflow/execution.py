@@ -203,6 +203,7 @@ class Execution:
             reports=reports_wanted(self._config, routing),
             time_limit_seconds=self._config.execution.timeout_seconds,
             memory_limit_bytes=self._config.execution.memory_limit_bytes,
+            incomplete=bool(self._journal.shortfall(job.study_instance_uid)),
         )
 
     def _history(self, job: AnalysisJob) -> tuple[PriorMeasurement, ...]:

@@ -164,7 +164,7 @@ def test_what_is_missing_is_a_warning(journal: Journal) -> None:
     receive(journal, "1.2")
     known = journal.study("1.2")
     assert known is not None
-    journal.complete_study(known, "nothing new for 300 s", missing="1 with kind = 'report', 0 came")
+    journal.complete_study(known, "nothing new for 300 s", warning="1 with kind = 'report', 0 came")
     (event,) = [event for event in journal.events() if event.code == "expected_content_missing"]
     assert (event.severity, event.message) == ("warning", "1 with kind = 'report', 0 came")
 

@@ -202,6 +202,7 @@ class TestExpectedContent:
         missing = "profile 'lunar' expects 1 with kind = 'report', 0 came"
         assert told(ground, "study_complete") == [f"nothing new for 60 s; {missing}"]
         assert told(ground, "expected_content_missing") == [missing]
+        assert ground.journal.shortfall(STUDY) == missing, "for the reports"
 
     def test_what_was_missing_opens_the_study_again_when_it_comes(self, ground: Ground) -> None:
         receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="LUNAR1")
@@ -211,6 +212,7 @@ class TestExpectedContent:
         ground.clock.advance(2)
         assert ground.completion.check() == 1
         assert told(ground, "study_complete")[1].startswith("everything is there")
+        assert ground.journal.shortfall(STUDY) == ""
 
     def test_other_scanners_studies_go_by_the_quiet_time(self, ground: Ground) -> None:
         receive(ground.journal, STUDY, sop_class=IMAGE, calling_ae="HOLOGIC")
@@ -254,6 +256,7 @@ class TestCountAtAnArchive:
         ground.clock.advance(60)
         assert ground.completion.check() == 1
         assert told(ground, "expected_content_missing") == [missing]
+        assert bool(ground.journal.shortfall(STUDY)) is (count == 3), "silence of the archive proves nothing"
 
     def test_an_archive_that_was_never_asked_does_not_hold_a_study_for_ever(self, ground: Ground) -> None:
         receive(ground.journal, STUDY)
