@@ -82,7 +82,7 @@ class AnalysisTables(StudyTables, RetrievalTables):
                   AND NOT EXISTS (SELECT 1 FROM retrievals
                                   WHERE retrievals.study_instance_uid = candidate.study_instance_uid
                                     AND purpose = 'original' AND retrievals.state IN ('waiting', 'running'))
-                  AND (candidate.queued_at <= :searched OR candidate.queued_at > :now -- a clock set back
+                  AND (candidate.queued_at <= :searched
                        OR study_instance_uid IN (SELECT study_instance_uid FROM fetched_histories)
                        OR EXISTS (SELECT 1 FROM prior_searches
                                   WHERE analysis_id = candidate.id AND prior_searches.state <> 'fetching'))

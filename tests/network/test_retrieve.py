@@ -20,6 +20,7 @@ from pydicom.uid import (
 )
 from pynetdicom import evt
 from real_peers import OrthancServer
+from retrieval_ground import data_set_of
 from scripted_scp import scripted_scp
 
 from dicom_node.errors import PermanentArchiveError, TransientArchiveError
@@ -43,12 +44,6 @@ class Kept:
     @property
     def uids(self) -> set[str]:
         return {request.sop_instance_uid for request in self.requests}
-
-
-def data_set_of(file: Path) -> bytes:
-    """The encoded data set of a file, without its File Meta Information."""
-    meta = dcmread(file, stop_before_pixels=True).file_meta
-    return file.read_bytes()[144 + int(meta.FileMetaInformationGroupLength) :]
 
 
 STUDY = generate_uid()

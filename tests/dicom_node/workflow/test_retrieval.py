@@ -3,85 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from asked_archives import NODE_AE, scripted_archive, write_study
-from node_support import FakeClock
+from asked_archives import scripted_archive, write_study
+from node_support import outcome
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pynetdicom import evt
+from retrieval_ground import Ground, Pacs, new_ground
 
-from dicom_node.config import RemoteArchive, RetrievalSettings
-from dicom_node.config.receiving import ReceiverSettings
-from dicom_node.network.query import DicomArchive
-from dicom_node.network.storing import StorageService
-from dicom_node.storage.archive import Archive
-from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
 from dicom_node.storage.retention import ReleasedKind
-from dicom_node.storage.retrievals import Retrieval, RetrievalPurpose
-from dicom_node.workflow.completion import Completion
-from dicom_node.workflow.retrieval import RetrievalQueue
-from dicom_node.workflow.routing import Router
+from dicom_node.storage.retrievals import RetrievalPurpose
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 
 
-@dataclass
-class Ground:
-    """A node's parts, without a receiver."""
-
-    archive: Archive
-    journal: Journal
-    storage: StorageService
-    clock: FakeClock
-
-    def queue(self, peer: DicomArchive, **settings: Any) -> RetrievalQueue:
-        remote = RemoteArchive("pacs", "dicom", peer.peer.ae_title, peer.peer.host, peer.peer.port)
-        values = {"connect_timeout_seconds": 2.0, "response_timeout_seconds": 3.0, "max_attempts": 2}
-        return RetrievalQueue(
-            remote,
-            RetrievalSettings(**(values | settings)),
-            self.journal,
-            self.storage,
-            calling_ae_title=NODE_AE,
-            owner="test",
-            clock=self.clock,
-        )
-
-    def complete(self) -> None:
-        from dicom_node.config import CompletionSettings
-
-        router = Router((), self.archive, self.journal)
-        completion = Completion(
-            self.journal,
-            router,
-            CompletionSettings(),
-            open_associations=lambda _study: 0,
-            clock=self.clock,
-        )
-        completion.check()
-
-    def retrieval(self) -> Retrieval:
-        (row,) = self.journal.retrievals()
-        return row
-
-    def codes(self) -> list[str]:
-        return [event.code for event in self.journal.events(study_instance_uid=STUDY)]
-
-
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
-    clock = FakeClock()
-    archive = Archive(tmp_path / "data")
-    journal = Journal(archive.journal_path, clock=clock)
-    settings = ReceiverSettings(min_free_bytes=0)
-    yield Ground(archive, journal, StorageService(settings, archive, journal), clock)
-    journal.close()
+    with new_ground(tmp_path / "data") as parts:
+        yield parts
 
 
 @pytest.fixture
@@ -89,51 +31,9 @@ def objects(tmp_path: Path) -> list[Dataset]:
     return [dcmread(file) for file in write_study(tmp_path / "study", study=STUDY, count=3)]
 
 
-@dataclass
-class Pacs:
-    """An archive that holds some objects, and what it was asked."""
-
-    objects: list[Dataset]
-    fetched: list[list[str]]
-    withheld: set[str]
-    broken: bool = False
-
-    def find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
-        level = event.identifier.QueryRetrieveLevel
-        seen = set()
-        for item in self.objects:
-            answer = Dataset()
-            answer.QueryRetrieveLevel = level
-            for keyword in (
-                "StudyInstanceUID",
-                "SeriesInstanceUID",
-                "SOPInstanceUID",
-                "SOPClassUID",
-                "Modality",
-            ):
-                setattr(answer, keyword, item.get(keyword))
-            key = item.SeriesInstanceUID if level == "SERIES" else item.SOPInstanceUID
-            if key not in seen:
-                seen.add(key)
-                yield 0xFF00, answer
-
-    def get(self, event: evt.Event) -> Iterator[Any]:
-        wanted = event.identifier.get("SOPInstanceUID")
-        uids = [wanted] if isinstance(wanted, str) else list(wanted or [])
-        chosen = [item for item in self.objects if not uids or item.SOPInstanceUID in uids]
-        self.fetched.append([item.SOPInstanceUID for item in chosen])
-        sent = [item for item in chosen if item.SOPInstanceUID not in self.withheld]
-        yield len(sent)
-        for item in sent:
-            yield 0xFF00, item
-            if self.broken:
-                event.assoc.abort()
-                return
-
-
 @pytest.fixture
 def pacs(objects: list[Dataset]) -> Pacs:
-    return Pacs(objects, [], set())
+    return Pacs(objects)
 
 
 def test_a_study_that_was_asked_for_is_fetched_and_complete_by_that(ground: Ground, pacs: Pacs) -> None:
@@ -180,7 +80,7 @@ def test_objects_that_the_archive_holds_back_are_asked_for_again_then_given_up(
     row = ground.retrieval()
     assert pacs.fetched[1] == [pacs.objects[2].SOPInstanceUID], "what came before is not fetched twice"
     assert (row.state, row.received) == ("failed", 2)
-    assert "retrieval_failed" in ground.codes()
+    assert "retrieval_failed" in ground.codes(STUDY)
 
 
 def test_what_came_before_the_archive_broke_off_is_kept(ground: Ground, pacs: Pacs) -> None:
@@ -255,8 +155,6 @@ class TestReleasedOriginals:
         ground.complete()
         job = journal.claim_analysis("test", 60)
         assert job is not None
-        from node_support import outcome
-
         assert journal.finish_analysis(job, outcome())
         ground.clock.advance(86_400)
         before = ground.clock() + timedelta(days=1)
@@ -285,7 +183,7 @@ class TestReleasedOriginals:
             released.queue(peer).pump()
         assert released.journal.released_instances(STUDY) == frozenset()
         assert {instance.version for instance in released.journal.instances(STUDY)} == {2}
-        assert "other_bytes" in released.codes()
+        assert "other_bytes" in released.codes(STUDY)
 
     def test_without_them_the_analysis_is_given_up_and_says_why(self, released: Ground, pacs: Pacs) -> None:
         pacs.objects = pacs.objects[:1]
