@@ -54,6 +54,8 @@ guideline = "{SHIPPED / "guidelines/acp-2023.toml"}"
 [delivery]
 first_retry_seconds = 0.2
 max_retry_seconds = 1
+[monitoring]
+enabled = false
 [[destination]]
 name = "pacs"
 ae_title = "{ae_title}"
