@@ -96,7 +96,10 @@ def open_association(
     ae.connection_timeout = timeouts.connect
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeouts.response
     limit_sends = (evt.EVT_CONN_OPEN, _limit_socket_waits, [timeouts.response])
-    context = client_context(peer.tls) if peer.tls else None
+    try:
+        context = client_context(peer.tls) if peer.tls else None
+    except ConfigurationError as error:  # the files can be mended while the node runs
+        raise TransientDeliveryError(f"{peer}: {error}") from error
     try:
         association = ae.associate(
             peer.host,

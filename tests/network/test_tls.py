@@ -260,6 +260,18 @@ def test_an_unusable_file_is_named_with_its_key(tmp_path: Path, ca: OwnAuthority
         )
 
 
+def test_a_client_file_that_has_become_unusable_is_a_failure_that_may_pass(
+    tmp_path: Path, secured: RunningReceiver, ca: OwnAuthority
+) -> None:
+    leaf = ca.issue("scanner.example", file="spoilt")
+    to = peer(secured, ca, leaf)
+    leaf.private_key.write_text("nonsense")
+    with pytest.raises(TransientDeliveryError, match=r"spoilt\.key.*cannot be used"):
+        send_echo(to)
+    ca.issue("scanner.example", file="spoilt")
+    send_echo(to)
+
+
 def test_every_suite_is_ephemeral_and_authenticated(ca: OwnAuthority, node_leaf: Leaf) -> None:
     context = server_context(
         ServerTls(
