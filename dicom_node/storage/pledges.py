@@ -218,14 +218,6 @@ class Pledges(EventLog):
                 (timestamp(before),),
             )
 
-    def is_pledged(self, sop_instance_uid: str) -> bool:
-        """Tell whether the node has promised a peer to keep an object."""
-        row = self._row(
-            "SELECT 1 FROM pledged_instances WHERE sop_instance_uid = ? AND failure_reason = ? LIMIT 1",
-            (sop_instance_uid, COMMITTED),
-        )
-        return row is not None
-
     def _references(self, pledge_id: int) -> list[tuple[str, str]]:
         rows = self._rows(
             "SELECT sop_class_uid, sop_instance_uid FROM pledged_instances WHERE pledge_id = ?"

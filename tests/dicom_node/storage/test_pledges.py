@@ -11,6 +11,7 @@ from node_support import FakeClock, receive
 
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.pledges import PledgeState
+from dicom_node.storage.retention import ReleasedKind
 
 SC = "1.2.840.10008.5.1.4.1.1.7"
 REFERENCES = [(SC, "1.2.3.1"), (SC, "1.2.3.2")]
@@ -60,11 +61,21 @@ def test_a_request_is_due_after_its_wait_and_until_the_peer_was_told(
     assert journal.due_pledge() is None
 
 
-def test_what_is_promised_is_known_to_whoever_wants_to_delete(journal: Journal) -> None:
+def kept(journal: Journal, uid: str) -> bool:
+    """Whether retention leaves an object alone that came in long ago and was analysed since."""
+    receive(journal, f"9.{uid}", uid=uid, path=f"instances/{uid}.dcm")
+    days = journal._clock() + timedelta(days=9)
+    released = journal.releasable(ReleasedKind.ORIGINAL, before=days, ended_states=["receiving"], limit=100)
+    return uid not in {item.sop_instance_uid for item in released}
+
+
+def test_retention_leaves_alone_what_was_promised_or_is_still_to_be_looked_for(journal: Journal) -> None:
     journal.settle_pledge(ask(journal), [0, 0x0112])
-    assert journal.is_pledged("1.2.3.1")
-    assert not journal.is_pledged("1.2.3.2")  # not found, so not promised
-    assert not journal.is_pledged("1.2.3.3")
+    ask(journal, [(SC, "1.2.3.4")], transaction="1.8")
+    assert kept(journal, "1.2.3.1")
+    assert not kept(journal, "1.2.3.2")  # it was not found then, so nothing was promised
+    assert not kept(journal, "1.2.3.3")
+    assert kept(journal, "1.2.3.4")
 
 
 def test_the_same_request_again_is_answered_again(journal: Journal, clock: FakeClock) -> None:
@@ -141,5 +152,7 @@ def test_a_promise_ends_when_it_is_forgotten_but_not_before_the_peer_was_told(
     assert journal.forget_pledges(before=clock()) == 0
     clock.advance(60)
     assert journal.forget_pledges(before=clock()) == 1
-    assert not journal.is_pledged("1.2.3.1")
-    assert journal.is_pledged("1.2.3.8")
+    assert journal.pledge(told) is None
+    assert journal.pledge(waiting) is not None
+    assert not kept(journal, "1.2.3.1")
+    assert kept(journal, "1.2.3.8")

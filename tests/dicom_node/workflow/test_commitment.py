@@ -162,7 +162,6 @@ def test_a_scanner_that_waits_is_told_on_its_own_association(tmp_path: Path) -> 
         assert event_type == 1
         assert committed(scanner.told[0]) == ["1.2.3"]
         wait_until(lambda: node.state() == "reported")
-        assert node.running.journal.is_pledged("1.2.3")
 
 
 def test_a_scanner_that_leaves_at_once_is_told_on_an_association_of_the_nodes_own(tmp_path: Path) -> None:
@@ -194,7 +193,6 @@ def test_every_object_that_is_not_kept_is_named_with_the_reason(tmp_path: Path) 
         assert committed(report) == ["1.2.1"]
         assert failed(report) == {"1.2.2": 0x0110, "1.2.3": 0x0112, "1.2.4": 0x0112}
         assert "object_damaged" in {event.code for event in node.running.journal.events()}
-        assert not node.running.journal.is_pledged("1.2.2")
 
 
 def test_an_object_of_another_class_is_a_conflict(tmp_path: Path) -> None:
