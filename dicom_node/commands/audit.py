@@ -1,0 +1,122 @@
+"""``dicom-node audit``: the audit messages that the node keeps in files, and what waits to be sent."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections import deque
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element
+
+from dicom_node.commands.options import add_config_option, at_least, load_config, open_journal
+from dicom_node.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dicom_node.config import NodeConfig
+
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--last", type=at_least(1), default=20, metavar="N", help="how many messages")
+    parser.add_argument(
+        "--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="all messages since that day (UTC)"
+    )
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write them as they are, one a line")
+    add_config_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    config = load_config(options)
+    if config.audit.transport != "file":
+        with open_journal(config) as journal:
+            waiting = journal.spooled_audit_count()
+        print(f"[audit] transport = {config.audit.transport!r}: no files are kept; {waiting} messages wait")
+        return 0
+    chosen = _chosen(config, options)
+    if options.export is None:
+        for line in chosen:
+            print(_summary(line))
+    else:
+        _write(options.export, chosen)
+    _tell(config)
+    return 0
+
+
+def _chosen(config: NodeConfig, options: argparse.Namespace) -> list[str]:
+    files = sorted(config.audit.directory.glob("audit-????-??-??.log"))
+    if options.since is not None:
+        return list(_lines(file for file in files if file.stem[len("audit-") :] >= options.since.isoformat()))
+    return list(deque(_lines(files), maxlen=options.last))
+
+
+def _lines(files: Iterator[Path] | list[Path]) -> Iterator[str]:
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            yield from lines
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"--export {path}: cannot be made ({error.strerror}); name a new file"
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.writelines(lines)
+    print(f"{len(lines)} messages written to {path}; they name patients", file=sys.stderr)
+
+
+def _summary(line: str) -> str:
+    """Return one message as a line for people: when, what, how it went, who, which study."""
+    from defusedxml.ElementTree import fromstring
+
+    message: Element = fromstring(line.partition(_BYTE_ORDER_MARK)[2])
+    event = message.find("EventIdentification")
+    if event is None:
+        return line.strip()
+    what = " ".join(
+        code.get("originalText", "") for code in event if code.tag in ("EventID", "EventTypeCode")
+    )
+    ends = [_participant(item) for item in message.findall("ActiveParticipant")]
+    objects = [
+        item.get("ParticipantObjectID", "") for item in message.findall("ParticipantObjectIdentification")
+    ]
+    outcome = event.get("EventOutcomeIndicator")
+    return " | ".join(
+        (
+            event.get("EventDateTime", "")[:19],
+            what,
+            "ok" if outcome == "0" else f"failed ({outcome})",
+            " > ".join(ends),
+            ", ".join(objects) or "-",
+        )
+    )
+
+
+def _participant(element: Element) -> str:
+    user, address = element.get("UserID", ""), element.get("NetworkAccessPointID", "")
+    return f"{user}@{address}" if address not in ("", user) else user
+
+
+def _tell(config: NodeConfig) -> None:
+    """Reading the audit log is itself audited (PS3.15 A.5.3.2)."""
+    from dicom_node.observe.audit import audit_source
+    from dicom_node.observe.audit_messages import audit_log_used
+    from dicom_node.storage.connection import timestamp, utc_now
+
+    message = audit_log_used(
+        audit_source(config),
+        timestamp(utc_now()),
+        user=getpass.getuser(),
+        log_uri=config.audit.directory.resolve().as_uri(),
+    )
+    with open_journal(config) as journal:
+        journal.spool_audits([message])
