@@ -123,9 +123,13 @@ class StorageService:
         spool: Spool | None,
     ) -> str:
         """Make an admitted object durable: file first, then the journal; return the outcome."""
-        kind = InstanceKind.OWN_RESULT if self._is_own(request, admission) else InstanceKind.INPUT
+        known = self._journal.known_object(request.sop_instance_uid, digest)
+        # law 4: what a PACS sends back of our results, or of another node like us, is no input
+        if known.is_own_result or admission.identification.model_name == MANUFACTURER_MODEL_NAME:
+            kind, path = InstanceKind.OWN_RESULT, known.own_result_path
+        else:
+            kind, path = InstanceKind.INPUT, known.input_path
         origin.studies.add(admission.identification.study_instance_uid)
-        path = self._journal.path_of(request.sop_instance_uid, digest, kind)
         if path is None or not self._archive.resolve(path).is_file():
             path = self._write(request, digest, spool)
         recorded = self._record(_received(request, admission, origin, digest, kind=kind, path=path))
@@ -165,12 +169,6 @@ class StorageService:
         recorded = self._journal.record_instance(instance)
         faults.reach("receiver.after_commit")
         return recorded
-
-    def _is_own(self, request: StoreRequest, admission: Admission) -> bool:
-        """Tell whether a PACS sends us one of our results, or those of another node like us (law 4)."""
-        if admission.identification.model_name == MANUFACTURER_MODEL_NAME:
-            return True
-        return self._journal.is_own_result(request.sop_instance_uid)
 
     def _failed(self, request: StoreRequest, code: str, status: int, reason: str) -> tuple[str, Reply]:
         try:

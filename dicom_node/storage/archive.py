@@ -20,7 +20,6 @@ import itertools
 import math
 import mmap
 import os
-import shutil
 import struct
 import threading
 import time
@@ -70,7 +69,8 @@ class Archive:
 
     def has_room(self, size: int) -> bool:
         """Tell whether `size` more bytes leave the configured free space."""
-        return shutil.disk_usage(self._root).free - size >= self._min_free_bytes
+        file_system = os.statvfs(self._root)
+        return file_system.f_bavail * file_system.f_frsize - size >= self._min_free_bytes
 
     def store_instance(
         self,

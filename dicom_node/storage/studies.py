@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -17,7 +18,24 @@ from dicom_node.storage.records import (
     StudyState,
 )
 
-__all__ = ["StudyTables"]
+__all__ = ["KnownObject", "StudyTables"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownObject:
+    """What the journal knows of an object.
+
+    Attributes
+    ----------
+    is_own_result : bool
+        Its SOP Instance UID is one of our results'.
+    input_path, own_result_path : str or None
+        Where these very bytes are kept as an input, or as a result that came back.
+    """
+
+    is_own_result: bool
+    input_path: str | None
+    own_result_path: str | None
 
 
 class StudyTables(EventLog):
@@ -33,6 +51,22 @@ class StudyTables(EventLog):
         analysis reads the one that `analysed_version` names.
         """
         return self._grouped(lambda: self._record_instance(instance))
+
+    def known_object(self, sop_instance_uid: str, sha256: str) -> KnownObject:
+        """Return what is known of an object that has just come, in one question."""
+        row = self._row(
+            """
+            SELECT EXISTS (SELECT 1 FROM results WHERE sop_instance_uid = :uid) AS is_own_result,
+                (SELECT path FROM instances
+                    WHERE sop_instance_uid = :uid AND sha256 = :sha256 AND kind = 'input') AS input_path,
+                (SELECT path FROM instances
+                    WHERE sop_instance_uid = :uid AND sha256 = :sha256 AND kind = 'own_result') AS own_path
+            """,
+            {"uid": sop_instance_uid, "sha256": sha256},
+        )
+        if row is None:  # a SELECT without FROM always has a row
+            raise LookupError(sop_instance_uid)
+        return KnownObject(bool(row["is_own_result"]), row["input_path"], row["own_path"])
 
     def path_of(self, sop_instance_uid: str, sha256: str, kind: InstanceKind) -> str | None:
         """Return where these very bytes are kept under this UID as `kind`, None if nowhere."""

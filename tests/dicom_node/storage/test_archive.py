@@ -11,7 +11,6 @@ import pytest
 from pydicom import dcmread
 
 from dicom_node.errors import ConfigurationError
-from dicom_node.storage import archive as archive_module
 from dicom_node.storage.archive import Archive, write_durably
 
 SC = "1.2.840.10008.5.1.4.1.1.7"
@@ -121,8 +120,8 @@ def test_a_result_written_again_never_replaces_other_bytes(tmp_path: Path) -> No
 
 def test_there_is_no_room_below_the_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = Archive(tmp_path, min_free_bytes=1000)
-    usage = type("Usage", (), {"free": 1500})
-    monkeypatch.setattr(archive_module.shutil, "disk_usage", lambda _path: usage)
+    file_system = type("FileSystem", (), {"f_bavail": 15, "f_frsize": 100})
+    monkeypatch.setattr(os, "statvfs", lambda _path: file_system)
     assert archive.has_room(500)
     assert not archive.has_room(501)
 
