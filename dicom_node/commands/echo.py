@@ -1,15 +1,13 @@
-"""``dicom-node echo [PEER]``: C-ECHO to one peer, or to every configured destination."""
+"""``dicom-node echo [PEER]``: C-ECHO to one peer, or try out the configured destinations of any type."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
 
-from dicom_node.commands.options import add_config_option, find_peer, load_config
-
-if TYPE_CHECKING:
-    from dicom_node.network.sender import Peer, Timeouts
+from dicom_node.commands.options import add_config_option, load_config, spelled_peer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,33 +22,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.network.sender import Peer, Timeouts
+    from dicom_node.network.destinations import verify
+    from dicom_node.network.sender import echo
 
-    if options.peer:
-        peer, waits = find_peer(options.peer, options)
+    if options.peer and "@" in options.peer:
+        peer, waits = spelled_peer(options.peer)
         calling = options.calling_ae_title or load_config(options).node.ae_title
-        return 0 if _echo(peer, calling, waits) else 1
+
+        def answer() -> str:
+            echo(peer, calling_ae_title=calling, timeouts=waits)
+            return f"{peer} answers C-ECHO"
+
+        return 0 if _answers(answer) else 1
     config = load_config(options)
-    if not config.destinations:
+    destinations = [config.destination(options.peer)] if options.peer else config.destinations
+    if not destinations:
         print(
             "no [[destination]] is configured; name a peer as AE@host:port, or add one to the configuration"
         )
         return 1
     calling = options.calling_ae_title or config.node.ae_title
-    waits = Timeouts.of(config.delivery)
-    answers = [_echo(Peer.of(destination), calling, waits) for destination in config.destinations]
+    answers = [
+        _answers(partial(verify, destination, config.delivery, calling_ae_title=calling))
+        for destination in destinations
+    ]
     return 0 if all(answers) else 1
 
 
-def _echo(peer: Peer, calling_ae_title: str, waits: Timeouts) -> bool:
+def _answers(answer: Callable[[], str]) -> bool:
     from dicom_node.errors import DeliveryError
-    from dicom_node.network.sender import echo
 
     started = time.monotonic()
     try:
-        echo(peer, calling_ae_title=calling_ae_title, timeouts=waits)
+        said = answer()
     except DeliveryError as error:
         print(f"fail  {error}")
         return False
-    print(f"ok    {peer} answers in {time.monotonic() - started:.2f} s")
+    print(f"ok    {said} ({time.monotonic() - started:.2f} s)")
     return True

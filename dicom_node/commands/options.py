@@ -13,7 +13,7 @@ from dicom_node.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
-    from dicom_node.network.sender import Peer, Timeouts
+    from dicom_node.network.peers import Peer, Timeouts
     from dicom_node.storage.journal import Journal
 
 __all__ = [
@@ -21,9 +21,9 @@ __all__ = [
     "add_devices_options",
     "at_least",
     "devices_path",
-    "find_peer",
     "load_config",
     "open_journal",
+    "spelled_peer",
 ]
 
 
@@ -84,23 +84,20 @@ def devices_path(options: argparse.Namespace) -> Path:
     return path
 
 
-def find_peer(text: str, options: argparse.Namespace) -> tuple[Peer, Timeouts]:
-    """Return the peer that ``AE@host:port`` spells or that is configured under a name, and how long to wait.
+def spelled_peer(text: str) -> tuple[Peer, Timeouts]:
+    """Return the peer that ``AE@host:port`` spells, and how long to wait for it.
 
     Raises
     ------
     ConfigurationError
-        If the text is neither.
+        If the text spells none.
     """
-    from dicom_node.network.sender import Peer, Timeouts
+    from dicom_node.network.peers import Peer, Timeouts
 
     spelled = re.fullmatch(r"(?P<ae_title>[^@]+)@(?P<host>.+):(?P<port>\d{1,5})", text)
-    if spelled:
-        return Peer(spelled["ae_title"], spelled["host"], int(spelled["port"])), Timeouts()
-    if "@" in text:
+    if spelled is None:
         raise ConfigurationError(f"peer {text!r}: write AE@host:port, e.g. ORTHANC@192.0.2.10:4242")
-    config = load_config(options)
-    return Peer.of(config.destination(text)), Timeouts.of(config.delivery)
+    return Peer(spelled["ae_title"], spelled["host"], int(spelled["port"])), Timeouts()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dicom_node.commands.options import add_config_option, load_config, open_jou
 from dicom_node.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from dicom_node.config import NodeConfig
     from dicom_node.storage.journal import Journal
 
 
@@ -30,18 +31,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="YYYY-MM-DD",
         help="with --since: up to and including that day",
     )
+    parser.add_argument(
+        "--resend",
+        action="store_true",
+        help="analyse nothing: send what the destinations were given once more, under the same UIDs",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     add_config_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.storage.archive import Archive, is_locked
+    from dicom_node.storage.archive import Archive
     from dicom_node.workflow.reprocess import reprocess
     from dicom_node.workflow.routing import Router
 
     if options.until and not options.since:
         raise ConfigurationError(f"--until {options.until}: needs --since; give the first day as well")
     config = load_config(options)
+    if options.resend:
+        return _resend(config, options)
     with open_journal(config) as journal:
         router = Router(config.routes, Archive(config.node.data_dir), journal)
         done = reprocess(journal, router, _selected(journal, options), dry_run=options.dry_run)
@@ -53,9 +61,27 @@ def run(options: argparse.Namespace) -> int:
         if options.failed:
             letters = len(journal.dead_letters()) if options.dry_run else journal.revive_deliveries()
             print(f"{letters} dead letters {would}queued for delivery")
+    _remind(config)
+    return 0
+
+
+def _resend(config: NodeConfig, options: argparse.Namespace) -> int:
+    with open_journal(config) as journal:
+        objects = 0
+        studies = _selected(journal, options)
+        for uid in studies:
+            objects += journal.resend_study(uid, dry_run=options.dry_run)
+        would = "would be " if options.dry_run else ""
+        print(f"{objects} objects of {len(studies)} studies {would}queued for delivery")
+    _remind(config)
+    return 0
+
+
+def _remind(config: NodeConfig) -> None:
+    from dicom_node.storage.archive import is_locked
+
     if not is_locked(config.node.data_dir):
         print("the node is not running; it does the work when it is started with dicom-node serve")
-    return 0
 
 
 def _selected(journal: Journal, options: argparse.Namespace) -> list[str]:

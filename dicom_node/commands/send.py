@@ -1,4 +1,4 @@
-"""``dicom-node send PATH... --to PEER``: send DICOM files as a scanner does, byte for byte."""
+"""``dicom-node send PATH... --to PEER``: send DICOM files as a scanner does, to a peer or destination."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicom_node.commands.options import add_config_option, find_peer
+from dicom_node.commands.options import add_config_option, load_config, spelled_peer
 
 if TYPE_CHECKING:
-    from dicom_node.network.sender import SendableFile, StoreOutcome
+    from dicom_node.network.outgoing import SendableFile, StoreClient, StoreOutcome
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,19 +27,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.network.sender import store
-
-    peer, timeouts = find_peer(options.to, options)
+    client, name = _client(options)
     files, unreadable = _read(options.paths)
     for reason in unreadable:
         print(f"skipped: {reason}", file=sys.stderr)
     refused = stored = 0
-    for outcome in store(files, peer, calling_ae_title=options.calling_ae_title, timeouts=timeouts):
-        stored += outcome.error is None
-        refused += outcome.error is not None
-        print(_line(outcome), flush=True)
-    print(f"{stored} of {len(files) + len(unreadable)} files stored at {peer}")
+    try:
+        for outcome in client.store(files):
+            stored += outcome.error is None
+            refused += outcome.error is not None
+            print(_line(outcome), flush=True)
+    finally:
+        client.close()
+    print(f"{stored} of {len(files) + len(unreadable)} files stored at {name}")
     return 1 if refused or unreadable or not files else 0
+
+
+def _client(options: argparse.Namespace) -> tuple[StoreClient, str]:
+    """Return who sends to the peer or destination that ``--to`` names, and a word for it."""
+    from dicom_node.network.destinations import store_client
+    from dicom_node.network.sender import DimseClient
+
+    calling = options.calling_ae_title
+    if "@" in options.to:
+        peer, timeouts = spelled_peer(options.to)
+        return DimseClient(peer, calling_ae_title=calling, timeouts=timeouts), str(peer)
+    config = load_config(options)
+    destination = config.destination(options.to)
+    return store_client(destination, config.delivery, calling_ae_title=calling), destination.name
 
 
 def _read(paths: Sequence[Path]) -> tuple[list[SendableFile], list[str]]:
@@ -60,4 +75,5 @@ def _line(outcome: StoreOutcome) -> str:
     name = outcome.file.path
     if outcome.error is not None:
         return f"refused: {name}: {outcome.error}"
-    return f"stored (0x{outcome.status or 0:04X}): {name}"
+    note = f": {outcome.note}" if outcome.note else ""
+    return f"stored: {name}{note}"

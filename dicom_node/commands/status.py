@@ -12,6 +12,7 @@ from dicom_node.commands.options import add_config_option, load_config, open_jou
 
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
+    from dicom_node.storage.journal import Journal
     from dicom_node.storage.records import Event
 
 EVENTS_SHOWN = 8
@@ -43,10 +44,37 @@ def _collect(config: NodeConfig) -> dict[str, Any]:
             "routes": journal.count_routes(),
             "held": [asdict(hold) for hold in journal.holds().values()],
             "oldest_waiting_analysis": journal.oldest_waiting_analysis() or None,
-            "destinations": [asdict(queue) for queue in journal.destination_queues()],
+            "destinations": _destinations(config, journal),
             "dead_letters": journal.dead_letters(),
             "recent_troubles": _without_repeats(troubles)[-EVENTS_SHOWN:],
         }
+
+
+def _destinations(config: NodeConfig, journal: Journal) -> list[dict[str, Any]]:
+    """Every destination that is configured or has something, with its queue and how it stands."""
+    from dicom_node.storage.connection import utc_now
+    from dicom_node.storage.queries import DestinationQueue
+    from dicom_node.workflow.pacing import within_hours
+
+    queues = {queue.destination: queue for queue in journal.destination_queues()}
+    configured = {destination.name: destination for destination in config.destinations}
+    found = []
+    for name in sorted({*configured, *queues}):
+        destination = configured.get(name)
+        health = journal.destination_health(name)
+        found.append(
+            {
+                **asdict(queues.get(name) or DestinationQueue(name)),
+                "type": destination.type if destination else None,
+                "confirm": destination.confirm if destination else None,
+                "hours": destination.hours if destination else None,
+                "within_hours": within_hours(destination.hours, utc_now()) if destination else None,
+                "breaker": health.breaker,
+                "failures": health.failures,
+                "rests_until": health.rests_until,
+            }
+        )
+    return found
 
 
 def _without_repeats(troubles: Iterable[Event]) -> list[dict[str, Any]]:
@@ -72,12 +100,7 @@ def _show(config: NodeConfig, status: dict[str, Any]) -> None:
     if status["oldest_waiting_analysis"]:
         print(f"oldest analysis waits since {status['oldest_waiting_analysis']}")
     for queue in status["destinations"]:
-        counts = f"{queue['delivered']} delivered, {queue['pending']} waiting, {queue['dead']} dead"
-        known = queue["destination"] in {destination.name for destination in config.destinations}
-        print(f"destination {queue['destination']}{'' if known else ' (no longer configured)'}: {counts}")
-        if queue["oldest_waiting"]:
-            failure = queue["last_reason"] or "none"
-            print(f"  oldest waits since {queue['oldest_waiting']}; last failure: {failure}")
+        _show_destination(queue)
     if status["dead_letters"]:
         print("dead letters (mend the cause, then dicom-node reprocess --failed sends them again):")
         for letter in status["dead_letters"]:
@@ -87,6 +110,25 @@ def _show(config: NodeConfig, status: dict[str, Any]) -> None:
         for event in status["recent_troubles"]:
             often = f" ({event['times']} times)" if event["times"] > 1 else ""
             print(f"  {event['at'][:19]} {event['severity']} {event['code']}{often}: {event['message']}")
+
+
+def _show_destination(queue: dict[str, Any]) -> None:
+    kind = queue["type"] or "no longer configured"
+    counts = f"{queue['delivered']} delivered, {queue['pending']} waiting, {queue['dead']} dead"
+    if queue["stored"] or queue["confirm"] not in (None, "store"):
+        counts += f", {queue['stored']} stored and not yet confirmed"
+    print(f"destination {queue['destination']} ({kind}): {counts}")
+    if queue["breaker"] == "open":
+        until = queue["rests_until"][:19]
+        print(f"  down: {queue['failures']} failures in a row; tried again at {until} (UTC)")
+    if queue["hours"]:
+        state = "open now" if queue["within_hours"] else "closed now"
+        print(f"  sends at {queue['hours']}: {state}")
+    if queue["oldest_waiting"]:
+        failure = queue["last_reason"] or "none"
+        print(f"  oldest waits since {queue['oldest_waiting']}; last failure: {failure}")
+    if queue["oldest_unconfirmed"]:
+        print(f"  oldest unconfirmed since {queue['oldest_unconfirmed']}")
 
 
 def _counts(states: dict[str, int]) -> str:

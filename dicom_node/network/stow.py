@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 from pydicom.dataset import Dataset
+from urllib3.exceptions import HTTPError
 
 from dicom_node.config import Destination
 from dicom_node.errors import (
@@ -35,6 +37,9 @@ REQUEST_INSTANCES = 50
 """Most objects in one request: each waits for the answer to all."""
 ANSWER_BYTES = 4 * 2**20
 """Longest answer that is read (assumption: far above what `REQUEST_INSTANCES` need)."""
+
+_NO_SEARCH = (405, 501)
+"""A service may store without being searched (PS3.18 section 8.5)."""
 
 _STORED, _STORED_SOME, _CONFLICT = 200, 202, 409
 """HTTP codes whose answer lists every instance (PS3.18 table 10.5.3-1)."""
@@ -58,13 +63,7 @@ class StowClient:
         TransientDeliveryError, PermanentDeliveryError
             If the service as a whole does not take them.
         """
-        destination = self._destination
-        with web_session(
-            username=destination.username,
-            password_file=destination.password_file,
-            token_file=destination.token_file,
-            tls=destination.tls,
-        ) as session:
+        with self._session() as session:
             batch: list[tuple[SendableFile, bytes]] = []
             for file in files:
                 try:
@@ -82,6 +81,28 @@ class StowClient:
                 batch.append((file, content))
             if batch:
                 yield from self._post(session, batch)
+
+    def verify(self) -> str:
+        """Search for one study, which every credential that may store should be let do; say what came.
+
+        Raises
+        ------
+        TransientDeliveryError, PermanentDeliveryError
+            If the service is away or does not let the node in.
+        """
+        with self._session() as session, self._classified():
+            code = session.get(
+                f"{self._url}/studies",
+                params={"limit": "1"},
+                headers={"Accept": "application/dicom+json"},
+                timeout=(self._timeouts.connect, self._timeouts.response),
+                stream=True,
+            ).status_code
+        if code in _NO_SEARCH:
+            return f"{self._url} answers, and takes no searches"
+        if not 200 <= code < 300:
+            raise http_failure(code).error(f"{self._url} answered a search with HTTP status {code}")
+        return f"{self._url} answers a search"
 
     def close_idle(self) -> None:
         """Each run of requests has a session of its own."""
@@ -106,17 +127,34 @@ class StowClient:
             "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
             "Accept": "application/dicom+json",
         }
-        try:
-            with session.post(
+        with (
+            self._classified(),
+            session.post(
                 f"{self._url}/studies",
                 data=_multipart(contents, boundary),
                 headers=headers,
                 timeout=(self._timeouts.connect, self._timeouts.response),
                 stream=True,
                 allow_redirects=False,
-            ) as response:
-                code = response.status_code
-                body = response.raw.read(ANSWER_BYTES, decode_content=True)
+            ) as response,
+        ):
+            code = response.status_code
+            body = response.raw.read(ANSWER_BYTES, decode_content=True)
+        return code, _listing(body) if code in (_STORED, _STORED_SOME, _CONFLICT) else None
+
+    def _session(self) -> requests.Session:
+        destination = self._destination
+        return web_session(
+            username=destination.username,
+            password_file=destination.password_file,
+            token_file=destination.token_file,
+            tls=destination.tls,
+        )
+
+    @contextmanager
+    def _classified(self) -> Iterator[None]:
+        try:
+            yield
         except requests.exceptions.SSLError:
             raise TransientDeliveryError(
                 f"{self._url}: the TLS handshake failed; compare [destination.tls] trusted, certificate and "
@@ -124,11 +162,10 @@ class StowClient:
             ) from None
         except requests.TooManyRedirects:
             raise http_failure(302).error(f"{self._url} redirects to another address") from None
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise TransientDeliveryError(
                 f"{self._url} does not answer ({type(error).__name__}); is it running, is url right?"
             ) from None
-        return code, _listing(body) if code in (_STORED, _STORED_SOME, _CONFLICT) else None
 
     def _outcome(self, file: SendableFile, code: int, listed: Dataset | None) -> StoreOutcome:
         if listed is None:

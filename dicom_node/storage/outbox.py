@@ -156,7 +156,9 @@ class Outbox(AnalysisTables):
                 {"now": self._now(), "study": study_instance_uid, "destination": destination},
             )
 
-    def resend_study(self, study_instance_uid: str, *, destination: str | None = None) -> int:
+    def resend_study(
+        self, study_instance_uid: str, *, destination: str | None = None, dry_run: bool = False
+    ) -> int:
         """Send what a destination was given of a study once more, same UIDs; return how many objects.
 
         Results that a newer analysis has replaced stay as they are.
@@ -178,7 +180,7 @@ class Outbox(AnalysisTables):
                 if row["kind"] == DeliveryKind.ORIGINAL
                 or (row["destination"], row["sop_instance_uid"]) in standing
             ]
-            for id_ in chosen:
+            for id_ in () if dry_run else chosen:
                 self._execute(f"{_REQUEUE} WHERE id = :id", {"now": self._now(), "id": id_})
             return len(chosen)
 

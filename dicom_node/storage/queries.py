@@ -15,14 +15,14 @@ class DestinationQueue:
     """How deliveries to one destination stand; times are ISO 8601 UTC, empty if there are none."""
 
     destination: str
-    pending: int
-    stored: int
+    pending: int = 0
+    stored: int = 0
     """Accepted by the destination, which has still to confirm it."""
-    dead: int
-    delivered: int
-    oldest_waiting: str
-    oldest_unconfirmed: str
-    last_reason: str
+    dead: int = 0
+    delivered: int = 0
+    oldest_waiting: str = ""
+    oldest_unconfirmed: str = ""
+    last_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

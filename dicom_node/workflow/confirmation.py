@@ -1,8 +1,9 @@
 """Delivered means committed: has a destination confirm that it keeps what it accepted.
 
-``confirm = "commitment"`` asks for storage commitment (PS3.4 annex J); the report comes when it comes (`Journal.commitment_reported`). Without one in `commitment_hours`, or at a destination that
-takes no such request, it is searched instead, as with ``confirm = "find"``: by C-FIND or QIDO-RS, instance by
-instance. What the destination does not hold is sent again under the same UID.
+``confirm = "commitment"`` asks for storage commitment (PS3.4 annex J); the report comes when it comes
+(`Journal.commitment_reported`). Without one in `commitment_hours`, or at a destination that takes no such
+request, it is searched instead, as with ``confirm = "find"``: by C-FIND or QIDO-RS, instance by instance.
+What the destination does not hold is sent again under the same UID.
 """
 
 from __future__ import annotations
@@ -112,7 +113,8 @@ class Confirmation:
     def _search(self, rows: Sequence[Unconfirmed], *, instead: str = "") -> None:
         """Settle rows by what the destination finds; `instead` says why it is not waited for any longer."""
         archive = self._archive()
-        for study_instance_uid, of_study in groupby(rows, key=lambda row: row.study_instance_uid):
+        by_study = sorted(rows, key=lambda row: row.study_instance_uid)
+        for study_instance_uid, of_study in groupby(by_study, key=lambda row: row.study_instance_uid):
             if instead:
                 self._journal.note_event(
                     Severity.WARNING,

@@ -176,7 +176,7 @@ class TestSend:
         file = write_object(tmp_path / "a.dcm")
         with scripted_scp(status=lambda _event, _count: 0xA700) as pacs:
             assert main(["send", str(file), "--to", str(pacs.peer)]) == 1
-        assert "0xA700 (Refused: Out of Resources)" in capsys.readouterr().out
+        assert "0xA700 (Out of resources)" in capsys.readouterr().out
 
     @pytest.mark.parametrize("peer", ["AE@host", "nobody", "FAR_TOO_LONG_AE_TITLE@host:104"])
     def test_a_peer_that_cannot_be_is_a_usage_error(self, tmp_path: Path, peer: str) -> None:

@@ -1,4 +1,4 @@
-"""What a destination accepted is confirmed, searched for or sent again, whatever it answers and whoever dies."""
+"""What a destination accepted is confirmed, searched for or sent again, whatever it answers."""
 
 from __future__ import annotations
 
