@@ -44,6 +44,7 @@ __all__ = [
     "count_instances",
     "find_instances",
     "find_studies",
+    "questions_told_to",
 ]
 
 MAXIMUM_ANSWERS = 200_000
@@ -264,15 +265,38 @@ _Question = Callable[[str, Dataset], list[Dataset]]
 """Level of the Study Root model (``STUDY``, ``SERIES``, ``IMAGE``) and identifier -> every answer."""
 
 
+_observers: list[Callable[[ArchivePeer, Dataset], None]] = []
+
+
+@contextmanager
+def questions_told_to(observer: Callable[[ArchivePeer, Dataset], None]) -> Iterator[None]:
+    """Meanwhile, tell every question of this process to `observer` before it is asked: for auditors."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
 @contextmanager
 def _questions(archive: ArchivePeer) -> Iterator[_Question]:
     """Ask several questions over one association or one HTTP session."""
     if isinstance(archive, DicomwebArchive):
-        yield partial(archive.search, page_size=PAGE_SIZE, maximum=MAXIMUM_ANSWERS)
+        yield _told(archive, partial(archive.search, page_size=PAGE_SIZE, maximum=MAXIMUM_ANSWERS))
         return
     contexts = [build_context(StudyRootQueryRetrieveInformationModelFind)]
     with archive_association(archive, contexts) as association:
-        yield partial(_c_find, archive, association)
+        yield _told(archive, partial(_c_find, archive, association))
+
+
+def _told(archive: ArchivePeer, ask: _Question) -> _Question:
+    def tell_and_ask(level: str, identifier: Dataset) -> list[Dataset]:
+        identifier.QueryRetrieveLevel = level
+        for observer in tuple(_observers):
+            observer(archive, identifier)
+        return ask(level, identifier)
+
+    return tell_and_ask
 
 
 def _c_find(

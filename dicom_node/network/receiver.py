@@ -36,6 +36,7 @@ from dicom_node.network.transfer import (
     Shared,
     serve,
 )
+from dicom_node.observe.logs import bind_to_thread
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
@@ -206,6 +207,7 @@ class Receiver:
             return list(self._connections)
 
     def _on_open(self, association: Association) -> None:
+        bind_to_thread(association=association.association_id)  # each has a thread of its own
         with self._lock:
             self._associations.add(association)
 

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import socket
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,15 @@ from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from pydicom.dataset import Dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+)
+
 from dicom_node.config import Destination, NodeConfig
+from dicom_node.network.query import ArchivePeer, DicomArchive
 from dicom_node.observe import audit_messages
 from dicom_node.observe.audit_messages import AuditSource, Outcome, Participant, Patient
 from dicom_node.observe.audit_transport import AuditTransport, open_transport
@@ -112,27 +121,21 @@ class AuditTrail:
             self._send(transport)
             self._journal.drop_spooled_audits(transport.close())
 
-    def queried(
-        self,
-        archive: Participant,
-        *,
-        sop_class_uid: str,
-        identifier: bytes,
-        transfer_syntax_uid: str,
-        outcome: Outcome = Outcome.SUCCESS,
-    ) -> None:
-        """Tell that the node asked an archive; see `audit_messages.query`."""
-        self._spool(
-            audit_messages.query(
-                self._source,
-                self._now(),
-                archive=archive,
-                sop_class_uid=sop_class_uid,
-                identifier=identifier,
-                transfer_syntax_uid=transfer_syntax_uid,
-                outcome=outcome,
-            )
+    def asked(self, archive: ArchivePeer, identifier: Dataset) -> None:
+        """Tell that the node asks an archive; a question over QIDO-RS is told as the C-FIND it stands for."""
+        encoded = encode(identifier, is_implicit_vr=True, is_little_endian=True)
+        message = audit_messages.query(
+            self._source,
+            self._now(),
+            archive=_asked(archive),
+            sop_class_uid=StudyRootQueryRetrieveInformationModelFind,
+            identifier=encoded or b"",
+            transfer_syntax_uid=ImplicitVRLittleEndian,
         )
+        try:
+            self._spool(message)
+        except sqlite3.Error as error:
+            logger.error("a question to an archive is not audited: %s", error)
 
     def _spool(self, message: str) -> None:
         if self.is_on:
@@ -289,6 +292,12 @@ def _receiver(name: str, destination: Destination | None) -> Participant:
         return Participant(name)
     host = destination.host or (urlsplit(destination.url).hostname if destination.url else None)
     return Participant(name, destination.ae_title or "", host or "")
+
+
+def _asked(archive: ArchivePeer) -> Participant:
+    if isinstance(archive, DicomArchive):
+        return Participant(str(archive), archive.peer.ae_title, archive.peer.host)
+    return Participant(str(archive), address=urlsplit(str(archive)).hostname or "")
 
 
 def _subject(text: str) -> Participant:

@@ -30,7 +30,15 @@ import structlog
 from dicom_node.config.observing import LoggingSettings
 from dicom_node.errors import ConfigurationError, NodeError
 
-__all__ = ["QUIET_LIBRARIES", "RelayHandler", "configure", "fields", "relay", "settings_in_use"]
+__all__ = [
+    "QUIET_LIBRARIES",
+    "RelayHandler",
+    "bind_to_thread",
+    "configure",
+    "fields",
+    "relay",
+    "settings_in_use",
+]
 
 QUIET_LIBRARIES = {
     "asyncio": logging.WARNING,
@@ -83,6 +91,11 @@ def settings_in_use() -> LoggingSettings:
 def fields(**ids: object) -> AbstractContextManager[None]:
     """Bind ids (association, study, analysis, destination) to every line that this thread logs inside."""
     return structlog.contextvars.bound_contextvars(**ids)
+
+
+def bind_to_thread(**ids: object) -> None:
+    """Bind ids to every line that this thread will log until it ends."""
+    structlog.contextvars.bind_contextvars(**ids)
 
 
 class RelayHandler(logging.Handler):

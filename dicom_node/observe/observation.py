@@ -6,12 +6,14 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 from analysis import __version__
 from dicom_node.config import NodeConfig
 from dicom_node.errors import ConfigurationError
+from dicom_node.network.query import questions_told_to
 from dicom_node.observe.audit import AuditTrail
 from dicom_node.observe.collector import NodeMetrics
 from dicom_node.storage.archive import Archive
@@ -60,6 +62,7 @@ class Observation:
         self._warm = warm
         self._schedule: Schedule | None = None
         self._server: MonitoringServer | None = None
+        self._listening = ExitStack()
         self.audit = AuditTrail(config, archive, journal)
 
     @property
@@ -78,6 +81,8 @@ class Observation:
             If ``[audit]`` names files that cannot be used.
         """
         self.audit.begin()
+        if self.audit.is_on:
+            self._listening.enter_context(questions_told_to(self.audit.asked))
         self._schedule = schedule
         if not self._config.monitoring.enabled:
             return
@@ -103,6 +108,7 @@ class Observation:
 
     def stop(self) -> None:
         """Close the port and end the audit trail; called when nothing is received or sent any more."""
+        self._listening.close()
         if self._server is not None:
             self._server.stop()
         try:

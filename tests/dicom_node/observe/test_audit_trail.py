@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 import ssl
@@ -13,15 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asked_archives import scripted_archive
 from node_support import finish_with_results, wait_until
 from pydicom.data import get_testdata_file
 from running_node import write_node_config
 from test_audit_messages import parse
 
 from dicom_node.config import AuditSettings, NodeConfig
+from dicom_node.network.query import StudyFilter, find_studies, questions_told_to
 from dicom_node.observe import audit_transport
 from dicom_node.observe.audit import AuditTrail
-from dicom_node.observe.audit_messages import Participant, Patient
+from dicom_node.observe.audit_messages import Patient
 from dicom_node.observe.audited_patients import read_patient
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
@@ -197,14 +200,13 @@ def test_a_refused_peer_is_an_alert_once_however_often_it_came(
 
 def test_a_question_to_an_archive_is_told(site: NodeConfig, archive: Archive, journal: Journal) -> None:
     audit = trail(site, archive, journal)
-    audit.queried(
-        Participant("pacs", "ORTHANC", "192.0.2.7"),
-        sop_class_uid="1.2.840.10008.5.1.4.1.2.2.1",
-        identifier=b"PatientID=1CT1",
-        transfer_syntax_uid="1.2.840.10008.1.2.1",
-    )
+    with questions_told_to(audit.asked), scripted_archive(find=lambda _: iter([(0x0000, None)])) as pacs:
+        assert find_studies(pacs, StudyFilter(patient_id="1CT1")) == []
     audit.run()
     assert kinds(written(site))[1:] == ["Query 0"]
+    query = parse(written(site)[-1])
+    assert b"1CT1" in base64.b64decode(query.findtext(".//ParticipantObjectQuery"))
+    assert query.findall("ActiveParticipant")[1].get("AlternativeUserID") == "AETITLES=SCRIPTED"
 
 
 def test_where_auditing_is_off_nothing_is_remembered(
