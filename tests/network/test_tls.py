@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_support import wait_until
 from own_ca import Leaf, OwnAuthority
 from pydicom.uid import generate_uid
 from real_peers import pick_free_port, running_orthanc
@@ -148,6 +149,7 @@ def test_a_client_of_another_authority_is_refused_and_the_administrator_told_why
     with secure_receiver(tmp_path, ca, node_leaf) as node:
         with pytest.raises(DeliveryError):
             send_echo(peer(node, ca, stranger))
+        wait_until(lambda: bool(node.journal.events()))  # TLS 1.3 tells the client before the node is through
         code, message = node.last_event()
     assert code == "association_rejected"
     assert "TLS handshake with 127.0.0.1 failed" in message
