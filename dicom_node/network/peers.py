@@ -24,7 +24,11 @@ from dicom_node.network.failures import association_failure
 from dicom_node.network.tls import client_context
 from dicom_node.settings import ae_title as ae_title_remedy
 
-__all__ = ["Peer", "Timeouts", "open_association"]
+__all__ = ["NothingAcceptedError", "Peer", "Timeouts", "open_association"]
+
+
+class NothingAcceptedError(PermanentDeliveryError):
+    """A peer took the association and none of its presentation contexts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def _association_error(association: Association, peer: Peer, context: ssl.SSLCon
         failure = association_failure(answer.result or 0, answer.result_source or 0, answer.diagnostic or 0)
         return failure.policy(f"{text}; {failure.cure}" if failure.cure else text)
     if answer is not None and answer.result == 0:
-        return PermanentDeliveryError(f"{peer} accepts none of the SOP classes to be sent; allow them there")
+        return NothingAcceptedError(f"{peer} accepts none of the SOP classes to be sent; allow them there")
     handshake_failure = getattr(context, "handshake_failure", None)
     if handshake_failure is not None:
         return TransientDeliveryError(

@@ -25,7 +25,7 @@ from dicom_node.errors import PermanentDeliveryError, RejectedInput, TransientDe
 from dicom_node.network.failures import status_failure, status_note
 from dicom_node.network.fallbacks import acceptable_class, acceptable_syntax, proposals
 from dicom_node.network.outgoing import SendableFile, StoreOutcome, read_sendable
-from dicom_node.network.peers import Peer, Timeouts, open_association
+from dicom_node.network.peers import NothingAcceptedError, Peer, Timeouts, open_association
 from dicom_node.network.transcoding import decompressed
 
 __all__ = [
@@ -84,8 +84,7 @@ class DimseClient:
         """
         try:
             for load in _association_loads(files):
-                for number, file in enumerate(load):
-                    yield self._store_first(file, load) if number == 0 else self._store_one(file)
+                yield from self._store_load(load)
         except (TransientDeliveryError, PermanentDeliveryError):
             self._abort()
             raise
@@ -99,6 +98,15 @@ class DimseClient:
         """Release the association, if one is open."""
         self._association, self._proposed = None, []
         self._held.close()
+
+    def _store_load(self, load: Sequence[SendableFile]) -> Iterator[StoreOutcome]:
+        try:
+            yield self._store_first(load[0], load)
+        except NothingAcceptedError as error:  # concerns these files, and not those of another association
+            yield from (StoreOutcome(file, None, error) for file in load)
+            return
+        for file in load[1:]:
+            yield self._store_one(file)
 
     def _store_first(self, file: SendableFile, load: Sequence[SendableFile]) -> StoreOutcome:
         """Send over the kept association; one that the peer has ended meanwhile is replaced, once."""

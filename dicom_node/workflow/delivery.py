@@ -140,7 +140,7 @@ class DeliveryQueue:
         for outcome in self._client.store(files):
             reach("delivery.after_answer")
             self._breaker.succeeded()
-            self._pace.spend(outcome.file.path.stat().st_size if outcome.status is not None else 0)
+            self._pace.spend(outcome.file.path.stat().st_size if outcome.error is None else 0)
             if isinstance(outcome.error, TransientDeliveryError):
                 self._postpone(list(waiting.values()), outcome.error, outcome.status)
                 return False

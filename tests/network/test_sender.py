@@ -98,11 +98,10 @@ def test_a_refused_sop_class_concerns_only_its_own_instances(two_files: list[Pat
 
 
 def test_a_peer_that_refuses_every_sop_class_is_a_permanent_failure(two_files: list[Path]) -> None:
-    with (
-        scripted_scp(sop_classes=(DigitalXRayImageStorageForPresentation,)) as pacs,
-        pytest.raises(PermanentDeliveryError, match="accepts none of the SOP classes"),
-    ):
-        send(two_files, pacs.peer)
+    with scripted_scp(sop_classes=(DigitalXRayImageStorageForPresentation,)) as pacs:
+        for outcome in send(two_files, pacs.peer):
+            assert isinstance(outcome.error, PermanentDeliveryError)
+            assert "accepts none of the SOP classes" in str(outcome.error)
 
 
 def test_an_unknown_calling_ae_title_is_a_permanent_failure(two_files: list[Path]) -> None:
@@ -344,5 +343,6 @@ def test_a_report_of_ours_that_is_refused_says_in_which_class_it_would_be_taken(
         (outcome,) = store([ours], pacs.peer, calling_ae_title="SENDER", timeouts=QUICK)
         assert isinstance(outcome.error, PermanentDeliveryError)
         assert outcome.taken_instead == EnhancedSRStorage
-        with pytest.raises(PermanentDeliveryError):  # a forwarded one is nobody's to rewrite
-            send([path], pacs.peer)
+        (forwarded,) = send([path], pacs.peer)
+        assert forwarded.error is not None
+        assert forwarded.taken_instead is None, "a forwarded one is nobody's to rewrite"

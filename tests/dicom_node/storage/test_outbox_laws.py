@@ -1,4 +1,5 @@
-"""Whatever happens in whatever order, a delivery is never lost and never claimed by two at once."""
+"""Whatever happens in whatever order, a delivery is never lost, never claimed by two, never called delivered
+before it is confirmed."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 from node_support import sent_to
 
+from dicom_node.storage.commitments import MAX_REFUSALS
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisOutcome, Delivery, InstanceKind, ReceivedInstance, ResultRecord
 
@@ -30,6 +32,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.journal = Journal(Path(self.folder.name, "journal.db"), clock=lambda: self.now)
         self.delivered: set[int] = set()
         self.buried: set[int] = set()
+        self.accepted: set[int] = set()
         self.leases: dict[int, tuple[Delivery, datetime]] = {}
         self._analyse_one_study()
 
@@ -59,7 +62,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def claim(self, owner: str) -> object:
         deliveries = self.journal.claim_deliveries("pacs", owner=owner, lease_seconds=LEASE_SECONDS)
         for delivery in deliveries:
-            assert delivery.id not in self.delivered | self.buried
+            assert delivery.id not in self.delivered | self.buried | self.accepted
             _, expires = self.leases.get(delivery.id, (None, self.now))
             assert expires <= self.now, "claimed while another lease was running"
             self.leases[delivery.id] = (delivery, self.now + timedelta(seconds=LEASE_SECONDS))
@@ -70,7 +73,30 @@ class OutboxMachine(RuleBasedStateMachine):
         self.journal.mark_delivered(delivery, 0)
         self.delivered.add(delivery.id)
         self.buried.discard(delivery.id)
+        self.accepted.discard(delivery.id)
         self.leases.pop(delivery.id, None)
+
+    @rule(delivery=consumes(claimed))
+    def accept(self, delivery: Delivery) -> None:
+        if self._let_go(delivery):
+            self.journal.mark_stored(delivery, 0, verify_at=self.now)
+            self.accepted.add(delivery.id)
+
+    @rule(loses=st.booleans(), twice=st.booleans())
+    def report(self, loses: bool, twice: bool) -> None:
+        rows = self.journal.due_confirmations("pacs")
+        transaction = f"2.25.{len(rows)}"
+        self.journal.begin_commitment(rows, transaction)
+        uids = [row.sop_instance_uid for row in rows]
+        failed = dict.fromkeys(uids[:1], "no such object") if loses else {}
+        for _ in range(1 + twice):
+            self.journal.commitment_reported(transaction, [uid for uid in uids if uid not in failed], failed)
+        for row in rows:
+            self.accepted.remove(row.id)
+            if row.sop_instance_uid not in failed:
+                self.delivered.add(row.id)
+            elif row.refusals + 1 >= MAX_REFUSALS:
+                self.buried.add(row.id)
 
     @rule(delivery=consumes(claimed), seconds=st.sampled_from([0, 30, 90]))
     def postpone(self, delivery: Delivery, seconds: int) -> None:
@@ -111,6 +137,9 @@ class OutboxMachine(RuleBasedStateMachine):
         assert counts.get("delivered", 0) == len(self.delivered)
         assert counts.get("dead", 0) == len(self.buried)
         assert counts.get("sending", 0) == len(self.leases)
+        assert counts.get("stored", 0) == len(self.accepted)
+        needed = self.journal.undelivered_paths()
+        assert needed == ({"p"} if len(self.delivered) < OBJECTS else frozenset())
 
     def teardown(self) -> None:
         if hasattr(self, "journal"):

@@ -13,6 +13,7 @@ import pytest
 from delivery_support import PATIENT, SETTINGS, Ground, at, delivery_ground
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.uid import BasicTextSRStorage
 from scripted_scp import scripted_scp
 
 from dicom_node.config import ClientTls, Destination
@@ -186,6 +187,15 @@ def test_no_second_of_any_length_carries_more_than_its_rate(
             assert now >= (total / size_rate) * (1 - 1e-9)
         pace.spend(size)
         total += size
+
+
+def test_with_a_rate_limit_a_refused_sop_class_spares_the_others(ground: Ground) -> None:
+    ground.results("pacs")
+    with scripted_scp(sop_classes=(BasicTextSRStorage,)) as pacs:
+        queue = ground.queue_to(at(pacs.peer, max_instances_per_second=100), PATIENT)
+        queue.pump()
+        queue.close()
+    assert ground.deliveries == {"delivered": 1, "dead": 2}
 
 
 def test_what_was_claimed_is_handed_back_when_the_node_stops_while_it_paces(ground: Ground) -> None:
