@@ -131,7 +131,7 @@ def test_a_clock_set_back_does_not_hold_studies_for_ever(ground: Ground) -> None
     assert study is not None and "clock was set back" in study.completed_reason
 
 
-@settings(max_examples=25)  # each opens a journal of its own
+@settings(max_examples=25, deadline=None)  # each opens a journal of its own
 @given(gaps=st.lists(st.floats(0, 9.99), max_size=6), last=st.floats(10, 1e6))
 def test_no_study_is_ever_cut_off_within_the_quiet_time(
     tmp_path_factory: pytest.TempPathFactory, gaps: list[float], last: float
