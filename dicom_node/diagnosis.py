@@ -48,11 +48,13 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     from dicom_node.access_diagnosis import check_access
     from dicom_node.archive_diagnosis import check_archives
     from dicom_node.keeping_diagnosis import check_keeping
+    from dicom_node.observing_diagnosis import check_observing
 
     yield Finding(Level.OK, "configuration", f"{config.path} is sound")
     yield from _check_data_dir(config)
     yield from check_keeping(config)
     yield from check_access(config)
+    yield from check_observing(config)
     yield from _check_analysis(config.analysis)
     yield _check_executor(config)
     yield from _check_routes(config)

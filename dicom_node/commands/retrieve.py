@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.storage.archive import is_locked
+    from dicom_node.network.query import questions_told_to
+    from dicom_node.observe.audit import AuditTrail
+    from dicom_node.storage.archive import Archive, is_locked
 
     _check(options)
     config = load_config(options)
@@ -59,7 +61,8 @@ def run(options: argparse.Namespace) -> int:
         if options.list:
             return _list(journal)
         archive = _archive(config, options)
-        wanted = _select(options, _compare(options, config, archive, journal))
+        with questions_told_to(AuditTrail(config, Archive(config.node.data_dir), journal).asked):
+            wanted = _select(options, _compare(options, config, archive, journal))
         if not options.dry_run:
             _queue(options, archive, journal, wanted)
         would = "would be " if options.dry_run else ""

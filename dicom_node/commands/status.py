@@ -47,7 +47,25 @@ def _collect(config: NodeConfig) -> dict[str, Any]:
             "destinations": _destinations(config, journal),
             "dead_letters": journal.dead_letters(),
             "recent_troubles": _without_repeats(troubles)[-EVENTS_SHOWN:],
+            "jobs": _jobs(config),
         }
+
+
+def _jobs(config: NodeConfig) -> dict[str, dict[str, Any]]:
+    """The last run of each periodic job, as the running node tells it; empty if it cannot be asked."""
+    import urllib.error
+    import urllib.request
+
+    settings = config.monitoring
+    if not settings.enabled or settings.port == 0:
+        return {}
+    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - compared, not bound
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/health", timeout=2) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):  # not running, another program's port, or ill: then the log tells
+        return {}
+    return dict(found.get("jobs", {}))
 
 
 def _destinations(config: NodeConfig, journal: Journal) -> list[dict[str, Any]]:
@@ -105,6 +123,9 @@ def _show(config: NodeConfig, status: dict[str, Any]) -> None:
         print("dead letters (mend the cause, then dicom-node reprocess --failed sends them again):")
         for letter in status["dead_letters"]:
             print(f"  {letter['destination']}: {letter['sop_instance_uid']}: {letter['reason']}")
+    for name, job in status["jobs"].items():
+        if job["error"]:
+            print(f"job {name}: last run failed ({job['error']}), {job['failures']} since start; see the log")
     if status["recent_troubles"]:
         print("recent warnings and errors:")
         for event in status["recent_troubles"]:

@@ -98,7 +98,7 @@ class FileTransport:
             file.writelines(syslog_line(message).replace(b"\n", b" ") + b"\n" for message in messages)
             file.flush()
             os.fsync(file.fileno())
-        self._written = messages[-1].id
+        self._written = messages[-1].id if messages else self._written
 
     def settled(self) -> int:
         """What is written is on the disk."""
