@@ -23,6 +23,7 @@ PEERS = {
     "chromium": ("chromium", "chromium"),
     "ohif": ("npm", "npm"),
     "promtool": ("promtool", "prometheus"),
+    "strace": ("strace", "strace"),
     "preflight": (
         "/usr/share/java/preflight.jar",
         "default-jre-headless libpdfbox2-java libcommons-io-java libactivation-java",
@@ -33,12 +34,16 @@ PEERS = {
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (program, packages) in PEERS.items():
-        if item.get_closest_marker(marker) is None or find_program(program) or Path(program).is_file():
-            continue
-        message = f"needs {program}: apt-get install {packages}"
-        if os.environ.get("RADIUS_REQUIRE_PEERS") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
+        if item.get_closest_marker(marker) and not (find_program(program) or Path(program).is_file()):
+            _skip_or_fail(f"needs {program}: apt-get install {packages}")
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        _skip_or_fail("mounts a small disk, or traces a process: run the tests as root")
+
+
+def _skip_or_fail(message: str) -> None:
+    if os.environ.get("RADIUS_REQUIRE_PEERS") == "1":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -22,55 +23,74 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.dsutils import encode
 from real_peers import pick_free_port
 
-SHIPPED = Path(__file__).parents[2] / "conf"
+SHIPPED = Path(__file__).parents[1] / "conf"
 DICOM_NODE = Path(sys.executable).with_name("dicom-node")
 READY_SECONDS = 60
+
+
+_TABLES: Mapping[str, Mapping[str, object]] = {
+    "node": {"host": "127.0.0.1", "data_dir": "data"},
+    "receiver": {"min_free_bytes": 0},
+    "completion": {"quiet_seconds": 1},
+    "analysis": {
+        "reference": str(SHIPPED / "reference/iscd-atlas-female.csv"),
+        "guideline": str(SHIPPED / "guidelines/acp-2023.toml"),
+    },
+    "delivery": {"first_retry_seconds": 0.2, "max_retry_seconds": 1},
+    "monitoring": {"enabled": False},
+}
 
 
 class NodeUnderFire:
     """``dicom-node serve`` in a process of its own, killed and started again over one data directory."""
 
     def __init__(
-        self, folder: Path, destination: tuple[str, int], *, port: int = 0, confirm: str = "store"
+        self,
+        folder: Path,
+        destination: tuple[str, int],
+        *,
+        port: int = 0,
+        confirm: str = "store",
+        tables: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+        extra: str = "",
     ) -> None:
+        """Write the configuration.
+
+        Parameters
+        ----------
+        tables : mapping of table -> mapping of key -> value
+            Added to what is configured here.
+        extra : str
+            TOML that follows the last destination.
+        """
         self.port = port or pick_free_port()
         self.data_dir = folder / "data"
+        self.config = folder / "node.toml"
         self._log = folder / "node.log"
-        self._config = folder / "node.toml"
         self._process: subprocess.Popen[bytes] | None = None
-        ae_title, port = destination
-        self._config.write_text(f"""
-[node]
-host = "127.0.0.1"
-port = {self.port}
-data_dir = "data"
-[receiver]
-min_free_bytes = 0
-[completion]
-quiet_seconds = 1
-[analysis]
-reference = "{SHIPPED / "reference/iscd-atlas-female.csv"}"
-guideline = "{SHIPPED / "guidelines/acp-2023.toml"}"
-[delivery]
-first_retry_seconds = 0.2
-max_retry_seconds = 1
-[monitoring]
-enabled = false
-[[destination]]
-name = "pacs"
-ae_title = "{ae_title}"
-host = "127.0.0.1"
-port = {port}
-confirm = "{confirm}"
-""")
+        settings = {name: {**_TABLES.get(name, {}), **tables.get(name, {})} for name in {**_TABLES, **tables}}
+        settings["node"] |= {"port": self.port}
+        ae_title, destination_port = destination
+        pacs = {"name": "pacs", "ae_title": ae_title, "host": "127.0.0.1", "port": destination_port}
+        lines = [line for name, table in settings.items() for line in (f"[{name}]", *_assignments(table))]
+        lines += ["[[destination]]", *_assignments({**pacs, "confirm": confirm}), extra]
+        self.config.write_text("\n".join(lines) + "\n")
 
-    def start(self, environment: Mapping[str, str] = MappingProxyType({})) -> float:
-        """Start the node and wait until it listens; return the seconds that took."""
+    def start(
+        self, environment: Mapping[str, str] = MappingProxyType({}), *, wrapper: Sequence[str] = ()
+    ) -> float:
+        """Start the node and wait until it listens; return the seconds that took.
+
+        Parameters
+        ----------
+        wrapper : sequence of str
+            A command that runs the node in its place, e.g. ``("faketime", "+1d")``.
+        """
         began = time.monotonic()
         with self._log.open("ab") as log:
             start = log.tell()
             self._process = subprocess.Popen(
-                [DICOM_NODE, "serve", "--config", self._config],
+                [*wrapper, DICOM_NODE, "serve", "--config", self.config],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
@@ -82,6 +102,12 @@ confirm = "{confirm}"
             assert time.monotonic() < deadline, f"the node is not ready:\n{self.log_tail()}"
             time.sleep(0.02)
         return time.monotonic() - began
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running node."""
+        assert self._process is not None
+        return self._process.pid
 
     def is_running(self) -> bool:
         """Tell whether the process lives."""
@@ -187,6 +213,11 @@ class CountingPacs:
         if strike:
             strike()
         return 0x0000
+
+
+def _assignments(table: Mapping[str, object]) -> Iterator[str]:
+    for key, value in table.items():
+        yield f"{key} = {json.dumps(value)}"  # what is written here reads the same in TOML
 
 
 def _children(pid: int) -> list[int]:
