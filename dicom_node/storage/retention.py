@@ -41,11 +41,8 @@ class Releasable:
     """Relative to the data directory."""
 
 
-_FINISHED = """
-    NOT EXISTS (SELECT 1 FROM studies
-                WHERE studies.study_instance_uid = kept.study_instance_uid
-                  AND (studies.state NOT IN ({states}) OR studies.last_received_at >= :before))
-    AND NOT EXISTS (SELECT 1 FROM analyses
+_NOTHING_OPEN = """
+    NOT EXISTS (SELECT 1 FROM analyses
                     WHERE analyses.study_instance_uid = kept.study_instance_uid
                       AND analyses.state NOT IN ('done', 'failed'))
     AND NOT EXISTS (SELECT 1 FROM deliveries
@@ -56,7 +53,15 @@ _FINISHED = """
                     WHERE pledged_instances.sop_instance_uid = kept.sop_instance_uid
                       AND coalesce(failure_reason, 0) = 0)
 """
-"""Nothing is arriving, to be analysed, undelivered, uncommitted, a dead letter, held, or promised."""
+"""Nothing is to be analysed, undelivered, uncommitted, a dead letter, held, or promised."""
+
+_FINISHED = f"""
+    NOT EXISTS (SELECT 1 FROM studies
+                WHERE studies.study_instance_uid = kept.study_instance_uid
+                  AND (studies.state NOT IN ({{states}}) OR studies.last_received_at >= :before))
+    AND {_NOTHING_OPEN}
+"""  # noqa: S608
+"""The study has ended, nothing came for it since, and nothing is open."""
 
 _CANDIDATES = {
     ReleasedKind.ORIGINAL: """
@@ -180,9 +185,8 @@ class Releases(EventLog):
         return any(
             self._execute(
                 f"""
-                UPDATE {table} SET released_at = ''
-                WHERE sop_instance_uid = :sop_instance_uid AND path = :path AND study_instance_uid IN
-                    (SELECT study_instance_uid FROM analyses WHERE state NOT IN ('done', 'failed'))
+                UPDATE {table} AS kept SET released_at = ''
+                WHERE sop_instance_uid = :sop_instance_uid AND path = :path AND NOT ({_NOTHING_OPEN})
                 """,  # noqa: S608
                 release,
             )

@@ -177,6 +177,46 @@ def test_a_study_that_is_to_be_analysed_again_takes_its_files_back(ground: Groun
     assert len(ground.journal.released_instances("1.2")) == 0
 
 
+def test_what_a_peer_was_promised_or_somebody_holds_stays(ground: Ground) -> None:
+    promised = ground.receive("1.2", "1.2.1")
+    ground.answer("1.2")
+    held = ground.receive("1.3", "1.3.1")
+    ground.answer("1.3")
+    ground.clock.advance(31 * DAY)
+    ground.journal.hold_study("1.3", by="admin", reason="look again")
+    ask_commitment(ground.journal, "1.2.1")
+    retention = ground.retention(keep_originals_days=30)
+    assert retention.run() == 0, "asked already, though not yet answered"
+    ground.journal.settle_pledge(1, [0])
+    assert retention.run() == 0
+    ground.journal.settle_pledge(1, [0x0112])  # no such object instance: nothing was promised
+    assert retention.run() == 1
+    assert (promised.exists(), held.exists()) == (False, True)
+
+
+def test_what_is_promised_between_release_and_removal_stays(ground: Ground) -> None:
+    file = ground.receive("1.2", "1.2.1")
+    ground.answer("1.2")
+    ground.clock.advance(31 * DAY)
+    ground.journal.release(ReleasedKind.ORIGINAL, before=ground.clock(), ended_states=("analyzed",), limit=10)
+    ask_commitment(ground.journal, "1.2.1")
+    ground.retention().finish_interrupted()
+    assert file.is_file()
+    assert not ground.journal.released_instances("1.2")
+
+
+def ask_commitment(journal: Journal, uid: str) -> None:
+    journal.record_commitment_request(
+        "1.2.99",
+        [(SECONDARY_CAPTURE, uid)],
+        calling_ae="PACS",
+        called_ae="RADIUSDXA",
+        peer_address="192.0.2.1",
+        due_in_seconds=0,
+        expires_in_seconds=3600,
+    )
+
+
 def test_results_that_went_nowhere_stay(ground: Ground) -> None:
     ground.receive("1.2", "1.2.1")
     (picture,) = ground.answer("1.2", SECONDARY_CAPTURE, destinations=("",))
