@@ -45,10 +45,10 @@ LISTEN_BACKLOG = 256
 """Connections the kernel holds while associations are being set up."""
 
 MAX_WAITING = 256
-"""Connections without an association, all addresses together; newer ones are closed at once."""
+"""Connections without an association, all addresses together; beyond, the most crowded address loses one."""
 
 GRACE_SECONDS = 1.0
-"""A connection this young is never cut for newer ones: a burst of senders is no attack."""
+"""How long an address may have more connections than its limit: a burst of senders is no attack."""
 
 TICK_SECONDS = 1.0
 """Longest sleep in one system call; a deadline is noticed within it."""
@@ -212,18 +212,15 @@ class Doorkeeper:
         self._associated: dict[Connection, str] = {}
         self._by_calling_ae: Counter[str] = Counter()
 
-    def welcome(self, connection: Connection) -> bool:
-        """Count a new connection; False if it must be closed at once."""
+    def welcome(self, connection: Connection) -> None:
+        """Count a new connection; where there are too many, one that has waited longer is cut for it."""
         with self._lock:
-            if sum(map(len, self._waiting.values())) >= MAX_WAITING and not self._cut_longest(
-                self._everyone()
-            ):
-                return False
+            if sum(map(len, self._waiting.values())) >= MAX_WAITING:
+                self._cut(max(self._waiting.values(), key=len)[0])
             neighbours = self._waiting.setdefault(connection.address, [])
-            if len(neighbours) >= self._maximum_waiting_per_address:
-                self._cut_longest(neighbours)
-            neighbours.append(connection)
-            return True
+            if len(neighbours) >= self._maximum_waiting_per_address and _is_old(neighbours[0]):
+                self._cut(neighbours[0])
+            self._waiting.setdefault(connection.address, []).append(connection)
 
     def associate(self, connection: Connection, calling_ae: str, maximum_for_calling_ae: int) -> None:
         """Turn a waiting connection into an association.
@@ -259,21 +256,14 @@ class Doorkeeper:
     def cut_longest_waiting(self) -> None:
         """Make room where descriptors or threads have run out."""
         with self._lock:
-            self._cut_longest(self._everyone())
+            everyone = [connection for neighbours in self._waiting.values() for connection in neighbours]
+            if everyone:
+                self._cut(min(everyone, key=lambda connection: connection.since))
 
-    def _everyone(self) -> list[Connection]:
-        return sorted(
-            (item for items in self._waiting.values() for item in items), key=lambda item: item.since
-        )
-
-    def _cut_longest(self, candidates: list[Connection]) -> bool:
-        if not candidates or time.monotonic() - candidates[0].since < GRACE_SECONDS:
-            return False
-        longest = candidates[0]
+    def _cut(self, connection: Connection) -> None:
         ASSOCIATIONS_REFUSED.labels("too_many_connections").inc()
-        longest.cut()
-        self._forget_waiting(longest)
-        return True
+        connection.cut()
+        self._forget_waiting(connection)
 
     def _forget_waiting(self, connection: Connection) -> None:
         neighbours = self._waiting.get(connection.address, [])
@@ -281,6 +271,10 @@ class Doorkeeper:
             neighbours.remove(connection)
         if not neighbours:
             self._waiting.pop(connection.address, None)
+
+
+def _is_old(connection: Connection) -> bool:
+    return time.monotonic() - connection.since > GRACE_SECONDS
 
 
 def _local_limit(code: str, sentence: str) -> Rejection:
@@ -349,10 +343,7 @@ class Listener:
             accepted.settimeout(TICK_SECONDS)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if not self._doorkeeper.welcome(connection):
-                ASSOCIATIONS_REFUSED.labels("too_many_connections").inc()
-                accepted.close()
-                return
+            self._doorkeeper.welcome(connection)
             threading.Thread(target=self._serve, args=(connection,), name="association", daemon=True).start()
         except (OSError, RuntimeError) as error:  # the peer has gone, or no thread can be started
             logger.error("cannot serve a connection: %s", error)
