@@ -14,12 +14,14 @@ __all__ = [
     "ASSOCIATIONS",
     "ASSOCIATIONS_OPEN",
     "ASSOCIATIONS_REFUSED",
+    "BACKUPS",
     "BREAKERS_OPEN",
     "BYTES_RECEIVED",
     "CERTIFICATE_EXPIRES",
     "COMMITMENT_REPORTS",
     "COMPLETIONS",
     "DELIVERIES",
+    "FILES_RELEASED",
     "INSTANCES_RECEIVED",
     "REGISTRY",
     "RETRIEVALS",
@@ -104,4 +106,13 @@ BREAKERS_OPEN = Gauge(
     "1 while a destination counts as down (its circuit breaker is open).",
     ["destination"],
     registry=REGISTRY,
+)
+FILES_RELEASED = Counter(
+    "radius_dxa_files_released",
+    "Files that retention gave up: original, result or quarantined.",
+    ["kind"],
+    registry=REGISTRY,
+)
+BACKUPS = Counter(
+    "radius_dxa_backups", "Nightly copies of the journal: made or failed.", ["outcome"], registry=REGISTRY
 )

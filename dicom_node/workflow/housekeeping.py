@@ -16,6 +16,7 @@ from typing import get_args
 
 from dicom_node.config import NodeConfig
 from dicom_node.config.keeping import BackupSettings, EndState, RetentionSettings
+from dicom_node.observe.metrics import BACKUPS, FILES_RELEASED
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.backup import back_up, newest_backup
 from dicom_node.storage.connection import Clock, utc_now
@@ -162,7 +163,9 @@ class Retention:
         return released
 
     def _release(self, kind: ReleasedKind, before: datetime, limit: int) -> int:
-        return self._journal.release(kind, before=before, ended_states=self._ended_states, limit=limit)
+        released = self._journal.release(kind, before=before, ended_states=self._ended_states, limit=limit)
+        FILES_RELEASED.labels(kind).inc(released)
+        return released
 
     def _space_is_short(self) -> bool:
         wanted = self._settings.keep_free_bytes
@@ -240,7 +243,9 @@ class NightlyBackup:
                 f"no backup could be made in {directory} ({error}); mend it, the node tries again by itself",
             )
             logger.error("no backup could be made in %s: %s", directory, error)
+            BACKUPS.labels("failed").inc()
             return None
+        BACKUPS.labels("made").inc()
         self._journal.note_event(Severity.INFO, "backup_made", f"{made.name}: checked, sound")
         return made
 
