@@ -136,8 +136,9 @@ class DicomwebArchive:
         values = {
             element.keyword: str(element.value) for element in identifier if element.value not in ("", None)
         }
-        values.pop("SpecificCharacterSet", None)  # the web speaks UTF-8
-        asked = [element.keyword for element in identifier if element.keyword not in values]
+        for not_asked in ("SpecificCharacterSet", "QueryRetrieveLevel"):  # UTF-8; the path says the level
+            values.pop(not_asked, None)
+        asked = [element.keyword for element in identifier if element.value in ("", None)]
         study, series = (
             values.pop(uid, None) if level not in above else None
             for uid, above in (("StudyInstanceUID", ("STUDY",)), ("SeriesInstanceUID", ("STUDY", "SERIES")))

@@ -286,7 +286,7 @@ def _questions(archive: ArchivePeer) -> Iterator[_Question]:
         return
     contexts = [build_context(StudyRootQueryRetrieveInformationModelFind)]
     with archive_association(archive, contexts) as association:
-        yield _told(archive, partial(_c_find, archive, association))
+        yield _told(archive, lambda _level, identifier: _c_find(archive, association, identifier))
 
 
 def _told(archive: ArchivePeer, ask: _Question) -> _Question:
@@ -299,10 +299,7 @@ def _told(archive: ArchivePeer, ask: _Question) -> _Question:
     return tell_and_ask
 
 
-def _c_find(
-    archive: DicomArchive, association: Association, level: str, identifier: Dataset
-) -> list[Dataset]:
-    identifier.QueryRetrieveLevel = level
+def _c_find(archive: DicomArchive, association: Association, identifier: Dataset) -> list[Dataset]:
     answers: list[Dataset] = []
     model = StudyRootQueryRetrieveInformationModelFind
     if association.is_established:
