@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from dicom_node.network.query import questions_told_to
+    from dicom_node.network.questions import questions_told_to
     from dicom_node.observe.audit import AuditTrail
     from dicom_node.storage.archive import Archive, is_locked
 

@@ -32,6 +32,7 @@ from dicom_node.errors import (
 )
 from dicom_node.network.dicomweb import DicomwebArchive
 from dicom_node.network.peers import Peer, Timeouts, open_association
+from dicom_node.network.questions import tell_observers
 
 __all__ = [
     "ArchivePeer",
@@ -44,7 +45,6 @@ __all__ = [
     "count_instances",
     "find_instances",
     "find_studies",
-    "questions_told_to",
 ]
 
 MAXIMUM_ANSWERS = 200_000
@@ -265,19 +265,6 @@ _Question = Callable[[str, Dataset], list[Dataset]]
 """Level of the Study Root model (``STUDY``, ``SERIES``, ``IMAGE``) and identifier -> every answer."""
 
 
-_observers: list[Callable[[ArchivePeer, Dataset], None]] = []
-
-
-@contextmanager
-def questions_told_to(observer: Callable[[ArchivePeer, Dataset], None]) -> Iterator[None]:
-    """Meanwhile, tell every question of this process to `observer` before it is asked: for auditors."""
-    _observers.append(observer)
-    try:
-        yield
-    finally:
-        _observers.remove(observer)
-
-
 @contextmanager
 def _questions(archive: ArchivePeer) -> Iterator[_Question]:
     """Ask several questions over one association or one HTTP session."""
@@ -292,8 +279,7 @@ def _questions(archive: ArchivePeer) -> Iterator[_Question]:
 def _told(archive: ArchivePeer, ask: _Question) -> _Question:
     def tell_and_ask(level: str, identifier: Dataset) -> list[Dataset]:
         identifier.QueryRetrieveLevel = level
-        for observer in tuple(_observers):
-            observer(archive, identifier)
+        tell_observers(archive, identifier)
         return ask(level, identifier)
 
     return tell_and_ask

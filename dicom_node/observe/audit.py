@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from pydicom.dataset import Dataset
@@ -26,7 +26,6 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from dicom_node.config import Destination, NodeConfig
-from dicom_node.network.query import ArchivePeer, DicomArchive
 from dicom_node.observe import audit_messages
 from dicom_node.observe.audit_messages import AuditSource, Outcome, Participant, Patient
 from dicom_node.observe.audit_transport import AuditTransport, open_transport
@@ -36,6 +35,9 @@ from dicom_node.storage.audits import Arrival, AuditableEvent, Transfer, Untold
 from dicom_node.storage.connection import Clock, timestamp, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
+
+if TYPE_CHECKING:
+    from dicom_node.network.query import ArchivePeer
 
 __all__ = ["ALERTS", "AuditTrail", "audit_source"]
 
@@ -295,6 +297,8 @@ def _receiver(name: str, destination: Destination | None) -> Participant:
 
 
 def _asked(archive: ArchivePeer) -> Participant:
+    from dicom_node.network.query import DicomArchive  # only a node with archives loads it
+
     if isinstance(archive, DicomArchive):
         return Participant(str(archive), archive.peer.ae_title, archive.peer.host)
     return Participant(str(archive), address=urlsplit(str(archive)).hostname or "")

@@ -25,10 +25,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from dicom_node.config.observing import LoggingSettings
 from dicom_node.errors import ConfigurationError, NodeError
+from dicom_node.optional_imports import without
+
+with without("rich"):  # it draws tracebacks for terminals, which would quote values; 4 MB
+    import structlog
 
 __all__ = [
     "QUIET_LIBRARIES",

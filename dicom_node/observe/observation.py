@@ -13,7 +13,7 @@ from typing import Any
 from analysis import __version__
 from dicom_node.config import NodeConfig
 from dicom_node.errors import ConfigurationError
-from dicom_node.network.query import questions_told_to
+from dicom_node.network.questions import questions_told_to
 from dicom_node.observe.audit import AuditTrail
 from dicom_node.observe.collector import NodeMetrics
 from dicom_node.storage.archive import Archive

@@ -21,7 +21,8 @@ from running_node import write_node_config
 from test_audit_messages import parse
 
 from dicom_node.config import AuditSettings, NodeConfig
-from dicom_node.network.query import StudyFilter, find_studies, questions_told_to
+from dicom_node.network.query import StudyFilter, find_studies
+from dicom_node.network.questions import questions_told_to
 from dicom_node.observe import audit_transport
 from dicom_node.observe.audit import AuditTrail
 from dicom_node.observe.audit_messages import Patient
