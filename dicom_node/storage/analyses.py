@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dicom_node.storage.connection import timestamp
+from dicom_node.storage.priors import PriorTables
 from dicom_node.storage.records import (
     DEFAULT_PRIORITY,
     HELD,
@@ -18,13 +19,12 @@ from dicom_node.storage.records import (
     StoredInstance,
     StudyState,
 )
-from dicom_node.storage.retrievals import RetrievalTables
 from dicom_node.storage.studies import StudyTables
 
 __all__ = ["AnalysisTables"]
 
 
-class AnalysisTables(StudyTables, RetrievalTables):
+class AnalysisTables(StudyTables, PriorTables):
     """The tables ``analyses``, ``results`` and ``result_sets``, and the outbox rows they give rise to."""
 
     def requeue_study(self, study_instance_uid: str, trigger: str = "reprocess") -> bool:

@@ -12,7 +12,8 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.routings`: routes, holds, what archives count;
 - `dicom_node.storage.completions`: what a complete study sets off;
 - `dicom_node.storage.rebuild`: what a rebuilt or restored journal is told;
-- `dicom_node.storage.retrievals`: what is asked from archives;
+- `dicom_node.storage.retrievals`: what is to be fetched from archives;
+- `dicom_node.storage.priors`: searches for priors, studies that are history only;
 - `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.pledges`: what peers asked to be kept;
 - `dicom_node.storage.audits`: what auditors are to be told;

@@ -31,8 +31,8 @@ from dicom_node.network.query import (
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
+from dicom_node.storage.priors import AwaitedPriors, PriorSearch
 from dicom_node.storage.records import Severity
-from dicom_node.storage.retrievals import AwaitedPriors, PriorSearch
 
 __all__ = ["PatientIdentity", "Priors", "patient_identity", "same_patient"]
 
