@@ -17,7 +17,7 @@ from dicom_node.config import NodeConfig
 from dicom_node.network.sender import Peer, Timeouts, read_sendable, store
 from dicom_node.service import Service
 
-pytestmark = pytest.mark.orthanc
+pytestmark = [pytest.mark.orthanc, pytest.mark.slow]
 
 FORWARDING = """
 [node]

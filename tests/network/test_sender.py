@@ -36,9 +36,11 @@ from dicom_node.errors import (
 from dicom_node.network.sender import DimseClient, Peer, StoreOutcome, Timeouts, echo, read_sendable, store
 
 QUICK = Timeouts(connect=2, response=1)
+"""For peers that keep one waiting."""
+PATIENT = Timeouts(connect=5, response=30)
 
 
-def send(paths: list[Path], peer: Peer, timeouts: Timeouts = QUICK) -> list[StoreOutcome]:
+def send(paths: list[Path], peer: Peer, timeouts: Timeouts = PATIENT) -> list[StoreOutcome]:
     files = [read_sendable(path) for path in paths]
     return list(store(files, peer, calling_ae_title="SENDER", timeouts=timeouts))
 
@@ -135,7 +137,7 @@ def test_an_unknown_host_name_is_tried_again(two_files: list[Path]) -> None:
 def test_a_silent_peer_costs_no_more_than_the_time_limit(two_files: list[Path]) -> None:
     started = time.monotonic()
     with mute_server() as peer, pytest.raises(TransientDeliveryError):
-        send(two_files, peer)
+        send(two_files, peer, QUICK)
     assert time.monotonic() - started < 5
 
 
@@ -196,7 +198,7 @@ def test_a_peer_that_takes_no_compression_gets_the_same_pixels_uncompressed(
     image.compress(syntax, generate_instance_uid=False)
     image.save_as(tmp_path / "compressed.dcm", enforce_file_format=True)
     with scripted_scp() as pacs:
-        (outcome,) = send([tmp_path / "compressed.dcm"], pacs.peer, Timeouts(connect=2, response=20))
+        (outcome,) = send([tmp_path / "compressed.dcm"], pacs.peer)
     assert outcome.error is None
     assert pacs.sop_instance_uids == [image.SOPInstanceUID]
     received = pacs.datasets[0]
@@ -208,7 +210,7 @@ def test_a_peer_that_takes_no_compression_gets_the_same_pixels_uncompressed(
 def test_a_compressed_object_that_cannot_be_decompressed_is_a_dead_letter(tmp_path: Path) -> None:
     path = write_object(tmp_path / "j2k.dcm", syntax=JPEG2000Lossless)
     with scripted_scp() as pacs:
-        (outcome,) = send([path], pacs.peer, Timeouts(connect=2, response=20))
+        (outcome,) = send([path], pacs.peer)
     assert isinstance(outcome.error, PermanentDeliveryError)
     assert "cannot be sent in Explicit VR Little Endian" in str(outcome.error)
     assert pacs.sop_instance_uids == []
@@ -255,7 +257,7 @@ def test_a_peer_that_stops_reading_costs_no_more_than_the_time_limit(tmp_path: P
     with scripted_scp(handlers=[(evt.EVT_DATA_RECV, stop_reading)]) as pacs:
         started = time.monotonic()
         with pytest.raises(TransientDeliveryError, match="did not answer"):
-            send([big], pacs.peer)
+            send([big], pacs.peer, QUICK)
         seconds = time.monotonic() - started
     assert stalled.is_set()
     assert seconds < 3.5

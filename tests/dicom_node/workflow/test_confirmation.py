@@ -76,6 +76,12 @@ class Keeper:
             yield 0xFF00, answer
 
 
+@pytest.fixture(autouse=True)
+def no_report_on_the_same_association(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This PACS never reports there; a second of waiting for it each time would be for nothing."""
+    monkeypatch.setattr("dicom_node.network.commitment.SAME_ASSOCIATION_SECONDS", 0.01)
+
+
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
     with delivery_ground(tmp_path) as made:
