@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    # the receiver's process decodes no pixels, workers do: 20 MB
+    # the receiver's process decodes no pixels, workers do: 25 MB
     with without("gdcm", "jpeg_ls", "openjpeg", "PIL", "pylibjpeg"):
         from dicom_node.observe import logs
         from dicom_node.service import Service
