@@ -293,7 +293,7 @@ def _codes() -> Iterator[str]:
     yield "## 7 Coded terminology and private attributes"
     yield ""
     yield (
-        "Codes of DCM, SCT, LN, UCUM, RADLEX and IBSI; what none of them names has coding scheme "
+        "Codes of DCM, SCT, LN, UCUM, IBSI, RADLEX, NCIt and UMLS; what none of them names has coding scheme "
         "designator `99RADIUSDXA`, identified in the Coding Scheme Identification Sequence. No private "
         "attributes are made, and none of a scanner is needed: those of Hologic and Lunar (GE) objects "
         "are read where they are there (`docs/scanner-dialects.md`)."
