@@ -54,6 +54,8 @@ connect_timeout_seconds = 2
 response_timeout_seconds = 2
 first_retry_seconds = 0.2
 max_retry_seconds = 1
+[monitoring]
+enabled = false
 {extra}
 """
     for name, peer in destinations:
