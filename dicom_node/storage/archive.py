@@ -209,13 +209,12 @@ class _Directories:
             self._durable.add(directory)
 
     def _make(self, directory: str) -> None:
-        if os.path.isdir(directory):
-            return
         parent = os.path.dirname(directory)
-        self._make(parent)
-        with suppress(FileExistsError):  # another process was faster
+        if not os.path.isdir(parent):
+            self._make(parent)
+        with suppress(FileExistsError):
             os.mkdir(directory, mode=0o700)
-        sync_directory(parent)
+        sync_directory(parent)  # whoever made the directory, now or once, may have failed or died before this
 
 
 def is_locked(data_dir: Path) -> bool:

@@ -99,6 +99,30 @@ def test_a_failed_sync_leaves_no_file_and_is_not_tried_again(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_a_directory_whose_sync_failed_is_synced_before_anything_in_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fsync", raise_io_error)
+        with pytest.raises(OSError, match="Input/output"):
+            store(archive)
+    synced = []
+    real_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store(archive)
+    assert synced[0] == tmp_path / "instances"
+
+
+def raise_io_error(_descriptor: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
 def test_what_a_dead_node_left_in_the_making_is_swept(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     kept = store(archive)
