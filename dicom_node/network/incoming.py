@@ -14,6 +14,9 @@ __all__ = ["BufferPool", "DataSetTooLongError", "Incoming"]
 _KEPT_BUFFERS = 8
 """Buffers that wait for the next object; more are given back to the system."""
 
+_MOST_BUFFERS = 16
+"""Objects in memory at the same time; a hundred that never end would otherwise hold a hundred buffers."""
+
 
 class DataSetTooLongError(ValueError):
     """The data set is longer than the node takes."""
@@ -29,10 +32,14 @@ class BufferPool:
         self.size = size
         self._lock = threading.Lock()
         self._free: list[bytearray] = []
+        self._taken = 0
 
-    def take(self) -> bytearray:
-        """Return a buffer whose content is arbitrary."""
+    def take(self) -> bytearray | None:
+        """Return a buffer whose content is arbitrary; None if too many are taken."""
         with self._lock:
+            if self._taken >= _MOST_BUFFERS:
+                return None
+            self._taken += 1
             if self._free:
                 return self._free.pop()
         return bytearray(self.size)
@@ -40,6 +47,7 @@ class BufferPool:
     def give_back(self, buffer: bytearray) -> None:
         """Let another association have a buffer; nobody may look at it any more."""
         with self._lock:
+            self._taken -= 1
             if len(self._free) < _KEPT_BUFFERS:
                 self._free.append(buffer)
 
@@ -53,7 +61,7 @@ class Incoming:
     pool : BufferPool
         Its buffers' size is what one object may take of memory.
     new_spool : callable
-        Makes the file for what does not fit; called once at most.
+        Makes the file for what does not fit, or finds no buffer free; called once at most.
     longest : int
         Most bytes taken.
     """
@@ -103,18 +111,24 @@ class Incoming:
         """Give buffer and file back."""
         if self.spool is not None:
             self.spool.close()
+        self._release_buffer()
+
+    def _keep(self, fragment: memoryview, end: int) -> None:
+        if self._buffer is None and self.spool is None and fragment:
+            self._buffer = self.pool.take()
+        if self._buffer is not None and self.spool is None and end <= self.pool.size:
+            self._buffer[self.size : end] = fragment
+        elif fragment:
+            self._spool(fragment)
+
+    def _spool(self, fragment: memoryview) -> None:
+        if self.spool is None:
+            self.spool = self.new_spool()
+            self.spool.write(memoryview(self._buffer or b"")[: self.size])
+            self._release_buffer()
+        self.spool.write(fragment)
+
+    def _release_buffer(self) -> None:
         if self._buffer is not None:
             self.pool.give_back(self._buffer)
             self._buffer = None
-
-    def _keep(self, fragment: memoryview, end: int) -> None:
-        if self.spool is not None:
-            self.spool.write(fragment)
-        elif end > self.pool.size:
-            self.spool = self.new_spool()
-            self.spool.write(memoryview(self._buffer or b"")[: self.size])
-            self.spool.write(fragment)
-        else:
-            if self._buffer is None:
-                self._buffer = self.pool.take()
-            self._buffer[self.size : end] = fragment

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -477,3 +478,23 @@ def test_a_reply_is_not_lost_when_the_peer_releases_at_once(receiver: RunningRec
         assert association.status() == 0x0000
         assert association.receive()[0] == RELEASE_RP
         association.connection.shutdown(socket.SHUT_WR)
+
+
+def test_more_objects_at_once_than_memory_holds_go_by_way_of_files(
+    start_receiver: Callable[..., RunningReceiver],
+) -> None:
+    receiver = start_receiver()
+    objects = [new_object() for _ in range(20)]
+    with ExitStack() as stack:
+        associations = [stack.enter_context(raw_association(receiver.port)) for _ in objects]
+        for association, (uid, data_set) in zip(associations, objects, strict=True):
+            association.send(pdata([(1, 3, store_command(uid)), (1, 0, data_set[:100])]))
+        deadline = time.monotonic() + 5
+        while len(list((receiver.archive.data_dir / "tmp").iterdir())) < 4:
+            assert time.monotonic() < deadline, "16 are held in memory, the others go to disk"
+        for association, (_, data_set) in zip(associations, objects, strict=True):
+            association.send(pdata([(1, 2, data_set[100:])]))
+            assert association.status() == 0x0000
+    for uid, data_set in objects:
+        assert kept_bytes(receiver, uid, data_set).endswith(data_set)
+    assert all(name.startswith("instances/") for name in receiver.files), "no file in the making is left"
