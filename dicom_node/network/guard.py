@@ -93,10 +93,13 @@ class PduReader:
     def __init__(self, connection: socket.socket, should_stop: Callable[[], bool]) -> None:
         self._connection = connection
         self._should_stop = should_stop
+        self._may_stop = True
         self._buffer = memoryview(bytearray(_READ_AHEAD))
         self._start = self._end = 0
 
-    def next(self, wait_seconds: float, *, longest: int = MAX_PDU_BYTES) -> tuple[int, memoryview]:
+    def next(
+        self, wait_seconds: float, *, longest: int = MAX_PDU_BYTES, may_stop: bool = True
+    ) -> tuple[int, memoryview]:
         """Return the next PDU's type and its bytes, header included; valid until the next call.
 
         Parameters
@@ -105,12 +108,15 @@ class PduReader:
             Longest wait for its first byte.
         longest : int
             Cap on its length field.
+        may_stop : bool
+            Whether to end the wait when the node stops.
 
         Raises
         ------
         PeerCut
             If the peer closed, stalled, or announces what cannot be right.
         """
+        self._may_stop = may_stop
         deadline = time.monotonic() + PDU_DEADLINE_SECONDS if self._end > self._start else None
         if self._end - self._start < _HEADER.size:
             deadline = self._fill(_HEADER.size, wait_seconds, deadline)
@@ -150,8 +156,10 @@ class PduReader:
             now = time.monotonic()
             if deadline is not None and now > deadline and self._end - self._start < needed:
                 raise PeerCut("pdu_deadline")
-            if deadline is None and (now > wait_until or self._should_stop()):
+            if deadline is None and now > wait_until:
                 raise PeerCut("idle", source=0)
+            if deadline is None and self._may_stop and self._should_stop():
+                raise PeerCut("stopping", source=0)
         return deadline or time.monotonic() + PDU_DEADLINE_SECONDS
 
     def _make_room(self, needed: int) -> None:

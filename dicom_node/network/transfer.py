@@ -229,7 +229,7 @@ def _establish(connection: Connection, reader: PduReader, services: Services, sh
             raise PeerCut("unexpected_pdu", source=None if kind == _ABORT else 0)
     except PeerCut as cut:
         # AA-1 and AA-2: before an association there is no provider's abort; a silent peer is just closed
-        silent = cut.source is None or cut.code == "idle"
+        silent = cut.source is None or cut.code in ("idle", "stopping")
         raise PeerCut(cut.code, source=None if silent else 0) from None
     try:
         request = decode_request(bytes(pdu), connection.address, _certificate(connection.socket))
@@ -299,7 +299,7 @@ class _Conversation:
 
     def _converse(self) -> bytes:
         while True:
-            kind, pdu = self._reader.next(self._patience())
+            kind, pdu = self._reader.next(self._patience(), may_stop=self._unfinished is None)
             if kind == _P_DATA:
                 for context_id, control, fragment in _pdvs(pdu):
                     self._take(context_id, control, fragment)

@@ -403,6 +403,7 @@ def test_stopping_ends_idle_associations_and_completes_the_object_under_way(
         stopping = threading.Thread(target=receiver.receiver.stop)
         stopping.start()
         assert idle.receive()[0] == ABORT
+        time.sleep(1.2)  # longer than the receiver's own heartbeat
         busy.send(pdata([(1, 2, data_set[100:])]))
         assert busy.status() == 0x0000
         assert busy.receive()[0] == ABORT
