@@ -10,7 +10,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["FrameHeader", "least_rle_bytes", "read_frame_header"]
+__all__ = ["END_MARKER", "FrameHeader", "least_rle_bytes", "read_frame_header"]
+
+
+END_MARKER = b"\xff\xd9"
+"""EOI of JPEG and JPEG-LS, EOC of JPEG 2000 and HTJ2K; bit stuffing keeps it out of what is compressed."""
 
 
 @dataclass(frozen=True, slots=True)

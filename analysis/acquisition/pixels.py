@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.uid import UID, RLELossless
 
-from analysis.acquisition import extended_jpeg, header
-from analysis.acquisition.codestream import least_rle_bytes, read_frame_header
+from analysis.acquisition import gdcm_apart, header
+from analysis.acquisition.codestream import END_MARKER, least_rle_bytes, read_frame_header
 from analysis.errors import RejectedInput
 from analysis.results import QualityFinding, Severity
 
@@ -23,10 +23,10 @@ MAXIMUM_PIXELS = 100_000_000
 densitometer, a forearm of 10 by 30 cm has 75 million)."""
 
 DECODERS = {
-    "JPEGBaseline8Bit": "gdcm",
-    "JPEGExtended12Bit": extended_jpeg.PLUGIN,
-    "JPEGLossless": "gdcm",
-    "JPEGLosslessSV1": "gdcm",
+    "JPEGBaseline8Bit": "pillow",
+    "JPEGExtended12Bit": gdcm_apart.PLUGIN,
+    "JPEGLossless": gdcm_apart.PLUGIN,
+    "JPEGLosslessSV1": gdcm_apart.PLUGIN,
     "JPEGLSLossless": "pyjpegls",  # GDCM overruns its buffers where the header is wrong (pydicom issue 2010)
     "JPEGLSNearLossless": "pyjpegls",
     "JPEG2000Lossless": "pylibjpeg",
@@ -66,7 +66,7 @@ def stored_values(dataset: Dataset) -> NDArray[Any]:
 
     photometric = header.text(dataset, "PhotometricInterpretation")
     try:
-        extended_jpeg.register()
+        gdcm_apart.register()
         decoder = DECODERS.get(syntax.keyword, "") if syntax is not None else ""
         values = pixel_array(dataset, decoding_plugin=decoder)
         if photometric == "PALETTE COLOR":
@@ -246,6 +246,11 @@ def _check_frame(dataset: Dataset, syntax: UID) -> None:
         if len(frame) < least:
             raise _conflict(dataset, f"have {len(frame)} bytes where its header needs at least {least}")
         return
+    if END_MARKER not in frame:
+        raise RejectedInput(
+            "truncated_pixel_data",
+            f"The compressed pixels of image {_uid(dataset)} have no end; send the image again.",
+        )
     found = read_frame_header(frame)
     if found is None:
         raise _conflict(dataset, "have no readable header")

@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from analysis.acquisition.codestream import read_frame_header
+from analysis.acquisition.codestream import END_MARKER, read_frame_header
 from analysis.acquisition.pixels import (
     MAXIMUM_PIXEL_BYTES,
     display_grey,
@@ -134,8 +134,26 @@ def test_a_frame_of_another_size_is_refused_before_it_is_decoded(
 )
 def test_a_frame_without_a_header_is_refused(frame: bytes) -> None:
     image = compressed(JPEG2000Lossless)
-    image.PixelData = encapsulate([frame])
+    image.PixelData = encapsulate([frame + END_MARKER])
     with pytest.raises(RejectedInput, match="no readable header"):
+        stored_values(image)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless], ids=lambda uid: uid.keyword)
+def test_a_frame_that_is_cut_is_refused_not_decoded_in_part(syntax: str) -> None:
+    image = compressed(syntax)
+    frame = get_frame(image.PixelData, 0, number_of_frames=1)
+    image.PixelData = encapsulate([frame[: len(frame) // 2]])
+    with pytest.raises(RejectedInput) as refused:
+        stored_values(image)
+    assert refused.value.code == "truncated_pixel_data"
+
+
+def test_a_frame_that_kills_its_decoder_is_refused_and_this_process_lives() -> None:
+    """GDCM throws where nobody catches."""
+    image = dcmread(TEST_FILES / "SC_rgb_jpeg_gdcm.dcm")
+    image.BitsAllocated = 32
+    with pytest.raises(RejectedInput, match="cannot be decoded"):
         stored_values(image)
 
 
