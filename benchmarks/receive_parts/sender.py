@@ -24,7 +24,7 @@ from pynetdicom.presentation import build_context
 
 from dicom_node.network.dimse import CommandField, CommandSet, Tag, encode_command, p_data
 
-__all__ = ["SIZES", "Connected", "connect_at_once", "send"]
+__all__ = ["SIZES", "Connected", "associate", "association_request", "connect_at_once", "exactly", "send"]
 
 SIZES = {"1 MB": (1000, 500), "200 KB": (400, 250)}
 """Name -> rows and columns of a 16-bit picture."""
@@ -70,7 +70,7 @@ class Connected:
             at = place + len(_ROOT)
             self.template[at : at + _UID_DIGITS] = number
         self.connection.sendall(self.template)
-        return self._status()
+        return self.status()
 
     def release(self) -> None:
         """Release the association."""
@@ -78,12 +78,13 @@ class Connected:
         self.connection.recv(64)
         self.connection.close()
 
-    def _status(self) -> int:
+    def status(self) -> int:
+        """Wait for a response; return its status."""
         command = b""
         while True:
-            head = _exactly(self.connection, 6)
+            head = exactly(self.connection, 6)
             kind, length = struct.unpack(">BxL", head)
-            body = _exactly(self.connection, length)
+            body = exactly(self.connection, length)
             if kind != 4:
                 raise ConnectionError(f"a PDU of type {kind} instead of a response")
             command += body[6:]
@@ -93,13 +94,13 @@ class Connected:
 
 def connect_at_once(port: int, called: str, number: int) -> tuple[list[Connected], float]:
     """Set up associations simultaneously; return them and the seconds until the last one was accepted."""
-    request = _request(called)
+    request = association_request(called)
     made: list[Connected] = []
     barrier = threading.Barrier(number + 1)
 
     def connect() -> None:
         barrier.wait()
-        made.append(_connect(port, request))
+        made.append(associate(port, request))
 
     threads = [threading.Thread(target=connect) for _ in range(number)]
     for thread in threads:
@@ -142,13 +143,21 @@ def send(associations: Sequence[Connected], instances: int) -> float:
     return seconds
 
 
-def _connect(port: int, request: bytes) -> Connected:
+def associate(port: int, request: bytes) -> Connected:
+    """Connect and be accepted.
+
+    Raises
+    ------
+    ConnectionError
+        If the association is rejected.
+    """
     connection = socket.create_connection(("127.0.0.1", port), timeout=_SECONDS)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.sendall(request)
-    kind, length = struct.unpack(">BxL", _exactly(connection, 6))
-    answer = _exactly(connection, length)
+    kind, length = struct.unpack(">BxL", exactly(connection, 6))
+    answer = exactly(connection, length)
     if kind != 2:
+        connection.close()
         raise ConnectionError(f"rejected: {answer.hex()}")
     # Maximum Length sub-item (PS3.8 annex D.1): type 51H, reserved, length 4, value
     at = answer.index(b"\x51\x00\x00\x04")
@@ -156,19 +165,25 @@ def _connect(port: int, request: bytes) -> Connected:
     return Connected(connection, announced or 131_072)
 
 
-def _request(called: str) -> bytes:
+def association_request(
+    called: str,
+    calling: str = "BENCHMARK",
+    abstract_syntaxes: Sequence[str] = (SecondaryCaptureImageStorage,),
+) -> bytes:
+    """Return an A-ASSOCIATE-RQ in explicit little endian; context IDs are 1, 3, 5 ... in order."""
     primitive = A_ASSOCIATE()
     primitive.application_context_name = "1.2.840.10008.3.1.1.1"
-    primitive.calling_ae_title = "BENCHMARK"
+    primitive.calling_ae_title = calling
     primitive.called_ae_title = called
     length = MaximumLengthNotification()
     length.maximum_length_received = 16382
     implementation = ImplementationClassUIDNotification()
     implementation.implementation_class_uid = "1.2.826.0.1.3680043.10.999"
     primitive.user_information = [length, implementation]
-    context = build_context(SecondaryCaptureImageStorage, [ExplicitVRLittleEndian])
-    context.context_id = 1
-    primitive.presentation_context_definition_list = [context]
+    contexts = [build_context(uid, [ExplicitVRLittleEndian]) for uid in abstract_syntaxes]
+    for number, context in enumerate(contexts):
+        context.context_id = 2 * number + 1
+    primitive.presentation_context_definition_list = contexts
     pdu = A_ASSOCIATE_RQ()
     pdu.from_primitive(primitive)
     return pdu.encode()
@@ -215,7 +230,8 @@ def _encoded(uid: str, study: str, rows: int, columns: int) -> bytes:
     return BytesIO(encoded).getvalue()
 
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
+def exactly(connection: socket.socket, size: int) -> bytes:
+    """Read so many bytes."""
     content = b""
     while len(content) < size:
         part = connection.recv(size - len(content))
