@@ -16,7 +16,7 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["RECEIVERS", "Receiver"]
+__all__ = ["RECEIVERS", "Receiver", "family"]
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 90.0
@@ -88,7 +88,7 @@ class Receiver(ABC):
 
     def cpu_seconds(self) -> float:
         """Return what it and its children have used so far, ended children included."""
-        return sum(_ticks(pid) for pid in _family(self._process.pid)) / _CLOCK_TICKS
+        return sum(_ticks(pid) for pid in family(self._process.pid)) / _CLOCK_TICKS
 
     def memory_mib(self) -> float:
         """Return the resident memory of its main process."""
@@ -227,7 +227,7 @@ def _is_part_10(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """Return a process and its living descendants."""
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
