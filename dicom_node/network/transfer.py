@@ -210,7 +210,7 @@ def serve(connection: Connection, services: Services, shared: Shared) -> None:
         ASSOCIATIONS_REFUSED.labels(rejection.code).inc()
         last_words = rejection.pdu
     except PeerCut as cut:
-        ASSOCIATIONS_REFUSED.labels(cut.code).inc()
+        _count(cut)
         last_words = _abort_pdu(cut)
     except Exception as error:  # whatever a peer sends, the node lives on
         logger.info("connection from %s ended: %s", connection.address, error)
@@ -289,7 +289,7 @@ class _Conversation:
         try:
             return self._converse()
         except PeerCut as cut:
-            ASSOCIATIONS_REFUSED.labels(cut.code).inc()
+            _count(cut)
             self._services.on_cut(self._association, cut.code)
             return _abort_pdu(cut)
         finally:
@@ -415,6 +415,15 @@ def _pdvs(pdu: memoryview) -> Iterator[tuple[int, int, memoryview]]:
             raise PeerCut("malformed_pdata", source=2, reason=6)
         yield pdu[at + 4], pdu[at + 5], pdu[at + 6 : at + 4 + length]
         at += 4 + length
+
+
+def _count(cut: PeerCut) -> None:
+    if cut.code not in _NOBODY_TO_BLAME:
+        ASSOCIATIONS_REFUSED.labels(cut.code).inc()
+
+
+_NOBODY_TO_BLAME = frozenset({"connection_closed", "stopping"})
+"""A peer that closes between two PDUs, as probes for a living port do; and our own end."""
 
 
 def _abort_pdu(cut: PeerCut) -> bytes:
