@@ -95,8 +95,15 @@ def _decoded(frame: bytes, described: dict[str, Any]) -> bytes:
 
 
 def _main() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {
+        resource.RLIMIT_DATA: MEMORY_BYTES,
+        resource.RLIMIT_CPU: int(SECONDS),  # also when nobody waits for it any more
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, limit in limits.items():
+        _, hard = resource.getrlimit(kind)
+        soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (soft, hard))
     described = json.loads(sys.stdin.buffer.readline())
     sys.stdout.buffer.write(_decoded(sys.stdin.buffer.read(), described))
 
