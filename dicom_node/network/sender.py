@@ -138,6 +138,8 @@ class DimseClient:
                 timeouts=self._timeouts,
             )
         )
+        # every message has its time limit; between messages it is for `close_idle` to end the association
+        self._association.network_timeout = None
         self._proposed = wanted
 
     def _abort(self) -> None:

@@ -303,6 +303,21 @@ def test_studies_in_a_row_share_one_association_until_it_is_idle(two_files: list
     assert len(pacs.sop_instance_uids) == 4
 
 
+def test_a_kept_association_outlasts_the_wait_for_an_answer(
+    two_files: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = Associations()
+    files = [read_sendable(path) for path in two_files]
+    with scripted_scp(handlers=seen.handlers) as pacs:
+        client = client_of(pacs.peer)
+        list(client.store(files))
+        time.sleep(1.5 * QUICK.response)
+        list(client.store(files))
+        client.close()
+    assert (seen.opened, seen.aborted) == (1, 0)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_an_association_that_the_peer_has_ended_meanwhile_costs_no_failure(two_files: list[Path]) -> None:
     kept: list[Any] = []
     files = [read_sendable(path) for path in two_files]
