@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ from dicom_node.storage.spool import Spool
 
 __all__ = ["BufferPool", "DataSetTooLongError", "Incoming"]
 
-_KEPT_BUFFERS = 8
-"""Buffers that wait for the next object; more are given back to the system."""
+_KEPT_BYTES = 1_048_576
+"""What a buffer that waits for the next object keeps of its memory: a larger object is rare."""
 
 _MOST_BUFFERS = 16
 """Objects in memory at the same time; a hundred that never end would otherwise hold a hundred buffers."""
@@ -25,16 +26,17 @@ class DataSetTooLongError(ValueError):
 class BufferPool:
     """Buffers of one size for the associations that are receiving just now.
 
-    A buffer that is new for each object costs more than filling it: the system clears its pages each time.
+    They are mapped, and kept: memory from the heap would be cleared for each object in its whole length, and
+    would stay with the process in every thread's arena.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._lock = threading.Lock()
-        self._free: list[bytearray] = []
+        self._free: list[mmap.mmap] = []
         self._taken = 0
 
-    def take(self) -> bytearray | None:
+    def take(self) -> mmap.mmap | None:
         """Return a buffer whose content is arbitrary; None if too many are taken."""
         with self._lock:
             if self._taken >= _MOST_BUFFERS:
@@ -42,14 +44,17 @@ class BufferPool:
             self._taken += 1
             if self._free:
                 return self._free.pop()
-        return bytearray(self.size)
+        buffer = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        buffer.madvise(mmap.MADV_NOHUGEPAGE)  # a small object shall not cost two megabytes
+        return buffer
 
-    def give_back(self, buffer: bytearray) -> None:
-        """Let another association have a buffer; nobody may look at it any more."""
+    def give_back(self, buffer: mmap.mmap, used: int) -> None:
+        """Let another association have a buffer of which `used` bytes were filled; nobody may look at it."""
+        if used > _KEPT_BYTES:
+            buffer.madvise(mmap.MADV_DONTNEED, _KEPT_BYTES, self.size - _KEPT_BYTES)
         with self._lock:
             self._taken -= 1
-            if len(self._free) < _KEPT_BUFFERS:
-                self._free.append(buffer)
+            self._free.append(buffer)
 
 
 @dataclass
@@ -73,7 +78,7 @@ class Incoming:
     spool: Spool | None = None
     failure: OSError | None = None
     """Why the file could not take all bytes; the rest is counted only."""
-    _buffer: bytearray | None = None
+    _buffer: mmap.mmap | None = None
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def append(self, fragment: memoryview) -> None:
@@ -130,5 +135,5 @@ class Incoming:
 
     def _release_buffer(self) -> None:
         if self._buffer is not None:
-            self.pool.give_back(self._buffer)
+            self.pool.give_back(self._buffer, min(self.size, self.pool.size))
             self._buffer = None
