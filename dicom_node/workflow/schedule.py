@@ -1,9 +1,15 @@
-"""The node's one clock: everything periodic is an APScheduler job over the journal."""
+"""The node's one clock: everything periodic is an APScheduler job over the journal.
+
+Jobs come at their pace whatever happens to the machine's clock. APScheduler alone would wait out a clock that
+was set back, for as long as it was set back by, and make up a list of every turn that a clock set forward
+has passed over.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 __all__ = ["JobRun", "Schedule"]
 
@@ -19,6 +26,21 @@ logger = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 1.0
 """How often a job runs unless its own period is given; `Schedule.wake` starts one at once."""
+
+CLOCK_TOLERANCE_SECONDS = 0.5
+"""A clock that is set back by less is waited for; more is told from what the scheduler itself is late by."""
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
+    """Comes again a period after the last turn; turns that were missed come once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._period = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return the next turn, always in the future."""
+        due = (previous or now) + self._period
+        return due if due > now else now + self._period
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +81,15 @@ class Schedule:
         self._runs: dict[str, JobRun] = {}
         self._begun: dict[str, datetime] = {}
         for name, job in jobs.items():
-            self._scheduler.add_job(
-                self._run, "interval", seconds=self._periods[name], id=name, args=(name, job)
-            )
+            self._scheduler.add_job(self._run, _Every(self._periods[name]), id=name, args=(name, job))
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch_clock, name="clock watch", daemon=True)
 
     def start(self) -> None:
         """Start all jobs."""
         self._begun = dict.fromkeys(self._periods, datetime.now(UTC))
         self._scheduler.start()
+        self._watcher.start()
 
     def wake(self, name: str) -> None:
         """Run a job now instead of at its next turn; nothing happens after `stop`."""
@@ -75,6 +98,7 @@ class Schedule:
 
     def stop(self) -> None:
         """Start nothing more and wait for the jobs that run."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=True)
 
     @property
@@ -95,6 +119,16 @@ class Schedule:
             if now - self._last_sign(name, now) > patience + timedelta(seconds=seconds)
         ]
 
+    def _watch_clock(self) -> None:
+        """Have every job run when the clock was set back: else none would until it is what it was."""
+        ahead = _wall_ahead_seconds()
+        while not self._stopping.wait(PERIOD_SECONDS):
+            before, ahead = ahead, _wall_ahead_seconds()
+            if ahead < before - CLOCK_TOLERANCE_SECONDS:
+                logger.warning("the clock was set back by %.0f s: every job runs now", before - ahead)
+                for name in self._periods:
+                    self.wake(name)
+
     def _last_sign(self, name: str, now: datetime) -> datetime:
         run = self._runs.get(name)
         return run.ended_at if run else self._begun.get(name, now)
@@ -109,3 +143,8 @@ class Schedule:
             failures, error = failures + 1, type(raised).__name__
             logger.exception("the job %r failed; it runs again at its next turn", name)
         self._runs[name] = JobRun(datetime.now(UTC), time.monotonic() - started, error, failures)
+
+
+def _wall_ahead_seconds() -> float:
+    """Return by how much the wall clock is ahead of the one that nobody sets."""
+    return datetime.now(UTC).timestamp() - time.monotonic()
