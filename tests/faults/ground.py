@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from node_under_fire import CountingPacs, NodeUnderFire, Scanner, archived_bytes, lost, wait_for
+from node_under_fire import CountingPacs, NodeUnderFire, Scanner, archived_bytes, encoded, lost, wait_for
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
-from raw_scu import encoded, secondary_capture
+from raw_scu import secondary_capture
 from wire import (
     ASSOCIATE_AC,
-    ONE_CONTEXT,
     RELEASE_RQ,
+    Context,
     WirePeer,
     associate_request,
     message,
@@ -34,7 +34,18 @@ from wire import (
     store_command,
 )
 
-__all__ = ["Ground", "connected", "failing", "limited", "on_ground", "peer", "reset", "small_disk"]
+__all__ = [
+    "Ground",
+    "connected",
+    "context_of",
+    "failing",
+    "limited",
+    "on_ground",
+    "peer",
+    "reset",
+    "small_disk",
+    "store_message",
+]
 
 SETTLE_SECONDS = 5.0
 """How long what was cut short may take to be cleared away."""
@@ -63,11 +74,11 @@ class Ground:
     def send(self, dataset: Dataset, *, patience: float = 60.0, address: str = "127.0.0.1") -> int | None:
         """Send one object on an association of its own; return its status, None if there was no answer."""
         with peer(self.node.port, address=address) as client:
-            client.say(associate_request(ONE_CONTEXT))
+            client.say(associate_request(context_of(dataset)))
             if client.hear(patience).kind != ASSOCIATE_AC:
                 return None
             sent = encoded(dataset)
-            client.say(message(1, store_command(dataset.SOPInstanceUID.encode()), sent))
+            client.say(store_message(dataset))
             answer = client.hear(patience)
             if answer.kind <= 0 or answer.kind == 7:
                 return None
@@ -158,6 +169,17 @@ def on_ground(
             yield ground
         finally:
             node.stop()
+
+
+def context_of(dataset: Dataset) -> tuple[Context]:
+    """Return the presentation context that an object needs."""
+    return ((1, dataset.SOPClassUID, [dataset.file_meta.TransferSyntaxUID]),)
+
+
+def store_message(dataset: Dataset) -> bytes:
+    """Return the PDUs of a whole C-STORE request in that context."""
+    command = store_command(dataset.SOPInstanceUID.encode(), sop_class=dataset.SOPClassUID.encode())
+    return message(1, command, encoded(dataset))
 
 
 @contextmanager
