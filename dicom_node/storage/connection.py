@@ -122,19 +122,28 @@ class JournalConnection:
         return cast(Result, ticket.result)
 
     def _lead(self) -> None:
-        with self._lock:
-            with self._queue_lock:
-                group, self._queue = self._queue, []
-            try:
+        group: list[_Ticket] = []
+        try:
+            with self._lock:
+                with self._queue_lock:
+                    group, self._queue = self._queue, []
                 with self._transaction():
                     for ticket in group:
                         self._attempt(ticket, alone=len(group) == 1)
-            except Exception as error:  # each ticket's own thread raises it
-                for ticket in group:
-                    ticket.error = ticket.error or error
-            finally:
-                for ticket in group:
-                    ticket.done = True
+        except Exception as error:  # each ticket's own thread raises it
+            _fail(group, error)
+        except BaseException as error:  # meant for this thread alone, which must leave nobody waiting
+            with self._queue_lock:
+                group, self._queue = group + self._queue, []
+            _fail(group, sqlite3.OperationalError(f"nothing was written: {type(error).__name__}"))
+            raise
+        finally:
+            self._hand_over(group)
+
+    def _hand_over(self, group: Sequence[_Ticket]) -> None:
+        """Wake those whose work is done, and let the first that came meanwhile lead."""
+        for ticket in group:
+            ticket.done = True
         with self._queue_lock:
             successor = self._queue[0] if self._queue else None
             self._has_leader = successor is not None
@@ -216,6 +225,11 @@ class JournalConnection:
 
     def _after(self, seconds: float) -> str:
         return timestamp(self._clock() + timedelta(seconds=seconds))
+
+
+def _fail(group: Sequence[_Ticket], error: Exception) -> None:
+    for ticket in group:
+        ticket.error = ticket.error or error
 
 
 def _fetch(connection: sqlite3.Connection, sql: str, parameters: Parameters) -> list[Row]:

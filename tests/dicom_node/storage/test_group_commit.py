@@ -146,3 +146,30 @@ def test_writers_of_every_kind_get_their_turn(journal: Journal, received: Make) 
     assert len(journal.instances("1.2.3")) == 2 * 8 * 15
     assert not journal._queue
     assert not journal._has_leader
+
+
+def test_an_interrupted_leader_tells_all_that_waited_with_it_and_others_go_on(
+    journal: Journal, received: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt  # Ctrl-C reaches whichever work the main thread is doing
+
+    def record(instance: ReceivedInstance) -> BaseException | Recorded:
+        try:
+            return journal.record_instance(instance)
+        except BaseException as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "_attempt", interrupt)
+            with journal._transaction():
+                running = [pool.submit(record, received(f"1.2.3.{number}")) for number in range(2)]
+                deadline = time.monotonic() + 10
+                while len(journal._queue) < 2 and time.monotonic() < deadline:
+                    time.sleep(0.005)
+            outcomes = [job.result(timeout=20) for job in running]
+        assert all(isinstance(outcome, BaseException) for outcome in outcomes)
+        assert sum(isinstance(outcome, sqlite3.OperationalError) for outcome in outcomes) == 1
+        assert journal.instances("1.2.3") == ()
+        assert pool.submit(record, received("1.2.3.1")).result(timeout=20) is Recorded.NEW
