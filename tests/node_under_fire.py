@@ -118,6 +118,11 @@ class NodeUnderFire:
         assert self._process is not None
         return [pid for child in _children(self._process.pid) for pid in _children(child)]
 
+    def hold_workers(self) -> None:
+        """Stop the workers and what makes them: nothing is analysed from here on."""
+        for pid in [*_children(self.pid), *self.worker_pids()]:
+            os.kill(pid, signal.SIGSTOP)
+
     def kill(self) -> None:
         """End the node as a power cut would: no handler runs, nothing is flushed."""
         assert self._process is not None

@@ -149,6 +149,7 @@ def on_ground(
     tables: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
     environment: Mapping[str, str] | None = MappingProxyType({}),
     extra: str = "",
+    analyses: bool = True,
 ) -> Iterator[Ground]:
     """A running node over ``folder / "data"``, stopped at the end.
 
@@ -158,6 +159,8 @@ def on_ground(
         See `NodeUnderFire`.
     environment : mapping or None
         For the first start; None leaves starting to the test.
+    analyses : bool
+        False spares the workers' warm-up where nothing needs to be analysed; the node is killed at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with CountingPacs().running() as pacs:
@@ -166,9 +169,15 @@ def on_ground(
         try:
             if environment is not None:
                 node.start(environment)
+            if not analyses:
+                node.hold_workers()
             yield ground
         finally:
-            node.stop()
+            if analyses:
+                node.stop()
+            else:
+                node.kill()
+                node.wait()
 
 
 def context_of(dataset: Dataset) -> tuple[Context]:

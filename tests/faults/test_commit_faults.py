@@ -34,7 +34,10 @@ Figure = Callable[[str], None]
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("commit")
     tables = {"retention": {"reserve_bytes": RESERVE_BYTES}}
-    with small_disk(folder / "data", size="24m"), on_ground(folder, tables=tables) as ground:
+    with (
+        small_disk(folder / "data", size="24m"),
+        on_ground(folder, tables=tables, analyses=False) as ground,
+    ):
         ground.good_client_seconds()
         assert Reserve(ground.node.data_dir, RESERVE_BYTES).hold()  # as the node does in its first minute
         yield ground

@@ -20,7 +20,7 @@ from wire import ABORT, ASSOCIATE_RQ, ONE_CONTEXT, P_DATA, WirePeer, message, pd
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 CAP_BYTES = 200_000_000
-IN_MEMORY_BYTES = 65_536
+TABLES = {"receiver": {"max_instance_bytes": CAP_BYTES, "message_memory_bytes": 65_536}}
 SMALL, LARGE = 30_000, 400_000
 """Held in memory as it comes; goes to disk as it comes."""
 STALLED_UID = "1.2.3.999.1"
@@ -29,13 +29,20 @@ Figure = Callable[[str], None]
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    receiver = {"max_instance_bytes": CAP_BYTES, "message_memory_bytes": IN_MEMORY_BYTES}
-    with on_ground(tmp_path_factory.mktemp("receive"), tables={"receiver": receiver}) as ground:
+    with on_ground(tmp_path_factory.mktemp("receive"), tables=TABLES, analyses=False) as ground:
         ground.good_client_seconds()
         yield ground
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A whole node, workers included, that is ended and started again."""
+    with on_ground(tmp_path_factory.mktemp("mortal"), tables=TABLES) as ground:
+        ground.good_client_seconds()
+        yield ground
+
+
+@pytest.fixture(scope="module")
 def stalled(ground: Ground) -> Iterator[Future[float]]:
     """A peer that is silent in the middle of a PDU, while the other cells are tried: when it was closed."""
 
@@ -62,6 +69,7 @@ def stalled(ground: Ground) -> Iterator[Future[float]]:
     ],
     ids=["abort", "reset"],
 )
+@pytest.mark.usefixtures("stalled")
 def test_half_an_object_is_not_journalled_and_a_resend_is_stored(
     ground: Ground, end: Callable[[WirePeer], None], size: int, figure: Figure
 ) -> None:
@@ -130,15 +138,13 @@ def test_a_peer_silent_in_the_middle_of_a_pdu_is_closed(
     ground.hold_all_laws()
 
 
+@pytest.mark.slow
 @pytest.mark.cell("15")
-def test_asked_to_end_the_node_takes_what_is_on_its_way_and_ends(
-    ground: Ground, stalled: Future[float], figure: Figure
-) -> None:
-    stalled.result(timeout=30)
-    taken, late = ground.new_object(size=LARGE), ground.new_object(size=LARGE)
-    with _half_sent(ground, taken) as finishes, _half_sent(ground, late):
+def test_asked_to_end_the_node_takes_what_is_on_its_way_and_ends(mortal: Ground, figure: Figure) -> None:
+    taken, late = mortal.new_object(size=LARGE), mortal.new_object(size=LARGE)
+    with _half_sent(mortal, taken) as finishes, _half_sent(mortal, late):
         began = time.monotonic()
-        ending = threading.Thread(target=ground.node.stop)
+        ending = threading.Thread(target=mortal.node.stop)
         ending.start()
         time.sleep(1)
         finishes.say(_second_half(taken))
@@ -147,30 +153,31 @@ def test_asked_to_end_the_node_takes_what_is_on_its_way_and_ends(
         seconds = time.monotonic() - began
     figure(f"ended after {seconds:.1f} s")
     assert answer.status == 0x0000
-    ground.scanner.acknowledged[taken.SOPInstanceUID] = encoded(taken)
-    assert not ground.node.is_running()
+    mortal.scanner.acknowledged[taken.SOPInstanceUID] = encoded(taken)
+    assert not mortal.node.is_running()
     assert seconds <= 30
-    ground.node.start()
-    assert not ground.is_journalled(late)
-    assert ground.send(late) == 0x0000
-    ground.hold_all_laws()
+    mortal.node.start()
+    assert not mortal.is_journalled(late)
+    assert mortal.send(late) == 0x0000
+    mortal.hold_all_laws()
 
 
+@pytest.mark.slow
 @pytest.mark.cell("14")
 def test_killed_in_the_middle_of_an_object_the_node_serves_again_at_once(
-    ground: Ground, figure: Figure
+    mortal: Ground, figure: Figure
 ) -> None:
-    dataset = ground.new_object(size=LARGE)
-    with _half_sent(ground, dataset):
-        assert wait_for(lambda: len(ground.in_the_making()) == 1, seconds=5)
-        ground.node.kill()
-        ground.node.wait()
-    seconds = ground.node.start()
+    dataset = mortal.new_object(size=LARGE)
+    with _half_sent(mortal, dataset):
+        assert wait_for(lambda: len(mortal.in_the_making()) == 1, seconds=5)
+        mortal.node.kill()
+        mortal.node.wait()
+    seconds = mortal.node.start()
     figure(f"serving after {seconds:.1f} s")
-    assert not ground.in_the_making()
-    assert not ground.is_journalled(dataset)
-    assert ground.send(dataset) == 0x0000
-    ground.hold_all_laws()
+    assert not mortal.in_the_making()
+    assert not mortal.is_journalled(dataset)
+    assert mortal.send(dataset) == 0x0000
+    mortal.hold_all_laws()
     assert seconds <= 5
 
 

@@ -30,7 +30,10 @@ Figure = Callable[[str], None]
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder = tmp_path_factory.mktemp("write")
     tables = {"receiver": {"message_memory_bytes": IN_MEMORY_BYTES}, "retention": {"reserve_bytes": 262_144}}
-    with small_disk(folder / "data", size="64m"), on_ground(folder, tables=tables) as ground:
+    with (
+        small_disk(folder / "data", size="64m"),
+        on_ground(folder, tables=tables, analyses=False) as ground,
+    ):
         ground.good_client_seconds()
         yield ground
 
