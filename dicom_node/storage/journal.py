@@ -16,6 +16,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.priors`: searches for priors, studies that are history only;
 - `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.pledges`: what peers asked to be kept;
+- `dicom_node.storage.set_back`: what a clock that was set back would keep waiting;
 - `dicom_node.storage.audits`: what auditors are to be told;
 - `dicom_node.storage.queries`: what commands ask, read-only.
 """
@@ -35,12 +36,22 @@ from dicom_node.storage.rebuild import Recovery
 from dicom_node.storage.records import Severity
 from dicom_node.storage.replacements import Replacements
 from dicom_node.storage.retention import Releases
+from dicom_node.storage.set_back import SetBackClock
 
 __all__ = ["Journal", "lease_owner"]
 
 
 class Journal(
-    Queries, Completions, Releases, AuditTables, Pledges, Recovery, Replacements, HealthTable, Notices
+    Queries,
+    Completions,
+    Releases,
+    AuditTables,
+    Pledges,
+    Recovery,
+    Replacements,
+    HealthTable,
+    Notices,
+    SetBackClock,
 ):
     """Every table of the journal behind one connection.
 

@@ -14,6 +14,7 @@ from dicom_node.config import DeliverySettings
 from dicom_node.observe.metrics import BREAKERS_OPEN
 from dicom_node.storage.connection import Clock
 from dicom_node.storage.journal import Journal
+from dicom_node.workflow.pacing import rests
 
 __all__ = ["Breaker", "backoff_seconds"]
 
@@ -53,7 +54,9 @@ class Breaker:
 
     def allows(self) -> bool:
         """Tell whether the destination may be tried: it is well, or its rest is over."""
-        return self._rests_until is None or self._clock() >= self._rests_until
+        if self._rests_until is None:
+            return True
+        return not rests(self._rests_until, self._clock(), at_most=self._settings.max_retry_seconds)
 
     def failed(self, reason: str) -> None:
         """Take note of a connection that failed."""

@@ -29,6 +29,7 @@ from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisJob, AnalysisOutcome, Severity
 from dicom_node.workflow.facts import is_known_class
+from dicom_node.workflow.pacing import rests
 from dicom_node.workflow.routing import analysis_settings, reports_wanted
 from dicom_node.workflow.worker import WorkOrder, analyze_study, new_worker
 
@@ -107,7 +108,7 @@ class Execution:
     def pump(self) -> None:
         """Give every idle worker the analysis that has waited longest; the first call starts the workers."""
         with self._changed:
-            if self._stopping or self._clock() < self._resting_until:
+            if self._stopping or self._rests():
                 return
             try:
                 for lane in self._lanes:
@@ -296,6 +297,9 @@ class Execution:
         lane.executor = None
         self._put_back(job, "executor_unavailable", str(error), NO_EXECUTOR_RETRY_SECONDS)
         self._rest(error)
+
+    def _rests(self) -> bool:
+        return rests(self._resting_until, self._clock(), at_most=NO_EXECUTOR_RETRY_SECONDS)
 
     def _rest(self, error: ExecutorUnavailableError) -> None:
         self._resting_until = self._clock() + timedelta(seconds=NO_EXECUTOR_RETRY_SECONDS)

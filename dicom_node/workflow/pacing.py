@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from dicom_node.config import Destination
 from dicom_node.config.delivering import hours_of
 
-__all__ = ["FIRST_SEARCH_SECONDS", "Pace", "first_confirmation_seconds", "within_hours"]
+__all__ = ["FIRST_SEARCH_SECONDS", "Pace", "first_confirmation_seconds", "rests", "within_hours"]
 
 FIRST_SEARCH_SECONDS = 10.0
 """Wait before an object is searched for, doubled for each further time (assumption: what an archive needs to
 index an object that it has accepted)."""
+
+
+def rests(until: datetime, now: datetime, *, at_most: float) -> bool:
+    """Tell whether a rest goes on; one longer than it was meant ends, for the clock was set back.
+
+    Parameters
+    ----------
+    at_most : float
+        Longest rest that was meant, in seconds.
+    """
+    return now < until <= now + timedelta(seconds=at_most)
 
 
 def within_hours(hours: str | None, moment: datetime, *, zone: tzinfo | None = None) -> bool:

@@ -33,6 +33,7 @@ from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.priors import AwaitedPriors, PriorSearch
 from dicom_node.storage.records import Severity
+from dicom_node.workflow.pacing import rests
 
 __all__ = ["PatientIdentity", "Priors", "patient_identity", "same_patient"]
 
@@ -118,7 +119,7 @@ class Priors:
             if not search.missing:
                 self._end(search)
         for awaited in self._journal.analyses_awaiting_priors():
-            if self._clock() < self._resting_until:
+            if rests(self._resting_until, self._clock(), at_most=REST_SECONDS):
                 return
             self._begin(awaited)
 

@@ -1,4 +1,4 @@
-"""Watches for what no other part would say: a disk without room, a study that does not come to its end."""
+"""Watches for what no other part would see: a full disk, a study without end, a clock that was set back."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Watch:
 
     def look(self) -> None:
         """Look once."""
+        self._journal.forgive_future()
         has_room = self._archive.has_room(0)
         if has_room != self._has_room:
             self._has_room = has_room

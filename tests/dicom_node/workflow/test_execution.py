@@ -323,3 +323,10 @@ def test_stopping_ends_a_worker_that_does_not_come_to_an_end_by_itself(ground: G
     wait_until(lambda: multiprocessing.active_children() == [], seconds=5)
     assert time.monotonic() - started < 5, "the time limit of the analysis is 120 s"
     assert ground.journal.summary()["analyses"] == {"running": 1}, "left to recovery, no attempt lost"
+
+
+def test_analyses_start_although_the_clock_was_set_back(ground: Ground) -> None:
+    execution = ground.execution(lambda _order: outcome("analyzed"))
+    ground.clock.advance(-86_400)
+    receive_complete(ground.journal, "1.2")
+    ground.pump_until(execution, "1.2", StudyState.ANALYZED)
