@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from pathlib import Path
 
 from running_receiver import receiving
@@ -24,6 +25,7 @@ SETTINGS = {
 def main() -> None:
     """Serve until the parent closes our standard input."""
     logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")  # as the node does
     with receiving(Path(sys.argv[1]), settings=SETTINGS) as running:
         sys.stdout.write(f"{running.port}\n")
         sys.stdout.flush()

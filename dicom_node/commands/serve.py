@@ -6,6 +6,7 @@ import argparse
 import logging
 import signal
 import threading
+import warnings
 from typing import TYPE_CHECKING
 
 from dicom_node.commands.options import add_config_option, load_config
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
         from dicom_node.observe import logs
         from dicom_node.service import Service
 
+    # pydicom's warnings quote what a peer sent: Python would print each text, and remember it for ever
+    warnings.simplefilter("ignore")
     config = load_config(options)
     logs.configure(config.logging, verbose=options.verbose)
     stop = threading.Event()

@@ -63,7 +63,7 @@ def read_values(data: EncodedBytes, transfer_syntax: str, wanted: Collection[int
     transfer_syntax : str
         UID of the negotiated transfer syntax; of a deflated data set what it inflates to is walked.
     wanted : collection of int
-        Tags to return where present, e.g. ``0x0020000D``.
+        Tags of values to return where present, e.g. ``0x0020000D``; none of sequences.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def read_values(data: EncodedBytes, transfer_syntax: str, wanted: Collection[int
     ------
     MalformedDataSetError
         If a length crosses its container or the end, an item or delimiter is out of place, a VR does not
-        exist, a wanted element occurs twice, there are too many levels or elements, or a deflated data set
-        is damaged or inflates to too much.
+        exist, a wanted element occurs twice or is a sequence, there are too many levels or elements, or a
+        deflated data set is damaged or inflates to too much.
     """
     syntax = UID(transfer_syntax)
     tags = frozenset(wanted)
@@ -155,6 +155,9 @@ class _Walk:
                 if tag == _ITEM_END and frame.delimited:
                     break
                 raise MalformedDataSetError(f"element {_name(tag)} at byte {start} is out of place")
+            wanted = top_level and tag in self._wanted
+            if wanted and (length == _UNDEFINED or vr == b"SQ"):
+                raise MalformedDataSetError(f"element {_name(tag)} is a sequence, not a value")
             if length == _UNDEFINED:
                 self._open_undefined(frame, tag, vr)
                 return at
@@ -163,7 +166,7 @@ class _Walk:
                 layout = frame.layout if vr == b"SQ" else _IMPLICIT
                 self._push(_Kind.SEQUENCE, end, delimited=False, layout=layout, depth=frame.depth + 1)
                 return at
-            if top_level and tag in self._wanted:
+            if wanted:
                 if tag in self._values:
                     raise MalformedDataSetError(f"element {_name(tag)} occurs twice")
                 self._values[tag] = bytes(self._data[at : min(end, at + MAX_WANTED_BYTES)])

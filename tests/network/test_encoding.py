@@ -95,6 +95,17 @@ def test_an_element_that_occurs_twice_is_refused() -> None:
         read_values(encoded(one) * 2, EXPLICIT, [STUDY])
 
 
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_a_uid_that_is_a_sequence_is_refused(length: int) -> None:
+    """Found by fuzzing: a second SOP Instance UID of VR SQ is none to us, but another reader takes it."""
+    one = Dataset()
+    one.StudyInstanceUID = "1.2.3"
+    end = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0) if length else b""
+    second = struct.pack("<HH2sxxL", 0x0020, 0x000D, b"SQ", length) + end
+    with pytest.raises(MalformedDataSetError, match=r"\(0020,000D\) is a sequence, not a value"):
+        read_values(encoded(one) + second, EXPLICIT, [STUDY])
+
+
 def test_a_length_of_two_gigabytes_is_compared_with_what_is_there() -> None:
     bomb = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OW", 0, 2**31 - 2) + bytes(16)
     with pytest.raises(MalformedDataSetError, match="claims 2147483646 bytes, 16 are there"):

@@ -98,6 +98,7 @@ def test_after_a_flood_of_spoiled_objects_the_next_good_study_is_analysed(
             assert time.monotonic() < deadline, row
             time.sleep(0.2)
         journal.close()
+    assert "UserWarning" not in config.with_suffix(".log").read_text(errors="replace")
 
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
