@@ -1,10 +1,10 @@
-"""Migration 0003: the outbox carries results and forwarded originals, and waits for their commitment."""
+"""Migrations of the outbox: 0003, it carries originals too and waits for commitment; 0009, what is open."""
 
 from __future__ import annotations
 
 import sqlite3
 
-__all__ = ["rebuild_outbox"]
+__all__ = ["index_open_deliveries", "rebuild_outbox"]
 
 _OUTBOX = (
     """
@@ -85,7 +85,24 @@ commitment under `transaction_uid` was asked for, `verifications` how often the 
 sent instead of a discarded one, in a SOP class that the peer takes."""
 
 
+_OPEN = (
+    """
+    CREATE INDEX deliveries_open ON deliveries (destination, study_instance_uid, id, priority)
+        WHERE state IN ('pending', 'sending')
+    """,
+    "CREATE INDEX deliveries_dead ON deliveries (destination, study_instance_uid) WHERE state = 'dead'",
+    "CREATE INDEX deliveries_stored ON deliveries (stored_at) WHERE state = 'stored'",
+)
+"""What waits, and what is given up, found without a look at the many rows that are done."""
+
+
 def rebuild_outbox(connection: sqlite3.Connection) -> None:
     """Rebuild ``deliveries`` with every row kept, and add what deliveries and notifications remember."""
     for statement in _OUTBOX:
+        connection.execute(statement)
+
+
+def index_open_deliveries(connection: sqlite3.Connection) -> None:
+    """Index the few rows that claims and administrators look for."""
+    for statement in _OPEN:
         connection.execute(statement)

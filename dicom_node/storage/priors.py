@@ -11,6 +11,9 @@ from dicom_node.storage.retrievals import RetrievalPurpose, RetrievalTables
 
 __all__ = ["AwaitedPriors", "PriorSearch", "PriorTables"]
 
+AWAITED_LIMIT = 200
+"""Analyses looked at in one turn of the search; the rest follows at the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class AwaitedPriors:
@@ -92,8 +95,9 @@ class PriorTables(RetrievalTables):
             WHERE analyses.state = 'queued' AND attempts = 0
               AND study_instance_uid NOT IN (SELECT study_instance_uid FROM fetched_histories)
               AND analyses.id NOT IN (SELECT analysis_id FROM prior_searches)
-            ORDER BY analyses.id
-            """
+            ORDER BY analyses.id LIMIT ?
+            """,
+            (AWAITED_LIMIT,),
         )
         return [AwaitedPriors(**row) for row in rows]
 
@@ -123,7 +127,7 @@ class PriorTables(RetrievalTables):
                     OR value IN (SELECT arriving.study_instance_uid FROM studies AS arriving
                                  WHERE arriving.state = 'receiving'))
                     AS missing
-            FROM prior_searches JOIN analyses ON analyses.id = analysis_id
+            FROM prior_searches INDEXED BY prior_searches_open JOIN analyses ON analyses.id = analysis_id
             WHERE prior_searches.state <> 'ended' ORDER BY analysis_id
             """
         )

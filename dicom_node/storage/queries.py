@@ -114,7 +114,7 @@ class Queries(Commitments):
         """Return deliveries given up for good: destination, study, object, attempts, status and reason."""
         return self._rows(
             "SELECT destination, study_instance_uid, sop_instance_uid, attempts, last_status, reason"
-            " FROM deliveries WHERE state = 'dead' ORDER BY id"
+            " FROM deliveries INDEXED BY deliveries_dead WHERE state = 'dead' ORDER BY id"
         )
 
     def oldest_waiting_analysis(self) -> str:

@@ -110,7 +110,7 @@ class RetrievalTables(EventLog):
             row = self._row(
                 """
                 SELECT id, study_instance_uid, purpose, attempts + 1 AS attempts FROM retrievals
-                WHERE archive IN (:archive, :other)
+                WHERE archive IN (:archive, :other) AND state IN ('waiting', 'running')
                   AND ((state = 'waiting' AND next_attempt_at <= :now)
                        OR (state = 'running' AND lease_expires_at <= :now))
                 ORDER BY purpose = 'asked', next_attempt_at, id LIMIT 1
@@ -193,7 +193,7 @@ class RetrievalTables(EventLog):
         served = {*archives, *([FIRST_ARCHIVE] if archives else [])}
         rows = self._rows(
             "SELECT id, study_instance_uid, archive, purpose, attempts FROM retrievals"
-            " WHERE state = 'waiting'"
+            " INDEXED BY retrievals_open_once WHERE state IN ('waiting', 'running') AND state = 'waiting'"
         )
         unserved = [row for row in rows if row["archive"] not in served]
         with self._transaction():

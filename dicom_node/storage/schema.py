@@ -14,7 +14,7 @@ from dicom_node.errors import ConfigurationError
 from dicom_node.faults import reach
 from dicom_node.storage.keeping_schema import add_releases
 from dicom_node.storage.observing_schema import add_observing
-from dicom_node.storage.outbox_schema import rebuild_outbox
+from dicom_node.storage.outbox_schema import index_open_deliveries, rebuild_outbox
 from dicom_node.storage.pledge_schema import add_pledges
 from dicom_node.storage.retrieval_schema import add_retrievals
 from dicom_node.storage.routing_schema import add_routing
@@ -233,3 +233,8 @@ def _add_observing(database: Database) -> None:
 @MIGRATIONS(name="0006_retrievals")
 def _add_retrievals(database: Database) -> None:
     add_retrievals(database.conn)
+
+
+@MIGRATIONS(name="0009_open_deliveries")
+def _index_open_deliveries(database: Database) -> None:
+    index_open_deliveries(database.conn)

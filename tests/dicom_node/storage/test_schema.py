@@ -156,3 +156,87 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch: py
         Journal(path).close()
     with pytest.raises(ConfigurationError, match="9999_from_the_future"):
         Journal(path)
+
+
+def test_a_journal_of_version_0_4_0_with_everything_in_it_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+    old = schema.Migrations(schema.MIGRATIONS.name)
+    for migration in schema.MIGRATIONS.pending(Database(memory=True))[:2]:
+        old(name=migration.name)(migration.fn)
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", old)
+        with sqlite3.connect(path) as connection:
+            schema.migrate(Database(connection))
+            connection.executescript(OF_0_4_0)
+    journal = Journal(path)
+    try:
+        assert journal.check_integrity() == ()
+        assert journal._rows("PRAGMA foreign_key_check") == []
+        deliveries = journal.everything_about("1.2")["deliveries"]
+        told = [(row["destination"], row["kind"], row["state"], row["path"]) for row in deliveries]
+        assert told == [
+            ("pacs", "result", "delivered", "results/a/1"),
+            ("vna", "result", "dead", "results/a/1"),
+            ("pacs", "result", "sending", "results/a/2"),
+        ]
+        assert [row["stored_at"] for row in deliveries] == ["2025-01-02T", "", ""]
+        assert {
+            row["kind"]: (row["files"], row["bytes"]) for row in journal._rows("SELECT * FROM kept_bytes")
+        } == {
+            "input": (1, 10),
+            "own_result": (1, 20),
+            "quarantined": (1, 30),  # one more was not kept for want of room
+        }
+        assert journal.quarantined_bytes() == 30
+        assert journal.recover("new owner") == 1
+        (again,) = journal.claim_deliveries("pacs", owner="new owner", lease_seconds=60)
+        assert again.sop_instance_uid == "1.2.9.2"
+        assert journal.routing("1.2").destinations is None
+    finally:
+        journal.close()
+
+
+def _instance(uid: str, kind: str, path: str, size: int) -> str:
+    return (
+        "INSERT INTO instances (sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid,"  # noqa: S608
+        " transfer_syntax_uid, sha256, path, size, kind, reason, version, calling_ae, called_ae,"
+        f" peer_address, association_id, received_at) VALUES ('{uid}', '1.2.3', '1.2', '1.3', '1.4', '{uid}',"
+        f" '{path}', {size}, '{kind}', '', 1, 'A', 'B', '192.0.2.1', 'c', '2025-01-01T');"
+    )
+
+
+def _delivery(uid: str, destination: str, state: str, delivered_at: str = "") -> str:
+    return (
+        "INSERT INTO deliveries (sop_instance_uid, study_instance_uid, destination, state, attempts,"  # noqa: S608
+        " next_attempt_at, lease_owner, lease_expires_at, reason, last_status, delivered_at) VALUES"
+        f" ('{uid}', '1.2', '{destination}', '{state}', 1, '', '', '', '', 0, '{delivered_at}');"
+    )
+
+
+def _result(number: int) -> str:
+    return (
+        f"INSERT INTO results VALUES ('1.2.9.{number}', 1, '1.2', '1.2.3', 'k', 'results/a/{number}', 'd',"  # noqa: S608
+        f" '2025-01-01T'); INSERT INTO result_sets VALUES (1, 'pacs', {number}, '1.2.9.{number}');"
+    )
+
+
+OF_0_4_0 = "".join(
+    [
+        "INSERT INTO studies VALUES ('1.2', 'analyzed', '', 'quiet', 'A', 'k', '20250101', '2025-01-01T',"
+        " '2025-01-01T');",
+        _instance("1.2.1", "input", "instances/1", 10),
+        _instance("1.2.9.1", "own_result", "instances/2", 20),
+        _instance("", "quarantined", "quarantine/1", 30),
+        _instance("odd", "quarantined", "", 40),
+        "INSERT INTO analyses VALUES (1, '1.2', 'received', '', 'a', '0', '0', 'done', 1, 0, '', '', '', '',"
+        " 'analyzed', '{}', '2025-01-01T', '', '');",
+        *(_result(number) for number in (1, 2)),
+        _delivery("1.2.9.1", "pacs", "delivered", "2025-01-02T"),
+        _delivery("1.2.9.1", "vna", "dead"),
+        _delivery("1.2.9.2", "pacs", "sending"),
+        "INSERT INTO events (at, severity, code, study_instance_uid, sop_instance_uid, message) VALUES"
+        " ('2025-01-01T', 'info', 'study_complete', '1.2', '', '');",
+    ]
+)
