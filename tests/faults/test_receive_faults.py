@@ -173,7 +173,7 @@ def test_killed_in_the_middle_of_an_object_the_node_serves_again_at_once(
         mortal.node.kill()
         mortal.node.wait()
     seconds = mortal.node.start()
-    figure(f"serving after {seconds:.1f} s")
+    figure(f"serving after {seconds:.1f} s, {mortal.processor_seconds():.1f} s of them processor time")
     assert not mortal.in_the_making()
     assert not mortal.is_journalled(dataset)
     assert mortal.send(dataset) == 0x0000
