@@ -116,6 +116,7 @@ class Service:
             recovered = journal.recover(owner)
             if recovered:
                 logger.warning("%d interrupted analyses and deliveries are queued again", recovered)
+            journal.bury_unserved([destination.name for destination in config.destinations])
             self._build(archive, journal, owner)
             self._observation.start(self._schedule)
             undo.callback(self._observation.stop)

@@ -7,6 +7,7 @@ administrator, who has them sent again or ``discarded``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -26,6 +27,8 @@ class Outbox(AnalysisTables):
     def queue_originals(self, study_instance_uid: str, destination: str, *, priority: int = 0) -> int:
         """Queue every received object of a study, each version, for `destination`; return how many are new.
 
+        What was released is left out: there is no file to send any more.
+
         Parameters
         ----------
         priority : int
@@ -42,7 +45,8 @@ class Outbox(AnalysisTables):
                     path, :priority, 'pending', 0, :now, '', '', '',
                     NULL, :now, '', '', '', '',
                     0, 0, ''
-                FROM instances WHERE study_instance_uid = :study AND kind = 'input' ORDER BY id
+                FROM instances WHERE study_instance_uid = :study AND kind = 'input' AND released_at = ''
+                ORDER BY id
                 ON CONFLICT DO NOTHING
                 """,
                 {
@@ -161,7 +165,7 @@ class Outbox(AnalysisTables):
     ) -> int:
         """Send what a destination was given of a study once more, same UIDs; return how many objects.
 
-        Results that a newer analysis has replaced stay as they are.
+        Results that a newer analysis has replaced stay as they are, and so does what retention has released.
         """
         with self._transaction():
             standing = {
@@ -170,8 +174,13 @@ class Outbox(AnalysisTables):
                 for uid in uids
             }
             rows = self._rows(
-                "SELECT id, destination, sop_instance_uid, kind FROM deliveries WHERE study_instance_uid = ?"
-                " AND state IN ('stored', 'delivered') AND (? IS NULL OR destination = ?)",
+                "SELECT id, destination, sop_instance_uid, kind FROM deliveries AS sent"
+                " WHERE study_instance_uid = ?"
+                " AND state IN ('stored', 'delivered') AND (? IS NULL OR destination = ?)"
+                " AND NOT EXISTS (SELECT 1 FROM instances AS gone WHERE released_at <> ''"
+                "     AND gone.sop_instance_uid = sent.sop_instance_uid AND gone.path = sent.path)"
+                " AND NOT EXISTS (SELECT 1 FROM results AS gone WHERE released_at <> ''"
+                "     AND gone.sop_instance_uid = sent.sop_instance_uid AND gone.path = sent.path)",
                 (study_instance_uid, destination, destination),
             )
             chosen = [
@@ -202,6 +211,37 @@ class Outbox(AnalysisTables):
                     study_instance_uid=study_instance_uid or "",
                 )
             return discarded
+
+    def bury_unserved(self, destinations: Sequence[str]) -> int:
+        """Make dead letters of what waits for destinations that are not among those configured.
+
+        Else nobody would ever send it, and nobody could give it up; return how many objects.
+        """
+        with self._transaction():
+            waiting = self._rows(
+                "SELECT destination, count(*) AS objects FROM deliveries INDEXED BY deliveries_open"
+                " WHERE state IN ('pending', 'sending') GROUP BY destination"
+                " UNION ALL SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_stored"
+                " WHERE state = 'stored' GROUP BY destination"
+            )
+            unserved = [row for row in waiting if row["destination"] not in destinations]
+            for name in sorted({row["destination"] for row in unserved}):
+                self._bury_unserved(name)
+            return sum(row["objects"] for row in unserved)
+
+    def _bury_unserved(self, name: str) -> None:
+        reason = f"no [[destination]] is called {name!r}"
+        buried = self._execute(
+            "UPDATE deliveries SET state = 'dead', reason = ?, lease_owner = '', lease_expires_at = ''"
+            " WHERE destination = ? AND state IN ('pending', 'sending', 'stored')",
+            (reason, name),
+        )
+        self.note_event(
+            Severity.ERROR,
+            "delivery_failed",
+            f"to {name}: {buried} objects waited, and {reason} any more; configure it again and have them sent "
+            "(dicom-node reprocess --failed), or give them up (dicom-node dead-letters --discard)",
+        )
 
     def undelivered_paths(self, study_instance_uid: str | None = None) -> frozenset[str]:
         """Return the files, relative to the data directory, that a destination still waits for.
