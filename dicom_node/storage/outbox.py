@@ -239,8 +239,8 @@ class Outbox(AnalysisTables):
         self.note_event(
             Severity.ERROR,
             "delivery_failed",
-            f"to {name}: {buried} objects waited, and {reason} any more; configure it again and have them sent "
-            "(dicom-node reprocess --failed), or give them up (dicom-node dead-letters --discard)",
+            f"to {name}: {buried} objects waited, and {reason} any more; configure it again and have them "
+            "sent (dicom-node reprocess --failed), or give them up (dicom-node dead-letters --discard)",
         )
 
     def undelivered_paths(self, study_instance_uid: str | None = None) -> frozenset[str]:

@@ -76,8 +76,10 @@ class HeaderReader:
         """Return what is known of one received object."""
         header = self._headers.get(instance.sha256)
         if header is None:
-            header = read_header(self._archive.resolve(instance.path), instance.transfer_syntax_uid)
-            self._headers[instance.sha256] = header
+            path = self._archive.resolve(instance.path)
+            header = read_header(path, instance.transfer_syntax_uid)
+            if header or path.is_file():  # one that was released may come again
+                self._headers[instance.sha256] = header
             if len(self._headers) > CACHED_HEADERS:
                 self._headers.popitem(last=False)
         sender = Sender(instance.calling_ae, instance.called_ae, instance.peer_address)

@@ -83,7 +83,13 @@ class Router:
         ]
 
     def decide(self, study_instance_uid: str) -> Routing:
-        """Return what becomes of a study by the routes of today."""
+        """Return what becomes of a study by the routes of today.
+
+        A study whose originals were released goes the way it went before: no rule can ask what is gone.
+        """
+        before = self._journal.routing(study_instance_uid)
+        if before is not DEFAULT_ROUTING and self._journal.released_instances(study_instance_uid):
+            return replace(before, reasons=("as before, for its originals were released",))
         objects = self.objects(study_instance_uid)
         verdict = follow(self._routes, objects)[-1]
         route = verdict.route

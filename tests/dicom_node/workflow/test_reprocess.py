@@ -14,6 +14,8 @@ from dicom_node.errors import ConfigurationError
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import ResultRecord, StudyState
+from dicom_node.storage.retention import ReleasedKind
+from dicom_node.storage.routings import Routing
 from dicom_node.workflow.reprocess import reprocess, studies_failed, studies_received
 from dicom_node.workflow.routing import Router
 
@@ -128,3 +130,22 @@ def test_a_study_whose_route_no_longer_analyses_is_left_alone(journal: Journal) 
         (study,) = reprocess(journal, todays, ["1.2"])
         assert not study.queued and f"route 'kept': {action}" in study.reason
     assert journal.count_inputs("1.2") == 1, "reprocessing never discards"
+
+
+def test_a_study_whose_originals_were_released_goes_the_way_it_went(
+    journal: Journal, clock: FakeClock
+) -> None:
+    receive(journal, "1.2", path="instances/gone.dcm")
+    study = journal.study("1.2")
+    assert study is not None
+    journal.complete_study(study, "test", Routing(route="research", destinations=("research",)))
+    analyze(journal, "research")
+    for delivery in journal.claim_deliveries("research", owner="test", lease_seconds=60):
+        journal.mark_delivered(delivery, 0)
+    clock.advance(86_400)
+    released = journal.release(
+        ReleasedKind.ORIGINAL, before=clock(), ended_states=(StudyState.ANALYZED,), limit=10
+    )
+    assert released == 1
+    reprocess(journal, todays_routes(journal), ["1.2"])  # by its header it would have met a route
+    assert journal.routing("1.2").destinations == ("research",)
