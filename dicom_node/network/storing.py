@@ -133,8 +133,9 @@ class StorageService:
         if path is None or not self._archive.resolve(path).is_file():
             path = self._write(request, digest, spool)
         recorded = self._record(_received(request, admission, origin, digest, kind=kind, path=path))
-        if recorded is Recorded.DUPLICATE and not self._archive.resolve(path).is_file():
-            self._write(request, digest, spool)  # retention removed it before the row was wanted again
+        if not self._archive.resolve(path).is_file():
+            # given up before (released, or its study discarded), it was removed before it had its row again
+            self._write(request, digest, spool)
         if kind is InstanceKind.OWN_RESULT:
             return "own_result"
         return _OUTCOMES[recorded]

@@ -47,10 +47,10 @@ class AnalysisTables(StudyTables, PriorTables):
         """Claim the analysis of highest priority, of these the one that has waited longest, or None.
 
         An expired lease counts as waiting; a study that is held waits. A study's analyses never run side by
-        side; a follow-up waits for the patient's earlier studies that are not held, since what they measure
-        is its history; and those that were interrupted by the node's own death come last and are not waited
-        for: an input that kills the node cannot starve the others. What waits for its originals from an
-        archive is not claimed.
+        side; a follow-up waits for the patient's earlier studies that are not held and whose originals are
+        here, since what they measure is its history; and those that were interrupted by the node's own death
+        come last and are not waited for: an input that kills the node cannot starve the others. What waits
+        for its originals from an archive is not claimed.
 
         Parameters
         ----------
@@ -78,7 +78,12 @@ class AnalysisTables(StudyTables, PriorTables):
                                     AND earlier.study_date <> '' AND earlier.study_date < study.study_date
                                     AND prior.state IN ('queued', 'running') AND prior.interruptions = 0
                                     AND earlier.study_instance_uid NOT IN
-                                        (SELECT study_instance_uid FROM holds))
+                                        (SELECT study_instance_uid FROM holds)
+                                    AND NOT EXISTS
+                                        (SELECT 1 FROM retrievals AS fetched
+                                         WHERE fetched.study_instance_uid = earlier.study_instance_uid
+                                           AND fetched.purpose = 'original'
+                                           AND fetched.state IN ('waiting', 'running')))
                   AND NOT EXISTS (SELECT 1 FROM retrievals
                                   WHERE retrievals.study_instance_uid = candidate.study_instance_uid
                                     AND purpose = 'original' AND retrievals.state IN ('waiting', 'running'))

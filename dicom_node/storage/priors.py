@@ -104,11 +104,14 @@ class PriorTables(RetrievalTables):
     def begin_prior_search(
         self, awaited: AwaitedPriors, archive: str, studies: Sequence[str], *, deliver: bool
     ) -> None:
-        """Note which priors an archive has that are missing here, and ask for them."""
+        """Note which priors an archive has that are missing here, and ask for them.
+
+        What somebody sends, or an administrator has asked for, in the meantime is not here as history only.
+        """
         with self._transaction():
             for uid in studies:
-                self.request_retrieval(uid, archive, RetrievalPurpose.PRIOR)
-                if not deliver:
+                is_new = self.request_retrieval(uid, archive, RetrievalPurpose.PRIOR)
+                if is_new and not deliver and not self._is_here(uid):
                     self.mark_history(uid, awaited.study_instance_uid)
             self._execute(
                 "INSERT INTO prior_searches VALUES (?, 'fetching', ?, '', ?, '') ON CONFLICT DO NOTHING",
@@ -156,6 +159,9 @@ class PriorTables(RetrievalTables):
                 {"id": analysis_id, "reason": reason, "now": self._now()},
             )
             self.note_event(severity, "priors", reason, study_instance_uid=study_instance_uid)
+
+    def _is_here(self, study_instance_uid: str) -> bool:
+        return bool(self._rows("SELECT 1 FROM studies WHERE study_instance_uid = ?", (study_instance_uid,)))
 
     def _go_ahead_without_priors(self, analysis_id: int, study_instance_uid: str, seconds: float) -> None:
         """Note of an analysis that is claimed whether its priors had not come in time."""

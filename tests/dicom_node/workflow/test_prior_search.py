@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from asked_archives import NODE_AE, scripted_archive, write_study
-from node_support import outcome
+from node_support import outcome, receive, receive_complete
 from pydicom import dcmread
 from retrieval_ground import Ground, Pacs, new_ground
 
 from dicom_node.config import PriorsSettings, RemoteArchive, RetrievalSettings
 from dicom_node.network.query import DicomArchive
 from dicom_node.storage.records import AnalysisJob
+from dicom_node.storage.retrievals import RetrievalPurpose
 from dicom_node.workflow.priors import PatientIdentity, Priors, same_patient
 
 NEW = "1.2.826.0.1.3680043.8.498.300"
@@ -212,3 +213,21 @@ def test_an_id_alone_does_not_make_the_same_patient(
     one: tuple[str, str, str], other: tuple[str, str, str], same: bool
 ) -> None:
     assert same_patient(PatientIdentity(*one), PatientIdentity(*other)) is same
+
+
+def test_a_prior_that_was_asked_for_or_sent_meanwhile_is_not_history_only(ground: Ground) -> None:
+    ground.journal.request_retrieval("1.2.1", "pacs", RetrievalPurpose.ASKED)
+    receive(ground.journal, "1.2.2")  # by its own scanner, after the archive was asked
+    (awaited,) = ground.journal.analyses_awaiting_priors()
+    ground.journal.begin_prior_search(awaited, "pacs", ["1.2.1", "1.2.2", "1.2.3"], deliver=False)
+    assert [ground.journal.is_history(uid) for uid in ("1.2.1", "1.2.2", "1.2.3")] == [False, False, True]
+
+
+def test_an_analysis_does_not_wait_for_a_prior_whose_own_originals_are_awaited(ground: Ground) -> None:
+    study = ground.journal.study(NEW)
+    assert study is not None
+    receive_complete(ground.journal, OLD, study_date="20230105", patient_key=study.patient_key)
+    ground.journal.request_retrieval(OLD, "pacs", RetrievalPurpose.ORIGINAL)  # of an archive that is down
+    job = ground.journal.claim_analysis("test", 60)
+    assert job is not None
+    assert job.study_instance_uid == NEW
