@@ -47,8 +47,8 @@ def test_any_spoiled_object_gets_a_verdict_that_an_object_can_deserve(random: Ra
 
 
 @pytest.mark.parametrize("level", ["objects", "conversations"])
-def test_a_receiver_outlives_some_hundreds(level: str, tmp_path: Path) -> None:
-    found = fuzz_receiver(level, tmp_path, runs=400, seed=1)
+def test_a_receiver_outlives_a_few_hundred(level: str, tmp_path: Path) -> None:
+    found = fuzz_receiver(level, tmp_path, runs=200, seed=1)
     assert_sound(found)
     assert len(found.outcomes) > 2, "they must not all fail at the same gate"
 

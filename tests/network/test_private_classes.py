@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from raw_scu import encoded, secondary_capture
@@ -26,6 +27,7 @@ def odd_private_object(uid: str, study: str) -> bytes:
     return encoded(odd).replace(b"19500101", b"\xff\xfe\0\0\\\\\\^")
 
 
+@pytest.mark.slow
 def test_private_objects_are_stored_and_not_analysed(sample_studies: Path, tmp_path: Path) -> None:
     config, port = write_node_config(tmp_path, destinations={})
     forearm = dcmread(sample_studies / "01-calibrated-low-risk" / "image.dcm")

@@ -171,6 +171,13 @@ def test_lossless_syntaxes_give_the_very_same_numbers(received: Dataset, origina
 
 
 @pytest.mark.parametrize("received", LOSSY_SYNTAXES, ids=lambda uid: uid.keyword, indirect=True)
+def test_lossy_syntaxes_are_decoded_and_said_to_be_lossy(received: Dataset) -> None:
+    assert stored_values(received).shape == (received.Rows, received.Columns)
+    assert [finding.code for finding in loss_findings(received)] == ["lossy_pixels"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("received", LOSSY_SYNTAXES, ids=lambda uid: uid.keyword, indirect=True)
 def test_lossy_syntaxes_give_no_number_without_a_warning(received: Dataset) -> None:
     analysis = analyze([received], config=load_analysis_config())
     flagged = "lossy_pixels" in [finding.code for finding in analysis.quality]
