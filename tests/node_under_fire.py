@@ -120,8 +120,20 @@ class NodeUnderFire:
 
     def hold_workers(self) -> None:
         """Stop the workers and what makes them: nothing is analysed from here on."""
+        assert wait_for(self._has_fork_server, READY_SECONDS), self.log_tail()
+        self._signal_workers(signal.SIGSTOP)
+
+    def release_workers(self) -> None:
+        """Let the workers that were held go on."""
+        self._signal_workers(signal.SIGCONT)
+
+    def _has_fork_server(self) -> bool:
+        commands = [Path(f"/proc/{pid}/cmdline") for pid in _children(self.pid)]
+        return any(b"forkserver" in command.read_bytes() for command in commands)
+
+    def _signal_workers(self, number: signal.Signals) -> None:
         for pid in [*_children(self.pid), *self.worker_pids()]:
-            os.kill(pid, signal.SIGSTOP)
+            os.kill(pid, number)
 
     def kill(self) -> None:
         """End the node as a power cut would: no handler runs, nothing is flushed."""
@@ -226,9 +238,11 @@ def _assignments(table: Mapping[str, object]) -> Iterator[str]:
 
 
 def _children(pid: int) -> list[int]:
+    """Return a process's children; each thread has a list of its own (proc(5))."""
     try:
-        return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(text) for thread in threads for text in (thread / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 

@@ -10,11 +10,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
+from old_journal import make_journal_of_version_0_4
 
 from dicom_node.config import RetentionSettings
 from dicom_node.faults import ENVIRONMENT_VARIABLE
-from dicom_node.storage import schema
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import InstanceKind, ReceivedInstance
@@ -103,27 +102,3 @@ def test_a_kill_in_the_middle_of_a_migration_leaves_the_old_schema_and_every_row
     assert [study["study_instance_uid"] for study in journal.list_studies()] == ["1.2"]
     assert journal.destination_queues()[0].delivered == 1
     journal.close()
-
-
-def make_journal_of_version_0_4(path: Path) -> list[str]:
-    """Make a journal as the released version 0.4.0 wrote it; return its dump."""
-    released = schema.Migrations(schema.MIGRATIONS.name)
-    for migration in schema.MIGRATIONS.pending(Database(memory=True))[:2]:
-        released(name=migration.name)(migration.fn)
-    with sqlite3.connect(path) as old:
-        old.execute("PRAGMA journal_mode = WAL")
-        released.apply(Database(old))
-        old.execute("INSERT INTO studies VALUES ('1.2', 'analyzed', '', '', '', '', '', '2026', '2026')")
-        old.execute(
-            "INSERT INTO analyses VALUES (1, '1.2', '', '', '', '', '', 'done', 1, 0, '', '', '', '',"
-            " 'analyzed', '', '', '', '')"
-        )
-        old.execute("INSERT INTO results VALUES ('1.2.9', 1, '1.2', '', '', 'results/a/b.dcm', '', '2026')")
-        old.execute(
-            "INSERT INTO deliveries"
-            " VALUES (NULL, '1.2.9', '1.2', 'pacs', 'delivered', 1, '', '', '', '', 0, '')"
-        )
-        old.commit()
-        dump = list(old.iterdump())
-    old.close()
-    return dump
