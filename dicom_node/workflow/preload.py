@@ -1,6 +1,10 @@
 """Imported once by the fork server, so that every worker process starts warm."""
 
-# ruff: noqa: F401
+# ruff: noqa: F401, E402
+from dicom_node.workflow.lifeline import end_with_the_node, look_no_more
+
+end_with_the_node()
+
 import pypdfium2
 
 import analysis.engine
@@ -16,3 +20,4 @@ from reports import secondary_capture
 
 texture.warm_up()
 secondary_capture.warm_up()
+look_no_more()

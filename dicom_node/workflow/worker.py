@@ -29,6 +29,7 @@ from dicom_node.config import LoggingSettings
 from dicom_node.faults import reach
 from dicom_node.observe import logs
 from dicom_node.storage.records import AnalysisOutcome, ResultRecord
+from dicom_node.workflow.lifeline import NODE_VARIABLE
 from dicom_node.workflow.memory import limited_memory
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ def new_worker() -> Executor:
     """
     for name in _THREAD_LIMITS:  # one worker, one core: more threads only fight each other
         os.environ[name] = "1"
+    os.environ[NODE_VARIABLE] = str(os.getpid())
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dicom_node.workflow.preload"])
     reader, writer = context.Pipe(duplex=False)
