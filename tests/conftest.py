@@ -24,6 +24,7 @@ PEERS = {
     "ohif": ("npm", "npm"),
     "promtool": ("promtool", "prometheus"),
     "strace": ("strace", "strace"),
+    "gcc": ("gcc", "gcc libc6-dev"),
     "preflight": (
         "/usr/share/java/preflight.jar",
         "default-jre-headless libpdfbox2-java libcommons-io-java libactivation-java",
