@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -66,7 +66,7 @@ class ObjectFacts:
 
 
 class HeaderReader:
-    """Reads the headers of archived objects, each once."""
+    """Reads the headers of archived objects, each once until it is forgotten."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -84,6 +84,11 @@ class HeaderReader:
                 self._headers.popitem(last=False)
         sender = Sender(instance.calling_ae, instance.called_ae, instance.peer_address)
         return facts_of(header, instance.sop_class_uid, sender)
+
+    def forget(self, instances: Iterable[RoutedInstance]) -> None:
+        """Drop the headers of objects that nobody will ask about soon: their study has been decided on."""
+        for instance in instances:
+            self._headers.pop(instance.sha256, None)
 
 
 def facts_of(header: Header, sop_class_uid: str, sender: Sender) -> ObjectFacts:

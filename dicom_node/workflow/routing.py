@@ -90,7 +90,9 @@ class Router:
         before = self._journal.routing(study_instance_uid)
         if before is not DEFAULT_ROUTING and self._journal.released_instances(study_instance_uid):
             return replace(before, reasons=("as before, for its originals were released",))
-        objects = self.objects(study_instance_uid)
+        instances = self._journal.routed_instances(study_instance_uid)
+        objects = [self._headers.facts(instance) for instance in instances]
+        self._headers.forget(instances)
         verdict = follow(self._routes, objects)[-1]
         route = verdict.route
         routing = Routing(

@@ -246,6 +246,29 @@ def test_what_is_journalled_of_a_decision_quotes_the_rule_and_not_the_patient(gr
     assert "*unterarm*" in told and "Jane" not in told
 
 
+def test_headers_are_read_once_while_a_study_arrives_and_not_kept_once_it_is_decided_on(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dicom_node.workflow import facts
+
+    reads: list[Path] = []
+
+    def counted(path: Path, syntax: str) -> facts.Header:
+        reads.append(path)
+        return read_header(path, syntax)
+
+    monkeypatch.setattr(facts, "read_header", counted)
+    ground.receive("1.2")
+    ground.receive("1.2")
+    router = Router([BY_DESCRIPTION], ground.archive, ground.journal)
+    router.objects("1.2")
+    router.objects("1.2")
+    router.decide("1.2")
+    assert len(reads) == 2
+    router.objects("1.2")
+    assert len(reads) == 4, "a node that runs for months keeps no headers of studies long gone"
+
+
 def test_objects_of_private_classes_are_forwarded_if_asked_and_never_analysed(ground: Ground) -> None:
     ground.receive("1.2", sop_class="1.2.826.0.1.3680043.9.9999.1")
     both = Route("all", action=("analyse", "forward"), forward_to=("pacs",))
