@@ -197,7 +197,7 @@ class RefusalLog:
             message += f" ({left_out} further refusals were not written down)"
         try:
             self._journal.note_event(Severity.WARNING, "association_rejected", message)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             logger.error("cannot journal a refusal: %s", error)
 
 

@@ -230,7 +230,7 @@ class Receiver:
     def _note(self, code: str, message: str) -> None:
         try:
             self._journal.note_event(Severity.WARNING, code, message)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             logger.error("cannot journal %s: %s", code, error)
 
 

@@ -176,7 +176,7 @@ class StorageService:
             self._journal.note_event(
                 Severity.ERROR, code, reason, sop_instance_uid=_printable(request.sop_instance_uid)
             )
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             logger.error("cannot journal %s: %s", code, error)
         return code, _refusal(status, reason)
 

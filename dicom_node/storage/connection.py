@@ -160,7 +160,7 @@ class JournalConnection:
         try:
             ticket.result = ticket.work()
         except Exception as error:
-            if not connection.in_transaction or _is_io_error(error):
+            if not connection.in_transaction or _puts_in_doubt(error):
                 raise  # SQLite has rolled everything back, or the whole group is in doubt
             ticket.error = error
             connection.execute("ROLLBACK TO ticket")
@@ -190,7 +190,7 @@ class JournalConnection:
                 self._writer = None
 
     def _abandon(self, error: BaseException) -> None:
-        if _is_io_error(error):
+        if _puts_in_doubt(error):
             self._in_doubt = True
             with suppress(sqlite3.Error, OSError):  # else the next transaction tries again
                 self._reopen()
@@ -203,6 +203,9 @@ class JournalConnection:
             self._database.close()
             self._database = _open(self.path)
             self._reader = _open_reader(self.path)
+        # raises where SQLite could open the file for reading only
+        for probe in ("BEGIN IMMEDIATE", "PRAGMA user_version = 0", "ROLLBACK"):
+            self._database.conn.execute(probe)
         self._in_doubt = False
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> int:
@@ -238,9 +241,15 @@ def _fetch(connection: sqlite3.Connection, sql: str, parameters: Parameters) -> 
     return [dict(zip(names, values, strict=True)) for values in cursor]
 
 
-def _is_io_error(error: BaseException) -> bool:
+def _puts_in_doubt(error: BaseException) -> bool:
+    """Tell whether an error leaves the connection in doubt.
+
+    SQLite opens a file that the disk does not give it for writing for reading alone, without a word; such a
+    connection is of no use either, however long the disk has been well again.
+    """
     code = getattr(error, "sqlite_errorcode", 0) or 0
-    return bool(code & 0xFF == sqlite3.SQLITE_IOERR)  # the low byte is the primary result code
+    in_doubt = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+    return code & 0xFF in in_doubt  # the low byte is the primary result code
 
 
 def _open_reader(path: Path) -> sqlite3.Connection:

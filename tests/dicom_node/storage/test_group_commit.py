@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from dicom_node.storage import connection as connection_module
 from dicom_node.storage.journal import Journal
@@ -91,6 +92,25 @@ def test_a_commit_that_fails_fails_for_all_and_nothing_is_recorded(
                 journal.record_instance(received("1.2.3.3"))
     assert journal.record_instance(received("1.2.3.4")) is Recorded.NEW
     assert [instance.sop_instance_uid for instance in journal.instances("1.2.3")] == ["1.2.3.4"]
+
+
+def test_a_journal_that_could_only_be_opened_for_reading_is_opened_again(
+    journal: Journal, received: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SQLite does without a word where opening for writing failed."""
+    open_for_writing = connection_module._open
+
+    def open_for_reading(path: Path) -> Database:
+        open_for_writing(path).close()
+        uri = f"file:{path}?mode=ro"
+        return Database(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False))
+
+    with monkeypatch.context() as ill:
+        ill.setattr(connection_module, "_open", open_for_reading)
+        journal._in_doubt = True
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            journal.record_instance(received("1.2.3.1"))
+    assert journal.record_instance(received("1.2.3.1")) is Recorded.NEW
 
 
 def test_a_journal_that_another_process_holds_is_waited_for_and_then_given_up(
