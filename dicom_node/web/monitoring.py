@@ -10,6 +10,7 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,8 @@ Check = Callable[[], str]
 MAXIMUM_REQUESTS = 8
 REQUEST_SECONDS = 10.0
 """From connection to answer; a scrape takes milliseconds."""
+KEPT_SECONDS = 0.2
+"""Metrics are gathered no more often than this, however often they are asked for: receiving goes first."""
 
 
 class MonitoringServer:
@@ -61,6 +64,9 @@ class MonitoringServer:
         self._readiness = readiness
         self._details = details
         self._server: _Server | None = None
+        self._gathering = threading.Lock()
+        self._gathered: tuple[float, str, bytes] = (-KEPT_SECONDS, "", b"")
+        """When, as which content type, and what."""
 
     def start(self) -> None:
         """Bind the port and serve in the background.
@@ -100,7 +106,12 @@ class MonitoringServer:
 
     def _expose(self, accept: str) -> tuple[HTTPStatus, str, bytes]:
         encode, content_type = choose_encoder(accept)
-        return HTTPStatus.OK, content_type, encode(self._metrics)
+        with self._gathering:
+            at, kind, body = self._gathered
+            if kind != content_type or time.monotonic() - at > KEPT_SECONDS:
+                body = encode(self._metrics)
+                self._gathered = (time.monotonic(), content_type, body)
+        return HTTPStatus.OK, content_type, body
 
 
 def _verdict(checks: Mapping[str, Check], details: Mapping[str, Any]) -> tuple[HTTPStatus, str, bytes]:
