@@ -99,6 +99,7 @@ def receive(
             size=len(content),
             kind=InstanceKind.INPUT,
             calling_ae=calling_ae,
+            association_id="some association",
             patient_key=patient_key,
             study_date=study_date,
         )

@@ -44,10 +44,16 @@ TITLES = {
     "node_recovered": "The node had stopped without being told to",
     "backup_failed": "The journal could not be backed up",
     "object_damaged": "A stored object is damaged",
+    "file_missing": "Files are gone that the journal counts as kept",
+    "journal_restored": "The journal was restored or rebuilt: some deliveries wait for a decision",
+    "executor_unavailable": "Analyses wait: the cluster cannot be reached",
+    "expected_content_missing": "A study was completed although part of it is missing",
+    "study_discarded": "A route has discarded a study",
+    "clock_set_back": "The clock of the node was set back",
 }
 """Event code -> what it is about, in words that hold no data."""
 
-_OF_A_STUDY = ("study_stuck", "study_failed", "object_damaged")
+_OF_A_STUDY = ("study_stuck", "study_failed", "object_damaged", "expected_content_missing", "study_discarded")
 """Their messages may name objects."""
 
 _BY_SUBJECT = ("delivery_failed", "breaker_", "certificate_")

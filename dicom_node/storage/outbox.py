@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from dicom_node.storage.analyses import AnalysisTables
 from dicom_node.storage.connection import timestamp
+from dicom_node.storage.rebuild import UNKNOWN_DELIVERY
 from dicom_node.storage.records import Delivery, DeliveryKind, Severity
 
 __all__ = ["Outbox"]
@@ -27,7 +28,8 @@ class Outbox(AnalysisTables):
     def queue_originals(self, study_instance_uid: str, destination: str, *, priority: int = 0) -> int:
         """Queue every received object of a study, each version, for `destination`; return how many are new.
 
-        What was released is left out: there is no file to send any more.
+        What was released is left out: there is no file to send any more. What was found in the archive
+        without its row, so that nobody knows its sender or whether it was passed on, is a dead letter.
 
         Parameters
         ----------
@@ -35,15 +37,15 @@ class Outbox(AnalysisTables):
             Studies of higher priority are sent first.
         """
         with self._transaction():
-            return self._execute(
+            queued = self._execute(
                 """
                 INSERT INTO deliveries (sop_instance_uid, sop_class_uid, study_instance_uid, destination,
                     kind, path, priority, state, attempts, next_attempt_at, lease_owner, lease_expires_at,
                     reason, last_status, created_at, stored_at, delivered_at, transaction_uid,
                     requested_at, verifications, refusals, replaced_by)
                 SELECT sop_instance_uid, sop_class_uid, study_instance_uid, :destination, 'original',
-                    path, :priority, 'pending', 0, :now, '', '', '',
-                    NULL, :now, '', '', '', '',
+                    path, :priority, iif(association_id = '', 'dead', 'pending'), 0, :now, '', '',
+                    iif(association_id = '', :unknown, ''), NULL, :now, '', '', '', '',
                     0, 0, ''
                 FROM instances WHERE study_instance_uid = :study AND kind = 'input' AND released_at = ''
                 ORDER BY id
@@ -54,8 +56,22 @@ class Outbox(AnalysisTables):
                     "destination": destination,
                     "priority": priority,
                     "now": self._now(),
+                    "unknown": UNKNOWN_DELIVERY,
                 },
             )
+            unknown = self._row(
+                "SELECT count(*) AS objects FROM deliveries WHERE study_instance_uid = ? AND destination = ?"
+                " AND state = 'dead' AND reason = ?",
+                (study_instance_uid, destination, UNKNOWN_DELIVERY),
+            )
+            if queued and unknown and unknown["objects"]:
+                self.note_event(
+                    Severity.ERROR,
+                    "delivery_failed",
+                    f"to {destination}: {unknown['objects']} originals: {UNKNOWN_DELIVERY}",
+                    study_instance_uid=study_instance_uid,
+                )
+            return queued
 
     def claim_deliveries(self, destination: str, *, owner: str, lease_seconds: float) -> list[Delivery]:
         """Claim deliveries to `destination` of one study: of highest priority, then longest waiting.

@@ -63,6 +63,7 @@ def received() -> Callable[..., ReceivedInstance]:
             "path": f"instances/{content}",
             "size": 100,
             "kind": InstanceKind.INPUT,
+            "association_id": "some association",
             **fields,
         }
         return ReceivedInstance(**values)  # type: ignore[arg-type]

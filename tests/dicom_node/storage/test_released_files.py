@@ -9,7 +9,7 @@ import pytest
 from node_support import sent_to
 
 from dicom_node.storage.journal import Journal
-from dicom_node.storage.records import AnalysisOutcome
+from dicom_node.storage.records import AnalysisOutcome, ReceivedInstance
 from dicom_node.storage.retention import ReleasedKind
 
 ENDED = ("analyzed", "not_applicable", "rejected", "failed")
@@ -58,3 +58,17 @@ def test_what_waits_for_a_destination_that_is_gone_becomes_a_dead_letter(deliver
     assert delivered.events()[-1].code == "delivery_failed"
     assert delivered.bury_unserved(["pacs"]) == 0
     assert delivered.revive_deliveries(destination="renamed") == 1, "configured again, it is sent"
+
+
+def test_originals_of_which_nobody_knows_whether_they_were_forwarded_are_dead_letters(
+    journal: Journal, received: Callable[..., ReceivedInstance]
+) -> None:
+    journal.record_instance(received("1.2.5.1", study="1.2.5", association_id=""))  # found in the archive
+    journal.record_instance(received("1.2.5.2", study="1.2.5", content="b"))  # has just come
+    assert journal.queue_originals("1.2.5", "pacs") == 2
+    (delivery,) = journal.claim_deliveries("pacs", owner="me", lease_seconds=60)
+    assert delivery.sop_instance_uid == "1.2.5.2"
+    (letter,) = journal.dead_letters()
+    assert letter["sop_instance_uid"] == "1.2.5.1"
+    assert "whether this arrived is not known" in letter["reason"]
+    assert journal.events()[-1].code == "delivery_failed"
