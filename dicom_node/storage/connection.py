@@ -198,14 +198,16 @@ class JournalConnection:
             self._database.conn.rollback()
 
     def _reopen(self) -> None:
-        with self._read_lock:
-            self._reader.close()
-            self._database.close()
-            self._database = _open(self.path)
-            self._reader = _open_reader(self.path)
+        """Open the connections afresh; if that fails, reading goes on over the old one."""
+        self._database.close()
+        self._database = _open(self.path)
         # raises where SQLite could open the file for reading only
         for probe in ("BEGIN IMMEDIATE", "PRAGMA user_version = 0", "ROLLBACK"):
             self._database.conn.execute(probe)
+        reader = _open_reader(self.path)
+        with self._read_lock:
+            self._reader.close()
+            self._reader = reader
         self._in_doubt = False
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -27,6 +29,8 @@ pytestmark = pytest.mark.timeout(600)
 OUT_OF_RESOURCES = 0xA700
 RESERVE_BYTES = 1_048_576
 RESULTS_PER_STUDY = 9
+DISK_CALLS = ("openat", "mkdir", "write", "pwrite64", "pread64", "ftruncate", "fsync", "fdatasync", "rename")
+MOST_TURNS = 50
 Figure = Callable[[str], None]
 
 
@@ -118,6 +122,35 @@ def test_a_commit_whose_sync_fails_acknowledges_nothing(
     assert statuses == {OUT_OF_RESOURCES}
     for dataset in datasets:
         _stored_once(ground, dataset)
+
+
+@pytest.mark.cell("18", "25")
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.strace
+def test_whichever_system_call_fails_an_object_is_safe_or_not_acknowledged(
+    ground: Ground, tmp_path: Path, figure: Figure
+) -> None:
+    """Each call by which a store touches the disk fails once: the first of its kind, then the second, ..."""
+    statuses: Counter[int | None] = Counter()
+    for calls in (*DISK_CALLS, ",".join(DISK_CALLS)):
+        for turn in itertools.count(1):
+            dataset = ground.new_object()
+            # strace counts for each thread, and every association has one of its own
+            log = tmp_path / f"{calls}-{turn}"
+            with failing(ground.node.pid, calls, f"error=EIO:when={turn}", log) as seen:
+                status = ground.send(dataset)
+                struck = any("INJECTED" in call for call in seen())
+            if not struck:
+                break
+            statuses[status] += 1
+            assert turn < MOST_TURNS
+            assert status in (0x0000, OUT_OF_RESOURCES), f"turn {turn} of {calls}"
+            _stored_once(ground, dataset)
+    figure(
+        f"{statuses.total()} disk errors in turn, at each call of a store alone and at several: "
+        f"{statuses[OUT_OF_RESOURCES]} refused, {statuses[0x0000]} stored all the same, none lost"
+    )
 
 
 @dataclass
