@@ -71,13 +71,16 @@ class Journal(
             How many analyses, deliveries and retrievals were taken back.
         """
         with self._transaction():
-            # a running analysis whose study has a newer one waiting would collide with it: the newer one does
+            # a running analysis whose study has a newer one, waiting or running since the first one's lease
+            # had expired, would collide with it: the newer one does
             self._execute(
                 """
                 UPDATE analyses SET state = 'failed', reason = 'interrupted; a newer analysis is queued',
                     finished_at = :now, lease_owner = '', lease_expires_at = ''
-                WHERE state = 'running' AND lease_owner <> :owner AND study_instance_uid IN
-                    (SELECT study_instance_uid FROM analyses WHERE state = 'queued')
+                WHERE state = 'running' AND lease_owner <> :owner AND EXISTS
+                    (SELECT 1 FROM analyses AS other
+                     WHERE other.study_instance_uid = analyses.study_instance_uid
+                       AND (other.state = 'queued' OR other.state = 'running' AND other.id > analyses.id))
                 """,
                 {"owner": owner, "now": self._now()},
             )

@@ -256,3 +256,27 @@ def test_a_refusal_stands_beside_the_measurements_of_an_earlier_analysis(
     again = claim(journal)
     journal.finish_analysis(again, replace(done, status="rejected", reason="x", sets={"pacs": (second,)}))
     assert journal.standing_results("1.2.3") == {"pacs": (first, second)}
+
+
+def test_a_node_starts_although_two_analyses_of_a_study_had_run(
+    journal: Journal,
+    queue: Callable[[str], None],
+    received: Callable[..., ReceivedInstance],
+    clock: Callable[[], object],
+) -> None:
+    queue("1.2.3")
+    assert journal.claim_analysis("one", 60)
+    journal.recover("two")  # killed once, so it comes last from now on
+    assert journal.claim_analysis("two", 60)
+    journal.record_instance(received("1.2.3.9", content="late"))
+    late = journal.study("1.2.3")
+    assert late is not None
+    assert journal.complete_study(late, "quiet")
+    # set forward: the lease counts as expired, though the work goes on
+    clock.advance(86_400)  # type: ignore[attr-defined]
+    assert journal.claim_analysis("two", 60)
+    assert journal.recover("three") == 1
+    job = journal.claim_analysis("three", 60)
+    assert job is not None
+    assert len(job.instances) == 2, "the newer one is done"
+    assert journal.claim_analysis("three", 60) is None
