@@ -24,6 +24,9 @@ __all__ = ["JobRun", "Schedule"]
 
 logger = logging.getLogger(__name__)
 
+_THREADS_SECONDS = 30.0
+"""Longest wait for the threads of all jobs."""
+
 PERIOD_SECONDS = 1.0
 """How often a job runs unless its own period is given; `Schedule.wake` starts one at once."""
 
@@ -74,7 +77,7 @@ class Schedule:
     ) -> None:
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(max_workers=len(jobs))},
+            executors={"default": _ThreadForEach(len(jobs))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._periods = dict.fromkeys(jobs, PERIOD_SECONDS) | dict(periods or {})
@@ -148,3 +151,17 @@ class Schedule:
 def _wall_ahead_seconds() -> float:
     """Return by how much the wall clock is ahead of the one that nobody sets."""
     return datetime.now(UTC).timestamp() - time.monotonic()
+
+
+class _ThreadForEach(ThreadPoolExecutor):  # type: ignore[misc]
+    """So many threads, all made at the start: later, under a flood of peers, there may be none to be had."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self._together = threading.Barrier(threads, timeout=_THREADS_SECONDS)
+
+    def start(self, scheduler: BackgroundScheduler, alias: str) -> None:
+        """Make the threads; a pool makes one only where none is idle, so each waits for the others."""
+        super().start(scheduler, alias)
+        for waiting in [self._pool.submit(self._together.wait) for _ in range(self._together.parties)]:
+            waiting.result()

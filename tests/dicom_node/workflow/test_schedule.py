@@ -59,3 +59,17 @@ def test_a_clock_set_forward_by_a_year_costs_one_turn(ran: threading.Event, wall
     wall.error = timedelta(days=400)
     assert runs_again(ran, 5)
     assert runs_again(ran, 5)
+
+
+def test_every_job_has_its_thread_from_the_start() -> None:
+    before = threading.active_count()
+    schedule = Schedule({f"job {number}": lambda: None for number in range(12)}, periods={})
+    schedule.start()
+    try:
+        at_start = threading.active_count()
+        assert at_start > before + 12, "one for each job, and the clock's own"
+        time.sleep(1.5)
+        assert threading.active_count() == at_start
+    finally:
+        schedule.stop()
+    assert threading.active_count() == before
