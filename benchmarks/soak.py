@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for page, picture and figures in place of docs/")
     parser.add_argument("--folder", type=Path, help="where node and PACS write; a temporary one by default")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as folder:
         outcome = soak(Path(folder), options)
     command = " ".join(["benchmarks/soak.py", *sys.argv[1:]])
     print(page(outcome, command))

@@ -109,7 +109,7 @@ def _slope(slope: Slope) -> str:
 
 
 def _picture(outcome: Outcome) -> Figure:
-    figure = Figure(figsize=(8, 7.5), layout="constrained")
+    figure = Figure(figsize=(9, 7.5), layout="constrained")
     memory, counts, queues, latency = figure.subplots(4, 1, sharex=True)
     minutes = [sample.seconds / 60 for sample in outcome.samples]
     processes = [sample.process for sample in outcome.samples]
@@ -135,7 +135,7 @@ def _picture(outcome: Outcome) -> Figure:
     latency.set_ylabel("ms")
     latency.set_xlabel("minutes")
     for axes in (memory, counts, queues, latency):
-        axes.legend(loc="upper right", fontsize="small")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
         axes.grid(alpha=0.3)
         axes.set_xlim(0, outcome.seconds / 60)
     return figure
