@@ -51,8 +51,8 @@ logger = logging.getLogger(__name__)
 UNRECOGNIZED_OPERATION = 0x0211
 """PS3.7 annex C.5.25."""
 
-MAX_REQUEST_BYTES = 65_536
-"""Longest A-ASSOCIATE-RQ PDU read; 128 contexts with 16 transfer syntaxes each fit in."""
+MAX_REQUEST_BYTES = 262_144
+"""Longest A-ASSOCIATE-RQ PDU read; 128 contexts with 60 transfer syntaxes each, more than exist, fit in."""
 
 MAX_COMMAND_BYTES = 16_384
 """Longest command set read: a C-STORE's has some 200 bytes, none of the standard's over 1 kB."""
