@@ -156,11 +156,15 @@ class Releases(EventLog):
             return len(rows)
 
     def forget_events(self, *, before: datetime, limit: int) -> int:
-        """Delete, of the oldest `limit` events, those older than `before`; return how many."""
+        """Delete, of the oldest `limit` events, those older than `before`; return how many.
+
+        The newest stays: it keeps SQLite from counting anew below the bookmarks of who reads events.
+        """
         with self._transaction():
             return self._execute(
                 "DELETE FROM events WHERE id IN"
-                " (SELECT id FROM (SELECT id, at FROM events ORDER BY id LIMIT ?) WHERE at < ?)",
+                " (SELECT id FROM (SELECT id, at FROM events ORDER BY id LIMIT ?) WHERE at < ?)"
+                " AND id < (SELECT max(id) FROM events)",
                 (limit, timestamp(before)),
             )
 

@@ -150,10 +150,13 @@ class StudyTables(EventLog):
     def _insert_instance(self, instance: ReceivedInstance, version: int) -> None:
         self._execute(
             """
-            INSERT INTO instances (sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid,
-                transfer_syntax_uid, sha256, path, size, kind, reason, version,
+            INSERT INTO instances (id, sop_instance_uid, sop_class_uid, study_instance_uid,
+                series_instance_uid, transfer_syntax_uid, sha256, path, size, kind, reason, version,
                 calling_ae, called_ae, peer_address, association_id, received_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            -- SQLite gives the ids of discarded rows again, which auditors were told of already
+            VALUES (1 + max((SELECT coalesce(max(id), 0) FROM instances),
+                            (SELECT instance_id FROM audit_bookmark)),
+                ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             (
                 instance.sop_instance_uid,

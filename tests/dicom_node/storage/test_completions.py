@@ -174,3 +174,14 @@ def test_a_study_completed_before_there_were_routes_counts_as_default(journal: J
     journal._database.execute("DELETE FROM routings")
     assert journal.routing("1.2") == DEFAULT_ROUTING
     assert claimed(journal) == ["1.2"]
+
+
+def test_auditors_are_told_of_what_comes_after_a_discarded_study(journal: Journal) -> None:
+    journal.record_audits(True)
+    complete(journal, "1.2", DISCARD, objects=2)
+    receive(journal, "1.3")
+    journal.spool_audits(["told"], journal.untold([], limit=10))
+    known = journal.study("1.3")
+    assert known is not None and journal.complete_study(known, "quiet", DISCARD)
+    receive(journal, "1.4")
+    assert [arrival.study_instance_uid for arrival in journal.untold([], limit=10).arrivals] == ["1.4"]

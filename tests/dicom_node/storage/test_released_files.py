@@ -9,7 +9,7 @@ import pytest
 from node_support import sent_to
 
 from dicom_node.storage.journal import Journal
-from dicom_node.storage.records import AnalysisOutcome, ReceivedInstance
+from dicom_node.storage.records import AnalysisOutcome, ReceivedInstance, Severity
 from dicom_node.storage.retention import ReleasedKind
 
 ENDED = ("analyzed", "not_applicable", "rejected", "failed")
@@ -72,3 +72,14 @@ def test_originals_of_which_nobody_knows_whether_they_were_forwarded_are_dead_le
     assert letter["sop_instance_uid"] == "1.2.5.1"
     assert "whether this arrived is not known" in letter["reason"]
     assert journal.events()[-1].code == "delivery_failed"
+
+
+def test_whoever_reads_events_misses_none_when_all_of_them_are_old(journal: Journal) -> None:
+    journal.collect_notices([], [], lambda _event: "")
+    for _ in range(3):
+        journal.note_event(Severity.INFO, "study_complete", "long ago")
+    assert journal.collect_notices(["mail"], [], lambda _event: "") == 3
+    journal.forget_events(before=journal._clock() + timedelta(days=1), limit=10)
+    journal.note_event(Severity.ERROR, "disk_low", "now")
+    assert journal.collect_notices(["mail"], ["disk_low"], lambda event: event.code) == 1
+    assert [notice.code for notice in journal.due_notices("mail")] == ["disk_low"]

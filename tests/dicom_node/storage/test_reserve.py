@@ -118,7 +118,7 @@ def test_on_a_full_disk_retention_gives_the_reserve_up_and_goes_on(tmp_path: Pat
     )
     assert printed.splitlines() == [
         "deleting needs room too: database or disk is full",
-        "left: 0 reserve: False",
+        "left: 1 reserve: False",
         f"reserve again: {SIZE}",
     ]
 
