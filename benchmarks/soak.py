@@ -63,6 +63,7 @@ def soak(folder: Path, options: argparse.Namespace) -> Outcome:
         traffic = Traffic(node.port, Supply(options.analyse), rate=options.rate, fault_share=options.faults)
         traffic.warm_up()
         node.scrape()
+        node.wait_for_its_clock()
         base, _ = _rest(node, traffic)
         with Watch(node, traffic.ledger, period_seconds=options.period) as watch:
             traffic.run(seconds, options.associations_total)
