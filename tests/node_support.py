@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -164,6 +165,17 @@ def finish_with_results(
     results = store_results(archive, files, identity)
     done = sent_to(outcome(identity=identity, results=results), destinations)
     assert journal.finish_analysis(job, done)
+
+
+def undelivered_paths(journal: Journal, study: str = "%") -> set[str]:
+    """Files that a destination still waits for, dead letters included: none of these may be released."""
+    with sqlite3.connect(journal.path) as rows:
+        found = rows.execute(
+            "SELECT DISTINCT path FROM deliveries WHERE state NOT IN ('delivered', 'discarded')"
+            " AND study_instance_uid LIKE ?",
+            (study,),
+        )
+        return {path for (path,) in found}
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:

@@ -259,23 +259,6 @@ class Outbox(AnalysisTables):
             "sent (dicom-node reprocess --failed), or give them up (dicom-node dead-letters --discard)",
         )
 
-    def undelivered_paths(self, study_instance_uid: str | None = None) -> frozenset[str]:
-        """Return the files, relative to the data directory, that a destination still waits for.
-
-        Waiting, being sent, accepted but not yet confirmed, and dead letters: none of these may be deleted.
-
-        Parameters
-        ----------
-        study_instance_uid : str, optional
-            Only files of this study.
-        """
-        rows = self._rows(
-            "SELECT DISTINCT path FROM deliveries WHERE state NOT IN ('delivered', 'discarded')"
-            " AND (:study IS NULL OR study_instance_uid = :study)",
-            {"study": study_instance_uid},
-        )
-        return frozenset(row["path"] for row in rows)
-
     def _release_delivery(
         self, delivery: Delivery, state: str, next_attempt_at: str, reason: str, status: int | None
     ) -> bool:

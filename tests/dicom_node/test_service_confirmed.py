@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from node_support import load_config, wait_until
+from node_support import load_config, undelivered_paths, wait_until
 from real_peers import known_to_orthanc, pick_free_port, running_orthanc
 from scripted_scp import write_object
 from worker_functions import analyze_as_rejected
@@ -71,7 +71,7 @@ def test_forwarded_originals_are_delivered_when_the_pacs_has_committed_itself(tm
     with running_orthanc(tmp_path / "orthanc", dicom_port=pacs_port, settings=settings) as orthanc:
         with running(config) as service:
             wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 3}, seconds=30)
-            assert service.journal.undelivered_paths() == frozenset()
+            assert undelivered_paths(service.journal) == set()
             codes = [event.code for event in service.journal.events(limit=1000)]
             assert codes.count("study_delivered") == 1
             (row, *_) = service.journal._rows("SELECT transaction_uid, requested_at FROM deliveries")

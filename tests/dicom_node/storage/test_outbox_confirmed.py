@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from node_support import sent_to
+from node_support import sent_to, undelivered_paths
 
 from dicom_node.storage.commitments import MAX_REFUSALS, Unconfirmed
 from dicom_node.storage.journal import Journal
@@ -72,10 +72,10 @@ def test_accepted_is_not_delivered_until_it_is_confirmed(
     outbox.begin_commitment([first, second], TRANSACTION)
     outbox.commitment_requested(TRANSACTION, overdue_at=clock() + timedelta(hours=1))  # type: ignore[operator]
     assert outbox.due_confirmations("pacs") == []
-    assert outbox.undelivered_paths("1.2.3") == {first.path, second.path}
+    assert undelivered_paths(outbox, "1.2.3") == {first.path, second.path}
     outbox.commitment_reported(TRANSACTION, [first.sop_instance_uid, second.sop_instance_uid], {})
     assert outbox.summary()["deliveries"] == {"delivered": 2}
-    assert outbox.undelivered_paths() == frozenset()
+    assert undelivered_paths(outbox) == set()
     assert outbox.events()[-1].code == "study_delivered"
 
 
@@ -127,10 +127,10 @@ def test_a_report_of_a_transaction_that_is_not_ours_changes_nothing(
 def test_a_dead_letter_keeps_its_file_until_an_administrator_gives_it_up(outbox: Journal) -> None:
     for delivery in claim(outbox):
         outbox.bury_delivery(delivery, reason="SOP class refused")
-    assert len(outbox.undelivered_paths()) == 2
+    assert len(undelivered_paths(outbox)) == 2
     assert outbox.discard_deliveries(destination="archive") == 0
     assert outbox.discard_deliveries(destination="pacs") == 2
-    assert outbox.undelivered_paths() == frozenset()
+    assert undelivered_paths(outbox) == set()
     assert outbox.events()[-1].code == "dead_letters_discarded"
 
 

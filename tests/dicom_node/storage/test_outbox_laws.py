@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
-from node_support import sent_to
+from node_support import sent_to, undelivered_paths
 
 from dicom_node.storage.commitments import MAX_REFUSALS
 from dicom_node.storage.journal import Journal
@@ -138,7 +138,7 @@ class OutboxMachine(RuleBasedStateMachine):
         assert counts.get("dead", 0) == len(self.buried)
         assert counts.get("sending", 0) == len(self.leases)
         assert counts.get("stored", 0) == len(self.accepted)
-        needed = self.journal.undelivered_paths()
+        needed = undelivered_paths(self.journal)
         assert needed == ({"p"} if len(self.delivered) < OBJECTS else frozenset())
 
     def teardown(self) -> None:
