@@ -61,7 +61,7 @@ def test_two_minutes_and_five_thousand_short_associations_leave_the_node_as_it_w
     assert run.returncode == 0, page + run.stderr
     assert "FAILS" not in page
     for claim in (
-        "every acknowledged object is archived byte for byte",
+        "every acknowledged object is archived, byte for byte",
         "descriptors are back to base",
         "threads are back to base",
         "RSS grows by less than 8 MiB in the last minute",
