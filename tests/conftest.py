@@ -6,6 +6,7 @@ the test is skipped and says what to install; where RADIUS_REQUIRE_PEERS=1 (cont
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,16 @@ def _skip_or_fail(message: str) -> None:
     if os.environ.get("RADIUS_REQUIRE_PEERS") == "1":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Take back what a command run inside the test process logs to: its stream ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture
