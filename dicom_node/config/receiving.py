@@ -32,7 +32,7 @@ class ReceiverSettings:
     maximum_associations: int = field(default=100, metadata=must(between(1, 500)))
     maximum_associations_per_ae: int = field(default=20, metadata=must(between(1, 500)))
     maximum_waiting_connections_per_address: int = field(default=20, metadata=must(between(1, 500)))
-    maximum_pdu_size: int = field(default=131_072, metadata=must(between(4096, 1_048_576)))
+    maximum_pdu_size: int = field(default=262_144, metadata=must(between(4096, 1_048_576)))
     association_timeout_seconds: float = field(default=10.0, metadata=must(between(1, 300)))
     dimse_timeout_seconds: float = field(default=30.0, metadata=must(between(1, 3600)))
     idle_timeout_seconds: float = field(default=30.0, metadata=must(between(1, 3600)))

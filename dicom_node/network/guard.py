@@ -55,8 +55,8 @@ TICK_SECONDS = 1.0
 
 _HEADER = struct.Struct(">BxL")
 """Type, reserved byte, length (PS3.8 section 9.3.1)."""
-_READ_AHEAD = 262_144
-"""Two PDUs of the length that the node asks for: few system calls, whole PDUs in one piece."""
+_READ_AHEAD = 262_144 + 4096
+"""One PDU of the length that the node asks for, and little of the next: that part must be moved to the front."""
 
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -167,7 +167,7 @@ class PduReader:
             return
         held = self._end - self._start
         target = self._buffer if needed <= len(self._buffer) else memoryview(bytearray(needed))
-        target[:held] = bytes(self._buffer[self._start : self._end])
+        target[:held] = self._buffer[self._start : self._end]  # may overlap
         self._buffer, self._start, self._end = target, 0, held
 
 
