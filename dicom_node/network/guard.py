@@ -56,7 +56,7 @@ TICK_SECONDS = 1.0
 _HEADER = struct.Struct(">BxL")
 """Type, reserved byte, length (PS3.8 section 9.3.1)."""
 _READ_AHEAD = 262_144 + 4096
-"""One PDU of the length that the node asks for, and little of the next: that part must be moved to the front."""
+"""One PDU of the length that the node asks for, and little of the next, which must be moved to the front."""
 
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
