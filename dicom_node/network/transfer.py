@@ -60,7 +60,7 @@ MAX_COMMAND_BYTES = 16_384
 _ASSOCIATE_RQ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 0x01, 0x04, 0x05, 0x06, 0x07
 _RELEASE_RESPONSE = bytes((_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0))
 
-_LINGER_SECONDS = 1.0
+_LINGER_SECONDS = 0.5
 """Longest wait for the peer to close after the last PDU: closing first might destroy that PDU on its way."""
 
 
