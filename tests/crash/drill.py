@@ -35,20 +35,14 @@ DRILLED = tuple(
 )
 """What a study on its way passes; the others have drills of their own beside what they do."""
 
-PARTS = ("receiver", "completion", "execution", "worker", "delivery", "commitment")
-WEIGHTS = {
-    "receiver": 8,
-    "completion": 2,
-    "execution": 3,
-    "worker": 3,
-    "delivery": 5,
-    "commitment": 1,
-    "any": 6,
-}
-"""How often each part is struck: a worker needs seconds to warm up, so striking it costs most."""
+WEIGHTS = {"receiver": 11, "delivery": 3, "any": 4}
+"""How often each part is struck once every point was: a worker needs seconds to warm up, what the earlier
+strikes left in the outbox is sent at once."""
 
-PATIENCE_SECONDS = {"receiver": 6.0, "completion": 8.0, "any": 6.0}
-DEFAULT_PATIENCE_SECONDS = 25.0
+PATIENCE_SECONDS = {"receiver": 6.0, "delivery": 8.0, "any": 6.0}
+"""A strike at a point that is not reached by then is a random one."""
+FIRST_PATIENCE_SECONDS = 40.0
+"""When a point is struck for the first time, which may need a whole analysis."""
 FOREARM_EVERY = 3
 BULK_OBJECTS = 12
 
@@ -61,6 +55,7 @@ class Strike:
     point: str = ""
     turn: int = 1
     seconds: float = 0.0
+    """How long to wait for it."""
 
 
 @dataclass
@@ -129,17 +124,20 @@ def run_drill(folder: Path, orthanc: OrthancServer, *, node_port: int, kills: in
 
 
 def _strikes(rng: random.Random, kills: int) -> Iterator[Strike]:
-    """Every point at least once where there are kills enough, then parts by their weight."""
-    first = list(DRILLED)
-    rng.shuffle(first)
+    """Every point once where there are kills enough, then parts by their weight."""
+    first = rng.sample(DRILLED, len(DRILLED)) if kills >= 2 * len(DRILLED) else []
     for number in range(kills):
-        point = first.pop() if first and kills >= 2 * len(DRILLED) and number % 2 else ""
-        part = point.split(".")[0] if point else rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        if part == "any":
-            yield Strike("any", seconds=rng.uniform(0, 5))
+        if first and number % 2:
+            point = first.pop()
+            yield Strike(point.split(".")[0], point, seconds=FIRST_PATIENCE_SECONDS)
             continue
-        point = point or rng.choice([name for name in DRILLED if name.startswith(part)])
-        yield Strike(part, point, turn=rng.randint(1, 8) if part in ("receiver", "delivery") else 1)
+        part = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        if part == "any":
+            yield Strike("any", seconds=rng.uniform(0, PATIENCE_SECONDS["any"]))
+            continue
+        point = rng.choice([name for name in DRILLED if name.startswith(part)])
+        turn = rng.randint(1, 8 if part == "receiver" else 2)
+        yield Strike(part, point, turn, PATIENCE_SECONDS[part])
 
 
 def _strike(node: NodeUnderFire, scanner: Scanner, strike: Strike, folder: Path, report: DrillReport) -> None:
@@ -155,8 +153,7 @@ def _strike(node: NodeUnderFire, scanner: Scanner, strike: Strike, folder: Path,
         assert not token.exists(), node.log_tail()
     pushing = threading.Thread(target=scanner.push, daemon=True)
     pushing.start()
-    patience = strike.seconds or PATIENCE_SECONDS.get(strike.part, DEFAULT_PATIENCE_SECONDS)
-    struck = wait_for(lambda: not token.exists() or not node.is_running(), seconds=patience)
+    struck = wait_for(lambda: not token.exists() or not node.is_running(), seconds=strike.seconds)
     if strike.point and not struck:
         report.missed[strike.point] += 1
     if strike.part == "any":
