@@ -39,6 +39,13 @@ def hang(order: WorkOrder) -> AnalysisOutcome:
     return analyze_as_rejected(order)
 
 
+def stop_for_ever(order: WorkOrder) -> AnalysisOutcome:
+    """Be stopped, as by a debugger: not even the time limit's signal is heard."""
+    with killed_after(order.time_limit_seconds):
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return analyze_as_rejected(order)
+
+
 def analyze_after_a_while(order: WorkOrder) -> AnalysisOutcome:
     """Take so long that the cluster can lose its scheduler meanwhile."""
     time.sleep(4)

@@ -49,6 +49,9 @@ FULL_DISK_RETRY_SECONDS = 30.0
 DECLINE_SECONDS = 30.0
 """Enough to read headers and write a refusal, and within the margin of the failed attempt's lease."""
 
+STUCK_SECONDS = 20.0
+"""Beyond the time limit, at which a worker ends itself; one that is stopped (SIGSTOP) does not."""
+
 NO_EXECUTOR_RETRY_SECONDS = 10.0
 """Between two attempts to reach a cluster that is down."""
 
@@ -60,6 +63,8 @@ class _Lane:
     executor: Executor | None = None
     """None until it is needed: before the first analysis, and after its worker has died."""
     running: Future[AnalysisOutcome] | None = None
+    overdue_at: float = 0.0
+    """When, by the monotonic clock, what runs ought to have ended itself."""
 
 
 class Execution:
@@ -108,6 +113,7 @@ class Execution:
     def pump(self) -> None:
         """Give every idle worker the analysis that has waited longest; the first call starts the workers."""
         with self._changed:
+            self._kill_stuck_workers()
             if self._stopping or self._rests():
                 return
             try:
@@ -137,6 +143,14 @@ class Execution:
         if not all_ended:  # the workers are this process's only children
             for worker in multiprocessing.active_children():
                 worker.kill()
+
+    def _kill_stuck_workers(self) -> None:
+        """End workers that outlived their own time limit; what they did counts as a failed attempt."""
+        for lane in self._lanes:
+            if lane.running is not None and time.monotonic() > lane.overdue_at:
+                # of executors only a process pool has processes here; a cluster has its own time limit
+                for process in getattr(lane.executor, "_processes", {}).values():
+                    process.kill()
 
     def _start_next(self, lane: _Lane) -> bool:
         settings = self._config.execution
@@ -168,6 +182,7 @@ class Execution:
 
     def _submit(self, lane: _Lane, job: AnalysisJob, order: WorkOrder) -> None:
         started = time.monotonic()
+        lane.overdue_at = started + order.time_limit_seconds + STUCK_SECONDS
         try:
             lane.running = self._executor(lane).submit(self._work, order)
         except BrokenExecutor:  # the worker died while idle

@@ -23,7 +23,7 @@ from node_support import (
     wait_until,
 )
 from scripted_scp import write_object
-from worker_functions import die_or_reject, hang
+from worker_functions import die_or_reject, hang, stop_for_ever
 
 from dicom_node.errors import ExecutorUnavailableError
 from dicom_node.network.sender import Peer
@@ -292,6 +292,16 @@ def test_an_analysis_that_hangs_is_stopped_at_its_time_limit(ground: Ground, tmp
     ground.config = load_config(tmp_path, extra="[execution]\nmax_attempts = 1\ntimeout_seconds = 1\n")
     receive_complete(ground.journal, "1.2")
     reason = ground.pump_until(ground.execution(hang, new_worker), "1.2", StudyState.FAILED)
+    assert "took longer than [execution] timeout_seconds = 1" in reason
+
+
+def test_a_worker_that_cannot_even_end_itself_is_ended(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_node.workflow.execution.STUCK_SECONDS", 0.5)
+    ground.config = load_config(tmp_path, extra="[execution]\nmax_attempts = 1\ntimeout_seconds = 1\n")
+    receive_complete(ground.journal, "1.2")
+    reason = ground.pump_until(ground.execution(stop_for_ever, new_worker), "1.2", StudyState.FAILED)
     assert "took longer than [execution] timeout_seconds = 1" in reason
 
 
