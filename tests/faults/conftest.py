@@ -47,14 +47,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_sessionfinish(session: pytest.Session) -> None:
     page: Path | None = session.config.getoption("--reliability-page", default=None)
     if page is not None:
-        page.write_text("\n".join(_page()), encoding="utf-8")
+        before = page.read_text(encoding="utf-8") if page.is_file() else ""
+        page.write_text("\n".join(_page(before)), encoding="utf-8")
 
 
 def _cells(item: pytest.Item) -> list[str]:
     return [str(name) for marker in item.iter_markers("cell") for name in marker.args]
 
 
-def _page() -> Iterator[str]:
+def _page(before: str) -> Iterator[str]:
+    """The page; cells that this run left out keep their rows of `before`."""
+    rows = {line.split(" | ")[0]: line for line in before.splitlines() if line.startswith("| ")}
     yield "# Reliability: the fault matrix"
     yield "Written by the test run that injects the faults:"
     yield ""
@@ -71,6 +74,9 @@ def _page() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for name, cell in CELLS.items():
         outcomes = _outcomes[name]
+        if not outcomes and f"| {name}" in rows:
+            yield rows[f"| {name}"]
+            continue
         verdict = "not run" if not outcomes else "holds" if set(outcomes) == {"passed"} else "FAILS"
         if "skipped" in outcomes and "failed" not in outcomes:
             verdict = "skipped"

@@ -72,7 +72,11 @@ CELLS: dict[str, Cell] = {
     "39": Cell(
         "journal at start", "corrupt page, truncated WAL, no file", "refuses to serve, says how to mend"
     ),
-    "40": Cell("console", "journal locked, disk full, 10,000 requests", "answers; DIMSE unaffected"),
+    "40": Cell(
+        "console",
+        "journal locked, disk full, 10,000 requests",
+        "answers; an object takes 10 ms longer at most",
+    ),
     "41": Cell("upgrade", "SIGKILL in the middle of a migration", "old or new schema, never one between"),
     "42": Cell(
         "backup", "SIGKILL in the middle; older journal restored", "older backup intact; differences listed"

@@ -117,6 +117,9 @@ SCRAPER = """
 """
 
 
+NOTICEABLE_SECONDS = 0.010
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.timeout(300)
@@ -157,7 +160,8 @@ def test_ten_thousand_requests_do_not_slow_a_scanner(tmp_path: Path, figure: Fig
         f"{medians[0] * 1000:.1f} ms without, {medians[1] * 1000:.1f} ms with them (median), "
         f"95 %: {tails[0] * 1000:.1f} and {tails[1] * 1000:.1f} ms"
     )
-    assert medians[1] < 1.2 * medians[0]
+    # requests and objects share the interpreter: what a scanner must not do is notice
+    assert medians[1] - medians[0] < NOTICEABLE_SECONDS
 
 
 def _stores(ground: Ground, count: int) -> list[float]:
