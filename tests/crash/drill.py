@@ -106,7 +106,7 @@ def run_drill(folder: Path, orthanc: OrthancServer, *, node_port: int, kills: in
     supply = _objects(rng)
     began = time.monotonic()
     try:
-        for strike in _strikes(rng, kills):
+        for strike in _strikes(rng, kills, report):
             scanner.waiting += next(supply)
             _strike(node, scanner, strike, folder, report)
             report.lost += _newly_lost(scanner, node, checked)
@@ -123,13 +123,15 @@ def run_drill(folder: Path, orthanc: OrthancServer, *, node_port: int, kills: in
     return report
 
 
-def _strikes(rng: random.Random, kills: int) -> Iterator[Strike]:
-    """Every point once where there are kills enough, then parts by their weight."""
+def _strikes(rng: random.Random, kills: int, report: DrillReport) -> Iterator[Strike]:
+    """Every point until it struck, where there are kills enough; else parts by their weight."""
     first = rng.sample(DRILLED, len(DRILLED)) if kills >= 2 * len(DRILLED) else []
     for number in range(kills):
         if first and number % 2:
             point = first.pop()
             yield Strike(point.split(".")[0], point, seconds=FIRST_PATIENCE_SECONDS)
+            if point not in report.kills:
+                first.insert(0, point)
             continue
         part = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         if part == "any":
