@@ -129,7 +129,7 @@ SIZ_OF_A_GIGAPIXEL = struct.pack(">4sHH8LHB", b"\xff\x4f\xff\x51", 41, 0, *[3200
 @pytest.mark.parametrize(
     ("syntax", "frame", "elements", "says"),
     [
-        (JPEG2000Lossless, SIZ_OF_A_GIGAPIXEL, {}, "are 32000 × 32000"),
+        (JPEG2000Lossless, SIZ_OF_A_GIGAPIXEL + b"\xff\xd9", {}, "are 32000 × 32000"),
         (JPEG2000Lossless, SIZ_OF_A_GIGAPIXEL, {"Rows": 32000, "Columns": 32000}, "at most 100000000"),
         (RLELossless, bytes(6_000_000), {"Rows": 20000, "Columns": 20000}, "at most 100000000"),
         (RLELossless, bytes(1000), {"Rows": 9000, "Columns": 9000}, "needs at least"),
