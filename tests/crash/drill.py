@@ -158,6 +158,8 @@ def _strike(node: NodeUnderFire, scanner: Scanner, strike: Strike, folder: Path,
     struck = wait_for(lambda: not token.exists() or not node.is_running(), seconds=strike.seconds)
     if strike.point and not struck:
         report.missed[strike.point] += 1
+    if struck and strike.part != "worker":  # the token goes first, and the process a moment later
+        wait_for(lambda: not node.is_running(), seconds=5)
     if strike.part == "any":
         _kill_a_worker(node)
     if strike.part == "worker" and struck:
