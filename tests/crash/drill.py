@@ -43,6 +43,7 @@ PATIENCE_SECONDS = {"receiver": 6.0, "delivery": 8.0, "any": 6.0}
 """A strike at a point that is not reached by then is a random one."""
 FIRST_PATIENCE_SECONDS = 40.0
 """When a point is struck for the first time, which may need a whole analysis."""
+MOST_TRIES = 3
 FOREARM_EVERY = 3
 BULK_OBJECTS = 12
 
@@ -130,7 +131,7 @@ def _strikes(rng: random.Random, kills: int, report: DrillReport) -> Iterator[St
         if first and number % 2:
             point = first.pop()
             yield Strike(point.split(".")[0], point, seconds=FIRST_PATIENCE_SECONDS)
-            if point not in report.kills:
+            if point not in report.kills and report.missed[point] < MOST_TRIES:
                 first.insert(0, point)
             continue
         part = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
