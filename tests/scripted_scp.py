@@ -78,17 +78,39 @@ def scripted_scp(
 @contextmanager
 def mute_server() -> Iterator[Peer]:
     """Accept TCP connections and never say or read a byte."""
+    connections: list[socket.socket] = []
+    with _listening(connections.append) as peer:
+        yield peer
+    for connection in connections:
+        connection.close()
+
+
+@contextmanager
+def refusing_server() -> Iterator[Peer]:
+    """Reject each association (permanent, service user, no reason) and close its connection at once."""
+
+    def refuse(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(65536)
+            connection.sendall(bytes.fromhex("0300 00000004 00 01 01 01"))
+
+    with _listening(refuse) as peer:
+        yield peer
+
+
+@contextmanager
+def _listening(serve: Callable[[socket.socket], None]) -> Iterator[Peer]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        connections: list[socket.socket] = []
 
         def accept() -> None:
             while True:
                 try:
-                    connections.append(listener.accept()[0])
+                    connection = listener.accept()[0]
                 except OSError:
                     return
+                serve(connection)
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
@@ -96,8 +118,6 @@ def mute_server() -> Iterator[Peer]:
             yield Peer("MUTE", "127.0.0.1", listener.getsockname()[1])
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            for connection in connections:
-                connection.close()
             thread.join(timeout=5)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu import A_ASSOCIATE_RJ
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.config import ClientTls, DeliverySettings, Destination
@@ -100,6 +101,8 @@ def open_association(
     ae.connection_timeout = timeouts.connect
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeouts.response
     limit_sends = (evt.EVT_CONN_OPEN, _limit_socket_waits, [timeouts.response])
+    rejections: list[A_ASSOCIATE] = []
+    keep_rejection = (evt.EVT_PDU_RECV, _keep_rejection, [rejections])
     try:
         context = client_context(peer.tls) if peer.tls else None
     except ConfigurationError as error:  # the files can be mended while the node runs
@@ -111,13 +114,13 @@ def open_association(
             contexts,
             ae_title=peer.ae_title,
             ext_neg=list(roles),
-            evt_handlers=[limit_sends, *handlers],
+            evt_handlers=[limit_sends, keep_rejection, *handlers],
             tls_args=(context, _server_name(peer)) if context else None,
         )
     except OSError as error:  # the host name does not resolve
         raise TransientDeliveryError(f"{peer}: {error}; check the host name") from error
     if not association.is_established:
-        raise _association_error(association, peer, context)
+        raise _association_error(association, rejections, peer, context)
     try:
         yield association
     finally:
@@ -136,15 +139,28 @@ def _limit_socket_waits(event: evt.Event, seconds: float) -> None:
         transport.socket.settimeout(seconds)
 
 
-def _association_error(association: Association, peer: Peer, context: ssl.SSLContext | None) -> DeliveryError:
+def _keep_rejection(event: evt.Event, rejections: list[A_ASSOCIATE]) -> None:
+    """Note an A-ASSOCIATE-RJ as it is read.
+
+    Where the peer closes the connection at once, pynetdicom 3.0.4 may find it closed before it looks for the
+    answer, and calls that a failure to connect.
+    """
+    if isinstance(event.pdu, A_ASSOCIATE_RJ):
+        rejections.append(event.pdu.to_primitive())
+
+
+def _association_error(
+    association: Association, rejections: Sequence[A_ASSOCIATE], peer: Peer, context: ssl.SSLContext | None
+) -> DeliveryError:
     """Return the policy for an association that was not established (DICOM PS3.8 table 9-21)."""
-    answer = association.acceptor.primitive
-    if association.is_rejected and answer is not None:
-        text = (
-            f"{peer} rejected the association: {answer.result_str}, {answer.source_str}, {answer.reason_str}"
+    for rejection in rejections:
+        result, source, reason = rejection.result_str, rejection.source_str, rejection.reason_str
+        text = f"{peer} rejected the association: {result}, {source}, {reason}"
+        failure = association_failure(
+            rejection.result or 0, rejection.result_source or 0, rejection.diagnostic or 0
         )
-        failure = association_failure(answer.result or 0, answer.result_source or 0, answer.diagnostic or 0)
         return failure.policy(f"{text}; {failure.cure}" if failure.cure else text)
+    answer = association.acceptor.primitive
     if answer is not None and answer.result == 0:
         return NothingAcceptedError(f"{peer} accepts none of the SOP classes to be sent; allow them there")
     handshake_failure = getattr(context, "handshake_failure", None)

@@ -181,17 +181,23 @@ class Execution:
         return lane.executor
 
     def _submit(self, lane: _Lane, job: AnalysisJob, order: WorkOrder) -> None:
-        started = time.monotonic()
-        lane.overdue_at = started + order.time_limit_seconds + STUCK_SECONDS
+        with self._changed:  # as in pump(): two threads must not each start a worker for the lane
+            self._executor(lane)  # starting one must not count into the time limit
+            started = time.monotonic()
+            lane.overdue_at = started + order.time_limit_seconds + STUCK_SECONDS
+            try:
+                lane.running = self._submitted(lane, order)
+            except OSError as error:  # a file of the study cannot be read to be sent along
+                self._fail(lane, job, None, _describe(error))
+                return
+            lane.running.add_done_callback(lambda future: self._settle(lane, job, order, started, future))
+
+    def _submitted(self, lane: _Lane, order: WorkOrder) -> Future[AnalysisOutcome]:
         try:
-            lane.running = self._executor(lane).submit(self._work, order)
+            return self._executor(lane).submit(self._work, order)
         except BrokenExecutor:  # the worker died while idle
             lane.executor = None
-            lane.running = self._executor(lane).submit(self._work, order)
-        except OSError as error:  # a file of the study cannot be read to be sent along
-            self._fail(lane, job, None, _describe(error))
-            return
-        lane.running.add_done_callback(lambda future: self._settle(lane, job, order, started, future))
+            return self._executor(lane).submit(self._work, order)
 
     def _order(self, job: AnalysisJob) -> WorkOrder:
         released = self._journal.released_instances(job.study_instance_uid)

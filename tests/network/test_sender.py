@@ -22,9 +22,10 @@ from pydicom.uid import (
     JPEG2000Lossless,
     RLELossless,
 )
-from pynetdicom import AllStoragePresentationContexts, evt
+from pynetdicom import AllStoragePresentationContexts, build_context, evt
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from raw_scu import secondary_capture
-from scripted_scp import mute_server, scripted_scp, write_object
+from scripted_scp import mute_server, refusing_server, scripted_scp, write_object
 
 from dicom_node.errors import (
     ConfigurationError,
@@ -33,6 +34,7 @@ from dicom_node.errors import (
     RejectedInput,
     TransientDeliveryError,
 )
+from dicom_node.network.peers import open_association
 from dicom_node.network.sender import DimseClient, Peer, StoreOutcome, Timeouts, echo, read_sendable, store
 
 QUICK = Timeouts(connect=2, response=1)
@@ -112,6 +114,17 @@ def test_an_unknown_calling_ae_title_is_a_permanent_failure(two_files: list[Path
         pytest.raises(PermanentDeliveryError, match="Calling AE title not recognised"),
     ):
         send(two_files, pacs.peer)
+
+
+def test_a_rejection_is_understood_though_the_peer_hangs_up_before_we_look() -> None:
+    wait = (evt.EVT_REQUESTED, lambda _event: time.sleep(0.2))
+    contexts = [build_context(Verification)]
+    with (
+        refusing_server() as peer,
+        pytest.raises(PermanentDeliveryError, match="rejected the association"),
+        open_association(peer, contexts, calling_ae_title="NODE", timeouts=QUICK, handlers=[wait]),
+    ):
+        raise AssertionError("the association is refused")
 
 
 def test_a_wrong_called_ae_title_is_a_permanent_failure(two_files: list[Path]) -> None:

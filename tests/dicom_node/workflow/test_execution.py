@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -303,6 +303,28 @@ def test_a_worker_that_cannot_even_end_itself_is_ended(
     receive_complete(ground.journal, "1.2")
     reason = ground.pump_until(ground.execution(stop_for_ever, new_worker), "1.2", StudyState.FAILED)
     assert "took longer than [execution] timeout_seconds = 1" in reason
+
+
+def test_a_dead_worker_is_replaced_by_one_worker_though_others_pump_meanwhile(
+    ground: Ground, tmp_path: Path
+) -> None:
+    ground.config = load_config(tmp_path, extra="[execution]\nmax_attempts = 1\n")
+    made: list[Executor] = []
+
+    def slow_to_start() -> Executor:
+        time.sleep(0.2)
+        made.append(ThreadPoolExecutor(1))
+        return made[-1]
+
+    def die_unless_declining(order: WorkOrder) -> AnalysisOutcome:
+        if not order.failure:
+            time.sleep(0.2)
+            raise BrokenExecutor
+        return outcome(status="rejected")
+
+    receive_complete(ground.journal, "1.2")
+    ground.pump_until(ground.execution(die_unless_declining, slow_to_start), "1.2", StudyState.REJECTED)
+    assert len(made) == 2
 
 
 def test_stopping_leaves_unfinished_work_for_the_next_start(ground: Ground) -> None:

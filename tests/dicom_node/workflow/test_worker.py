@@ -6,6 +6,7 @@ import json
 import struct
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from scripted_scp import write_object
 
 from dicom_node.config import load_analysis_config
 from dicom_node.storage.records import AnalysisOutcome, ResultRecord
-from dicom_node.workflow.worker import WorkOrder, analyze_study
+from dicom_node.workflow.worker import WorkOrder, analyze_study, new_worker
 from reports import ReportOptions
 from reports.identity import SERIES, ResultKind
 
@@ -33,24 +34,34 @@ def analyze(
     reports: Mapping[str, ReportOptions] = MappingProxyType(EVERYTHING),
     study: str = "1.2.3",
     failure: str = "",
-    memory_limit_bytes: int = 4_000_000_000,
 ) -> AnalysisOutcome:
     return analyze_study(
-        WorkOrder(
+        replace(
+            order_of(folder, *files),
             study_instance_uid=study,
-            input_digest="d" * 64,
-            paths={f"1.2.3.{number}": file for number, file in enumerate(files)},
-            data_dir=folder / "data",
-            history=(),
             priors=priors,
             known=known,
             standing=dict(standing),
-            config=load_analysis_config(),
             reports=dict(reports),
-            time_limit_seconds=120,
-            memory_limit_bytes=memory_limit_bytes,
             failure=failure,
         )
+    )
+
+
+def order_of(folder: Path, *files: Path) -> WorkOrder:
+    return WorkOrder(
+        study_instance_uid="1.2.3",
+        input_digest="d" * 64,
+        paths={f"1.2.3.{number}": file for number, file in enumerate(files)},
+        data_dir=folder / "data",
+        history=(),
+        priors=(),
+        known=(),
+        standing={},
+        config=load_analysis_config(),
+        reports=EVERYTHING,
+        time_limit_seconds=120,
+        memory_limit_bytes=4_000_000_000,
     )
 
 
@@ -152,7 +163,10 @@ def test_a_pixel_bomb_is_rejected_before_it_is_decoded(
 def test_a_study_that_needs_more_memory_than_the_site_gives_is_rejected(
     sample_studies: Path, tmp_path: Path
 ) -> None:
-    done = analyze(tmp_path, *sample_studies.glob("01-calibrated-low-risk/*.dcm"), memory_limit_bytes=1)
+    order = order_of(tmp_path, *sample_studies.glob("01-calibrated-low-risk/*.dcm"))
+    with new_worker() as worker:  # not here: libraries of other tests may not survive it
+        worker.submit(analyze_study, order).result(timeout=120)  # imports and caches
+        done = worker.submit(analyze_study, replace(order, memory_limit_bytes=1)).result(timeout=120)
     assert done.status == "rejected"
     assert "memory_limit_bytes" in done.reason
 
