@@ -69,3 +69,11 @@ class HealthTable(EventLog):
             )
             if before.breaker == "open":
                 self.note_event(Severity.INFO, "breaker_closed", f"to {destination}: it answers again")
+
+    def end_rest(self, destination: str) -> None:
+        """Have a destination tried at once, whatever failed there; one more failure makes it rest again."""
+        with self._transaction():
+            self._execute(
+                "UPDATE destination_health SET rests_until = ? WHERE destination = ? AND rests_until <> ''",
+                (self._now(), destination),
+            )

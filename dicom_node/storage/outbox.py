@@ -167,13 +167,22 @@ class Outbox(AnalysisTables):
                 self._note_delivery(delivery, Severity.ERROR, "delivery_failed", reason)
 
     def revive_deliveries(
-        self, *, study_instance_uid: str | None = None, destination: str | None = None
+        self,
+        *,
+        study_instance_uid: str | None = None,
+        destination: str | None = None,
+        delivery_id: int | None = None,
     ) -> int:
-        """Make dead letters pending again, all or of one study or destination; return how many."""
+        """Make dead letters pending again, all or of one study or destination, or one; return how many."""
         with self._transaction():
             return self._execute(
                 f"{_REQUEUE} WHERE {_DEAD_OF}",
-                {"now": self._now(), "study": study_instance_uid, "destination": destination},
+                {
+                    "now": self._now(),
+                    "study": study_instance_uid,
+                    "destination": destination,
+                    "id": delivery_id,
+                },
             )
 
     def resend_study(
@@ -210,20 +219,31 @@ class Outbox(AnalysisTables):
             return len(chosen)
 
     def discard_deliveries(
-        self, *, study_instance_uid: str | None = None, destination: str | None = None
+        self,
+        *,
+        study_instance_uid: str | None = None,
+        destination: str | None = None,
+        delivery_id: int | None = None,
+        because: str = "",
     ) -> int:
-        """Give dead letters up, all or of one study or destination: nobody waits for them any more."""
+        """Give dead letters up, all or of one study or destination, or one: nobody waits for them any more.
+
+        Parameters
+        ----------
+        because : str
+            Who gives them up and why, for the events.
+        """
         with self._transaction():
             discarded = self._execute(
                 f"UPDATE deliveries SET state = 'discarded' WHERE {_DEAD_OF}",  # noqa: S608 - our own text
-                {"study": study_instance_uid, "destination": destination},
+                {"study": study_instance_uid, "destination": destination, "id": delivery_id},
             )
             if discarded:
                 where = f"to {destination}: " if destination else ""
                 self.note_event(
                     Severity.WARNING,
                     "dead_letters_discarded",
-                    f"{where}{discarded} dead letters were given up by an administrator",
+                    f"{where}{discarded} dead letters were given up by {because or 'an administrator'}",
                     study_instance_uid=study_instance_uid or "",
                 )
             return discarded
@@ -313,7 +333,7 @@ _REQUEUE = (
 )
 _DEAD_OF = (
     "state = 'dead' AND (:study IS NULL OR study_instance_uid = :study)"
-    " AND (:destination IS NULL OR destination = :destination)"
+    " AND (:destination IS NULL OR destination = :destination) AND (:id IS NULL OR id = :id)"
 )
 
 

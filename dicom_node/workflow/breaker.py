@@ -1,8 +1,9 @@
 """A circuit breaker per destination: it spares a peer that is down the rest of the queue.
 
-After each failed connection the destination rests, twice as long each time, with jitter; then one study
-probes it. After `breaker_failures` of them in a row it counts as down: the breaker is open, which an
-administrator hears of once. While a probe is under way it is half open. The state lives in the journal.
+After each failed connection the destination rests, twice as long each time, with jitter; then, or when an
+administrator wants it, one study probes it. After `breaker_failures` of them in a row it counts as down: the
+breaker is open, which an administrator hears of once. While a probe is under way it is half open. The state
+lives in the journal.
 """
 
 from __future__ import annotations
@@ -54,9 +55,18 @@ class Breaker:
 
     def allows(self) -> bool:
         """Tell whether the destination may be tried: it is well, or its rest is over."""
-        if self._rests_until is None:
-            return True
-        return not rests(self._rests_until, self._clock(), at_most=self._settings.max_retry_seconds)
+        return not (self._rests() and self._rests_by_the_journal())
+
+    def _rests(self) -> bool:
+        return self._rests_until is not None and rests(
+            self._rests_until, self._clock(), at_most=self._settings.max_retry_seconds
+        )
+
+    def _rests_by_the_journal(self) -> bool:
+        """An administrator may have ended the rest there."""
+        known = self._journal.destination_health(self._destination).rests_until
+        self._rests_until = datetime.fromisoformat(known) if known else None
+        return self._rests()
 
     def failed(self, reason: str) -> None:
         """Take note of a connection that failed."""
