@@ -30,6 +30,7 @@ from dicom_node.network.receiver import Entrance, Receiver
 from dicom_node.observe.notifications import Notifications
 from dicom_node.observe.observation import Observation
 from dicom_node.storage.archive import Archive
+from dicom_node.storage.jobs import JOB_BOARD
 from dicom_node.storage.journal import Journal, lease_owner
 from dicom_node.storage.soundness import begin_check, open_journal
 from dicom_node.workflow.commitment import CommitmentService
@@ -38,8 +39,11 @@ from dicom_node.workflow.delivery import DeliveryQueue
 from dicom_node.workflow.execution import Execution, Work
 from dicom_node.workflow.housekeeping import PERIOD_SECONDS as HOUSEKEEPING_SECONDS
 from dicom_node.workflow.housekeeping import Housekeeping
+from dicom_node.workflow.job_board import JobBoard
 from dicom_node.workflow.routing import Router
 from dicom_node.workflow.schedule import Schedule
+from dicom_node.workflow.search_facts import JOB_NAME as SEARCH_JOB
+from dicom_node.workflow.search_facts import SearchFacts
 from dicom_node.workflow.watch import PERIOD_SECONDS as WATCH_SECONDS
 from dicom_node.workflow.watch import Watch
 from dicom_node.workflow.worker import analyze_study, new_worker
@@ -132,6 +136,7 @@ class Service:
             queue.stop()
         self._stop_asking()
         self._schedule.stop()
+        self._board.flush()
         for queue in self._queues:
             queue.close()
         self._execution.stop(STOP_GRACE_SECONDS)
@@ -210,8 +215,10 @@ class Service:
             listens=lambda: bool(self._receiver.ports),
             warm=self._execution.warm,
         )
+        self._board = JobBoard(journal)
         self._schedule = Schedule(
             {
+                JOB_BOARD: self._board.exchange,
                 **self._observation.jobs,
                 "completion": completion.check,
                 **self._counts(journal),
@@ -224,6 +231,7 @@ class Service:
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
                 **self._confirmations(journal),
                 **self._notifications(archive, journal),
+                SEARCH_JOB: SearchFacts(archive, journal).pump,
                 "commitment reports": commitment.pump,
                 "commitment promises": commitment.end_promises,
                 "certificate expiry": certificates.look,
@@ -235,7 +243,9 @@ class Service:
                 "watch": WATCH_SECONDS,
                 **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
             },
+            on_run=self._board.note,
         )
+        self._board.begin(self._schedule)
 
     def _confirmations(self, journal: Journal) -> dict[str, Callable[[], object]]:
         """The jobs that have destinations confirm what they accepted."""

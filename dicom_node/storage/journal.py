@@ -7,6 +7,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.studies`: instances and studies;
 - `dicom_node.storage.analyses`: analyses and results;
 - `dicom_node.storage.outbox`: deliveries; `dicom_node.storage.commitments`: what has yet to be confirmed;
+- `dicom_node.storage.waiting`: what has not been delivered, page by page;
 - `dicom_node.storage.replacements`: results sent in another SOP class;
 - `dicom_node.storage.health`: destinations that are down; `dicom_node.storage.notices`: what is told by mail;
 - `dicom_node.storage.routings`: routes, holds, what archives count;
@@ -17,7 +18,12 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.pledges`: what peers asked to be kept;
 - `dicom_node.storage.set_back`: what a clock that was set back would keep waiting;
+- `dicom_node.storage.jobs`: what became of periodic jobs, and what people want of them;
 - `dicom_node.storage.audits`: what auditors are to be told;
+- `dicom_node.storage.users`: who may use the console; `dicom_node.storage.changes`: what people changed;
+- `dicom_node.storage.study_search`: what studies are found by;
+- `dicom_node.storage.clinical`: facts and outcomes of patients, entries for studies;
+- `dicom_node.storage.opinions`: corrections, and what radiologists say of results;
 - `dicom_node.storage.queries`: what commands ask, read-only.
 """
 
@@ -29,7 +35,9 @@ import uuid
 from dicom_node.storage.audits import AuditTables
 from dicom_node.storage.completions import Completions
 from dicom_node.storage.health import HealthTable
+from dicom_node.storage.jobs import JobTables
 from dicom_node.storage.notices import Notices
+from dicom_node.storage.opinions import OpinionTables
 from dicom_node.storage.pledges import Pledges
 from dicom_node.storage.queries import Queries
 from dicom_node.storage.rebuild import Recovery
@@ -37,11 +45,16 @@ from dicom_node.storage.records import Severity
 from dicom_node.storage.replacements import Replacements
 from dicom_node.storage.retention import Releases
 from dicom_node.storage.set_back import SetBackClock
+from dicom_node.storage.study_search import StudySearch
+from dicom_node.storage.users import Users
+from dicom_node.storage.waiting import WaitingTables
 
 __all__ = ["Journal", "lease_owner"]
 
 
 class Journal(
+    OpinionTables,
+    WaitingTables,
     Queries,
     Completions,
     Releases,
@@ -52,6 +65,9 @@ class Journal(
     HealthTable,
     Notices,
     SetBackClock,
+    StudySearch,
+    Users,
+    JobTables,
 ):
     """Every table of the journal behind one connection.
 

@@ -12,12 +12,17 @@ from sqlite_utils import Database, Migrations
 
 from dicom_node.errors import ConfigurationError
 from dicom_node.faults import reach
+from dicom_node.storage.clinical_schema import add_clinical
+from dicom_node.storage.console_schema import add_console
+from dicom_node.storage.jobs_schema import add_jobs
 from dicom_node.storage.keeping_schema import add_releases
 from dicom_node.storage.observing_schema import add_observing
 from dicom_node.storage.outbox_schema import index_open_deliveries, rebuild_outbox
 from dicom_node.storage.pledge_schema import add_pledges
 from dicom_node.storage.retrieval_schema import add_retrievals
 from dicom_node.storage.routing_schema import add_routing
+from dicom_node.storage.search_schema import add_search
+from dicom_node.storage.shadow_schema import add_shadow
 
 __all__ = ["migrate"]
 
@@ -238,3 +243,28 @@ def _add_retrievals(database: Database) -> None:
 @MIGRATIONS(name="0009_open_deliveries")
 def _index_open_deliveries(database: Database) -> None:
     index_open_deliveries(database.conn)
+
+
+@MIGRATIONS(name="0011_jobs")
+def _add_jobs(database: Database) -> None:
+    add_jobs(database.conn)
+
+
+@MIGRATIONS(name="0010_console")
+def _add_console(database: Database) -> None:
+    add_console(database.conn)
+
+
+@MIGRATIONS(name="0015_search")
+def _add_search(database: Database) -> None:
+    add_search(database.conn)
+
+
+@MIGRATIONS(name="0012_clinical")
+def _add_clinical(database: Database) -> None:
+    add_clinical(database.conn)
+
+
+@MIGRATIONS(name="0014_shadow")
+def _add_shadow(database: Database) -> None:
+    add_shadow(database.conn)

@@ -35,13 +35,14 @@ PERIODIC: dict[str, Callable[[Journal], object]] = {
     "dead letters": lambda journal: journal.dead_letters(),
     "counts of what waits": lambda journal: journal.open_counts(),
     "a page of what waits": lambda journal: journal.open_deliveries(destination="pacs"),
+    "studies whose search facts are due": lambda journal: journal.due_studies(50),
     "revive dead letters": lambda journal: journal.revive_deliveries(),
     "discard a study's dead letters": lambda journal: journal.discard_deliveries(study_instance_uid="1.2"),
 }
 
 SMALL = {"holds", "completion_requests", "heads", "next", "notices", "notice_bookmark", "audit_bookmark"}
 SMALL |= {"page", "audit_transfers", "json_each", "CONSTANT", "fetched_histories"}
-OF_FEW_ROWS = {"deliveries_open", "deliveries_dead", "deliveries_stored"}
+OF_FEW_ROWS = {"study_facts_due", "deliveries_open", "deliveries_dead", "deliveries_stored"}
 OF_FEW_ROWS |= {"retrievals_open_once", "prior_searches_open"}
 """Partial indexes: they hold what is open, however much is done."""
 
