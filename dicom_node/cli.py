@@ -27,6 +27,7 @@ COMMANDS = {
     "send": "send DICOM files to a peer",
     "echo": "verify the connection to a peer or to every configured destination",
     "reprocess": "analyse received studies again",
+    "jobs": "list what the node does periodically; run a job now, pause it, let it go on",
     "dead-letters": "list deliveries that were given up; send them again or discard them",
     "retrieve": "have the node fetch studies from a PACS: one, a patient's, or all of a range of dates",
     "retention": "release what [retention] lets go, or only say what that would be",

@@ -33,6 +33,7 @@ import os
 import uuid
 
 from dicom_node.storage.audits import AuditTables
+from dicom_node.storage.change_search import ChangeSearch
 from dicom_node.storage.completions import Completions
 from dicom_node.storage.health import HealthTable
 from dicom_node.storage.jobs import JobTables
@@ -67,6 +68,7 @@ class Journal(
     SetBackClock,
     StudySearch,
     Users,
+    ChangeSearch,
     JobTables,
 ):
     """Every table of the journal behind one connection.

@@ -12,6 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from dicom_node.errors import ConfigurationError
 from dicom_node.faults import reach
+from dicom_node.storage.admin_schema import index_changes
 from dicom_node.storage.clinical_schema import add_clinical
 from dicom_node.storage.console_schema import add_console
 from dicom_node.storage.jobs_schema import add_jobs
@@ -268,3 +269,8 @@ def _add_clinical(database: Database) -> None:
 @MIGRATIONS(name="0014_shadow")
 def _add_shadow(database: Database) -> None:
     add_shadow(database.conn)
+
+
+@MIGRATIONS(name="0016_admin")
+def _index_changes(database: Database) -> None:
+    index_changes(database.conn)

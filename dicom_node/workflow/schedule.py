@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -70,10 +70,16 @@ class Schedule:
     jobs : mapping of str to callable
     periods : mapping of str to float
         Seconds between the runs of those jobs that need not look every second.
+    on_run : callable
+        Told of every run that ended, with the job's name; must be quick.
     """
 
     def __init__(
-        self, jobs: Mapping[str, Callable[[], object]], *, periods: Mapping[str, float] | None = None
+        self,
+        jobs: Mapping[str, Callable[[], object]],
+        *,
+        periods: Mapping[str, float] | None = None,
+        on_run: Callable[[str, JobRun], None] = lambda name, run: None,
     ) -> None:
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -83,6 +89,9 @@ class Schedule:
         self._periods = dict.fromkeys(jobs, PERIOD_SECONDS) | dict(periods or {})
         self._runs: dict[str, JobRun] = {}
         self._begun: dict[str, datetime] = {}
+        self._on_run = on_run
+        self._paused: frozenset[str] = frozenset()
+        self._once: set[str] = set()
         for name, job in jobs.items():
             self._scheduler.add_job(self._run, _Every(self._periods[name]), id=name, args=(name, job))
         self._stopping = threading.Event()
@@ -99,6 +108,29 @@ class Schedule:
         with contextlib.suppress(JobLookupError):
             self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
+    def run_once(self, name: str) -> None:
+        """Run a job now, even one that is paused."""
+        self._once.add(name)
+        self.wake(name)
+
+    def pause_only(self, names: Collection[str]) -> None:
+        """Let the jobs of these names pass their turns by; those that no longer do run at once."""
+        resumed = self._paused - frozenset(names)
+        self._paused = frozenset(names)
+        for name in resumed:
+            self._begun[name] = datetime.now(UTC)
+            self.wake(name)
+
+    @property
+    def periods(self) -> Mapping[str, float]:
+        """Seconds between the runs of each job."""
+        return self._periods
+
+    def next_runs(self) -> dict[str, datetime]:
+        """Return when each job that is not paused comes next."""
+        moments = {job.id: getattr(job, "next_run_time", None) for job in self._scheduler.get_jobs()}
+        return {name: moment for name, moment in moments.items() if moment and name not in self._paused}
+
     def stop(self) -> None:
         """Start nothing more and wait for the jobs that run."""
         self._stopping.set()
@@ -114,12 +146,16 @@ class Schedule:
         return dict(self._runs)
 
     def overdue(self, patience: timedelta) -> list[str]:
-        """Return the jobs whose last run ended longer ago than their period and `patience`."""
+        """Return the jobs whose last run ended longer ago than their period and `patience`.
+
+        Those that are paused are none of them.
+        """
         now = datetime.now(UTC)
         return [
             name
             for name, seconds in self._periods.items()
-            if now - self._last_sign(name, now) > patience + timedelta(seconds=seconds)
+            if name not in self._paused
+            and now - self._last_sign(name, now) > patience + timedelta(seconds=seconds)
         ]
 
     def _watch_clock(self) -> None:
@@ -134,9 +170,14 @@ class Schedule:
 
     def _last_sign(self, name: str, now: datetime) -> datetime:
         run = self._runs.get(name)
-        return run.ended_at if run else self._begun.get(name, now)
+        begun = self._begun.get(name, now)
+        return max(run.ended_at, begun) if run else begun
 
     def _run(self, name: str, job: Callable[[], object]) -> None:
+        wanted = name in self._once
+        self._once.discard(name)
+        if name in self._paused and not wanted:
+            return
         started = time.monotonic()
         before = self._runs.get(name)
         failures, error = (before.failures if before else 0), ""
@@ -145,7 +186,9 @@ class Schedule:
         except Exception as raised:  # the next turn may go well; without this, nobody would say so
             failures, error = failures + 1, type(raised).__name__
             logger.exception("the job %r failed; it runs again at its next turn", name)
-        self._runs[name] = JobRun(datetime.now(UTC), time.monotonic() - started, error, failures)
+        run = JobRun(datetime.now(UTC), time.monotonic() - started, error, failures)
+        self._runs[name] = run
+        self._on_run(name, run)
 
 
 def _wall_ahead_seconds() -> float:
