@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from dicom_node.storage.clinical import ClinicalTables
+from dicom_node.storage.clinical_records import ClinicalInputs
 from dicom_node.storage.connection import timestamp
 from dicom_node.storage.priors import PriorTables
 from dicom_node.storage.records import (
@@ -19,12 +21,13 @@ from dicom_node.storage.records import (
     StoredInstance,
     StudyState,
 )
+from dicom_node.storage.shadow import ShadowTables
 from dicom_node.storage.studies import StudyTables
 
 __all__ = ["AnalysisTables"]
 
 
-class AnalysisTables(StudyTables, PriorTables):
+class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
     """The tables ``analyses``, ``results`` and ``result_sets``, and the outbox rows they give rise to."""
 
     def requeue_study(self, study_instance_uid: str, trigger: str = "reprocess") -> bool:
@@ -139,6 +142,7 @@ class AnalysisTables(StudyTables, PriorTables):
             if not changed:
                 return False
             self._insert_results(job, outcome)
+            self._keep_shadow(job.id, outcome.model_inputs, outcome.shadow)
             self._end_study(job.study_instance_uid, StudyState(outcome.status), outcome.reason)
             return True
 
@@ -275,7 +279,8 @@ class AnalysisTables(StudyTables, PriorTables):
 
     def _lease_analysis(self, id_: int, study_uid: str, owner: str, lease_seconds: float) -> AnalysisJob:
         instances = self.instances(study_uid)
-        digest = _input_digest(instances)
+        clinical = self.clinical_inputs(study_uid)
+        digest = _input_digest(instances, clinical)
         self._execute(
             "UPDATE analyses SET state = 'running', attempts = attempts + 1, input_digest = ?,"
             " lease_owner = ?, lease_expires_at = ?, started_at = ? WHERE id = ?",
@@ -295,6 +300,7 @@ class AnalysisTables(StudyTables, PriorTables):
             study_instance_uid=study_uid,
             input_digest=digest,
             instances=instances,
+            clinical=clinical,
             lease_owner=owner,
             **rows[0],
         )
@@ -370,7 +376,7 @@ class AnalysisTables(StudyTables, PriorTables):
         )
 
 
-def _input_digest(instances: Sequence[StoredInstance]) -> str:
-    """Return the SHA-256 over the instance set: UIDs and bytes, in order of UID."""
+def _input_digest(instances: Sequence[StoredInstance], clinical: ClinicalInputs) -> str:
+    """Return the SHA-256 over the instance set (UIDs and bytes, in order of UID) and what else was told."""
     lines = "".join(f"{instance.sop_instance_uid} {instance.sha256}\n" for instance in instances)
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return hashlib.sha256((lines + clinical.digested).encode()).hexdigest()

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from dicom_node.storage.clinical_records import ClinicalInputs
+
 __all__ = [
     "DEFAULT_PRIORITY",
     "DEFAULT_ROUTE_NAME",
@@ -21,6 +23,7 @@ __all__ = [
     "Recorded",
     "ResultRecord",
     "Severity",
+    "ShadowRecord",
     "StoredInstance",
     "Study",
     "StudyState",
@@ -158,6 +161,8 @@ class AnalysisJob:
     patient_key: str
     study_date: str
     lease_owner: str
+    clinical: ClinicalInputs
+    """What the journal knows of patient and study beyond the instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,23 @@ class ResultRecord:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowRecord:
+    """Risks of one study by one model in shadow.
+
+    Attributes
+    ----------
+    model_name, model_version, model_sha256 : str
+    risks : mapping of int to float
+        Probability of a fracture within so many years.
+    """
+
+    model_name: str
+    model_version: str
+    model_sha256: str
+    risks: Mapping[int, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisOutcome:
     """What an analysis came to.
@@ -181,6 +203,10 @@ class AnalysisOutcome:
         Every result object once; none for a study that was not analysed, unless the site wants refusals.
     sets : mapping of str to tuple of str
         Destination (or `HELD`) -> SOP Instance UIDs of the results that it gets, in the order of sending.
+    model_inputs : mapping of str to float
+        What risk models were given, by the names of features.
+    shadow : tuple of ShadowRecord
+        What models in shadow said; it is in no result.
     """
 
     status: str
@@ -193,6 +219,8 @@ class AnalysisOutcome:
     sets: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # a mapping proxy could not be sent from a worker
+    model_inputs: Mapping[str, float] = field(default_factory=dict)
+    shadow: tuple[ShadowRecord, ...] = ()
 
 
 class DeliveryKind(StrEnum):
