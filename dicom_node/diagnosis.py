@@ -42,6 +42,16 @@ class Finding:
     subject: str
     message: str
 
+    @property
+    def complaint(self) -> str:
+        """What is wrong, without the cure; the whole message where nothing is."""
+        return self.message.partition("; ")[0] if self.cure else self.message
+
+    @property
+    def cure(self) -> str:
+        """What to do about it; empty where nothing is wrong, or nothing can be said."""
+        return "" if self.level is Level.OK else self.message.partition("; ")[2]
+
 
 def diagnose(config: NodeConfig) -> Iterator[Finding]:
     """Check everything the node needs, one finding per subject, as soon as it is known."""

@@ -10,17 +10,15 @@ from collections import deque
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import Element
 
 from dicom_node.commands.options import add_config_option, at_least, load_config, open_journal
 from dicom_node.errors import ConfigurationError
+from dicom_node.observe.audit_files import audit_files, read_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dicom_node.config import NodeConfig
-
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _chosen(config: NodeConfig, options: argparse.Namespace) -> list[str]:
-    files = sorted(config.audit.directory.glob("audit-????-??-??.log"))
+    files = audit_files(config.audit.directory)
     if options.since is not None:
         return list(_lines(file for file in files if file.stem[len("audit-") :] >= options.since.isoformat()))
     return list(deque(_lines(files), maxlen=options.last))
@@ -76,34 +74,18 @@ def _write(path: Path, lines: list[str]) -> None:
 
 def _summary(line: str) -> str:
     """Return one message as a line for people: when, what, how it went, who, which study."""
-    from defusedxml.ElementTree import fromstring
-
-    message: Element = fromstring(line.partition(_BYTE_ORDER_MARK)[2])
-    event = message.find("EventIdentification")
-    if event is None:
+    entry = read_entry(line)
+    if entry is None:
         return line.strip()
-    what = " ".join(
-        code.get("originalText", "") for code in event if code.tag in ("EventID", "EventTypeCode")
-    )
-    ends = [_participant(item) for item in message.findall("ActiveParticipant")]
-    objects = [
-        item.get("ParticipantObjectID", "") for item in message.findall("ParticipantObjectIdentification")
-    ]
-    outcome = event.get("EventOutcomeIndicator")
     return " | ".join(
         (
-            event.get("EventDateTime", "")[:19],
-            what,
-            "ok" if outcome == "0" else f"failed ({outcome})",
-            " > ".join(ends),
-            ", ".join(objects) or "-",
+            entry.at[:19],
+            entry.event,
+            "ok" if entry.succeeded else f"failed ({entry.outcome})",
+            " > ".join(entry.participants),
+            ", ".join(entry.objects) or "-",
         )
     )
-
-
-def _participant(element: Element) -> str:
-    user, address = element.get("UserID", ""), element.get("NetworkAccessPointID", "")
-    return f"{user}@{address}" if address not in ("", user) else user
 
 
 def _tell(config: NodeConfig) -> None:
