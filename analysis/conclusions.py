@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Protocol
 
 from analysis.advice import Advice, recommend
@@ -20,6 +21,7 @@ from analysis.results import (
     TrendPoint,
 )
 from analysis.risk import RiskInputs, RiskPrediction
+from analysis.risk.inputs import known_features
 
 
 class Scanned(Protocol):
@@ -48,6 +50,7 @@ class Conclusions:
     prediction: RiskPrediction | None
     risk_findings: tuple[QualityFinding, ...]
     advice: Advice
+    model_inputs: Mapping[str, float]
 
     def told_in(self, analysis: StudyAnalysis) -> StudyAnalysis:
         """Return `analysis` with these conclusions and the remarks on them."""
@@ -62,6 +65,7 @@ class Conclusions:
             assumptions_zh=advice.assumptions_zh,
             changes=self.changes,
             trend=self.trend,
+            model_inputs=self.model_inputs,
             quality=(*analysis.quality, *self.change_findings, *self.risk_findings),
         )
 
@@ -107,4 +111,5 @@ def conclude(
         prediction,
         risk_findings,
         advice,
+        MappingProxyType(known_features(inputs)),
     )

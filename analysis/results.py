@@ -433,4 +433,6 @@ class StudyAnalysis:
     """Every study of this side, oldest first, this one last; empty without an earlier one."""
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Clinical inputs used: ``name -> value (provenance)``, e.g. ``age -> 67 y (Patient's Birth Date)``."""
+    model_inputs: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """What was known to risk models, by the names of their features; like the evidence, in no document."""
     evidence: ImageEvidence | None = None

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.cohort.columns import FloatArray
-from analysis.evaluation.observed import BoolArray
 from analysis.evaluation.predictions import Predictions
 from analysis.results import HORIZONS_YEARS
-from analysis.risk.predictors import family_of
 
 if TYPE_CHECKING:
     from analysis.cohort.table import CohortTable
@@ -33,7 +30,7 @@ def predict_table(model: RiskModel, table: CohortTable, *, with_interval: bool =
         Intervals of many subjects take a while and are of use only where the truth is known.
     """
     values = table.features([feature.name for feature in model.features])
-    usable = _usable(model, values)
+    usable = model.usable(values)
     risk = np.full((len(values), len(HORIZONS_YEARS)), np.nan)
     low, high = risk.copy(), risk.copy()
     if usable.any():
@@ -50,18 +47,6 @@ def predict_table(model: RiskModel, table: CohortTable, *, with_interval: bool =
         imputed=int(np.isnan(values[usable]).any(axis=1).sum()),
         note=f"Version {identity.version}, SHA-256 {identity.sha256[:12]}…; {identity.training_data}",
     )
-
-
-def _usable(model: RiskModel, values: FloatArray) -> BoolArray:
-    """Who has every required feature, and enough of each family."""
-    known = np.isfinite(values)
-    required = [column for column, feature in enumerate(model.features) if feature.required]
-    usable = known[:, required].all(axis=1)
-    families = [family_of(feature.name) for feature in model.features]
-    for family, least in model.family_minimum.items():
-        columns = [column for column, name in enumerate(families) if name == family]
-        usable &= known[:, columns].sum(axis=1) >= least
-    return np.asarray(usable, dtype=np.bool_)
 
 
 def comparator_predictions(table: CohortTable, taken: Collection[str]) -> dict[str, Predictions]:

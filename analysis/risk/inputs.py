@@ -102,6 +102,19 @@ def feature_value(inputs: RiskInputs, name: str) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def known_features(inputs: RiskInputs) -> dict[str, float]:
+    """Everything that is known, by the names that `feature_value` reads: what any model could be given."""
+    regions = [f"{region}.{quantity}" for region in inputs.regions for quantity in ("bmd_g_cm2", "t_score")]
+    measured = [
+        f"{group}.{name}"
+        for group in ("morphometry", "texture", "density_distribution", "mechanics", "image")
+        for name in getattr(inputs, group)
+    ]
+    names = [*PREDICTORS, *regions, *measured]
+    values = {name: feature_value(inputs, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def is_known_feature(name: str) -> bool:
     """Whether `feature_value` understands `name`."""
     group, _, quantity = name.partition(".")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.results import HORIZONS_YEARS, HorizonRisk, ModelIdentity, RiskCategory, RiskEstimate
 from analysis.risk.calibration import SMALLEST_PROBABILITY, CalibrationMap
@@ -86,6 +87,17 @@ class RiskModel:
             if known[family] < least
         ]
         return (*names, *scarce)
+
+    def usable(self, values: FloatArray) -> NDArray[np.bool_]:
+        """Of whom enough is known, as `unmet` judges one study, (subjects,); `values` as in `risk`."""
+        known = np.isfinite(values)
+        required = [column for column, feature in enumerate(self.features) if feature.required]
+        usable = known[:, required].all(axis=1)
+        families = [family_of(feature.name) for feature in self.features]
+        for family, least in self.family_minimum.items():
+            columns = [column for column, name in enumerate(families) if name == family]
+            usable &= known[:, columns].sum(axis=1) >= least
+        return np.asarray(usable, dtype=np.bool_)
 
     def imputed(self, inputs: RiskInputs) -> tuple[str, ...]:
         """Names of the features that a prediction would replace by their expectation."""

@@ -23,14 +23,19 @@ from analysis.risk.model_file import SCHEMA, parse_model
 from analysis.risk.prediction import RiskPrediction
 
 REGISTRY_FILE = "registry.json"
+SHADOW_FILE = "shadow.json"
+"""Models that are computed beside the active ones and told to nobody, in the same form; absent without any.
+A file of its own, so that identities, which rest on the registry, know nothing of it."""
 
 FORMATS = (".json", ".safetensors", ".onnx")
 """Weights are numbers in one of these; nothing that executes when it is read, such as a pickle, is
 accepted."""
 
 
-def load_models(directory: Path) -> RiskModels:
+def load_models(directory: Path, registry: str = REGISTRY_FILE) -> RiskModels:
     """Load the models that ``registry.json`` of `directory` names, most preferred first.
+
+    With `SHADOW_FILE` as `registry`, those in shadow.
 
     The SHA-256 of each file is compared with the registry over the raw bytes, before anything is parsed.
 
@@ -39,7 +44,7 @@ def load_models(directory: Path) -> RiskModels:
     ConfigurationError
         If a file is missing, differs from its registered SHA-256, or is no model of this engine.
     """
-    raw = read_bytes(directory / REGISTRY_FILE)
+    raw = read_bytes(directory / registry)
     entries = active_entries(raw)
     models = tuple(_load_one(directory, entry) for entry in entries)
     return RiskModels(models, hashlib.sha256(raw).hexdigest())

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,14 @@ from typing import Any
 
 from analysis.errors import ConfigurationError
 from analysis.risk.model_file import SCHEMA, parse_model
-from analysis.risk.registry import REGISTRY_FILE, active_entries, json_object, read_bytes, verified_bytes
+from analysis.risk.registry import (
+    REGISTRY_FILE,
+    SHADOW_FILE,
+    active_entries,
+    json_object,
+    read_bytes,
+    verified_bytes,
+)
 
 VERSIONS_FILE = "versions.json"
 HISTORY_FILE = "history.json"
@@ -38,12 +45,15 @@ class Version:
         Whether the registry names it.
     entry : mapping
         ``file``, ``sha256``, ``training_data``, provenance and figures, as training wrote them.
+    in_shadow : bool
+        Whether it is computed beside the active ones, and told to nobody (`analysis.risk.shadow`).
     """
 
     name: str
     version: str
     active: bool
     entry: Mapping[str, Any]
+    in_shadow: bool = False
 
 
 def list_versions(directory: Path) -> tuple[Version, ...]:
@@ -59,12 +69,27 @@ def list_versions(directory: Path) -> tuple[Version, ...]:
     order = [str(entry["sha256"]) for entry in active]
     listed = [known.get(digest, entry) for digest, entry in zip(order, active, strict=True)]
     others = [entry for digest, entry in known.items() if digest not in order]
-    versions = [_version(entry, active=True) for entry in listed]
-    return (*versions, *(_version(entry, active=False) for entry in others))
+    shadow = {str(entry["sha256"]) for entry in shadow_entries(directory)}
+    versions = [_version(entry, active=True, shadow=shadow) for entry in listed]
+    return (*versions, *(_version(entry, active=False, shadow=shadow) for entry in others))
 
 
-def promote(directory: Path, name: str, version: str, reason: str, *, source: Path | None = None) -> Version:
-    """Make a version the active one of its name.
+def shadow_entries(directory: Path) -> list[Mapping[str, Any]]:
+    """Files and hashes of the models in shadow; none where `SHADOW_FILE` is absent."""
+    path = directory / SHADOW_FILE
+    return active_entries(read_bytes(path)) if path.exists() else []
+
+
+def promote(
+    directory: Path,
+    name: str,
+    version: str,
+    reason: str,
+    *,
+    source: Path | None = None,
+    user: str = "",
+) -> Version:
+    """Make a version the active one of its name; it leaves the shadow if it was there.
 
     Parameters
     ----------
@@ -72,9 +97,11 @@ def promote(directory: Path, name: str, version: str, reason: str, *, source: Pa
         The node's models.
     name, version : str
     reason : str
-        Kept in the history.
+        Kept in the history, as is `user`.
     source : Path, optional
         Another directory written by training, from which the version is taken over first.
+    user : str
+        Who decides it.
 
     Returns
     -------
@@ -87,16 +114,16 @@ def promote(directory: Path, name: str, version: str, reason: str, *, source: Pa
         If there is no such version, no reason, or a file was changed or is no model of this engine. Nothing
         is changed then.
     """
-    _require_reason(reason)
+    require_reason(reason)
     home = source or directory
-    chosen = _find(list_versions(home), name, version, home)
+    chosen = find_version(list_versions(home), name, version, home)
     raw = verified_bytes(home, chosen.entry)
     parse_model(json_object(raw, str(chosen.entry["file"])), file=str(chosen.entry["file"]), sha256="")
     if source is not None and source != directory:
-        chosen = Version(name, version, False, _take_over(source, directory, chosen.entry))
+        chosen = Version(name, version, False, take_over(source, directory, chosen.entry))
     before = _active_of(directory, name)
     _activate(directory, chosen)
-    _record(
+    record(
         directory,
         {
             "action": "promote",
@@ -104,12 +131,14 @@ def promote(directory: Path, name: str, version: str, reason: str, *, source: Pa
             "from": before.version if before else None,
             "to": version,
             "reason": reason,
+            "user": user,
         },
     )
+    leave_shadow(directory, str(chosen.entry["sha256"]))
     return Version(name, version, True, chosen.entry)
 
 
-def rollback(directory: Path, name: str, reason: str) -> Version:
+def rollback(directory: Path, name: str, reason: str, *, user: str = "") -> Version:
     """Make the version that was active before the present one was promoted active again.
 
     Raises
@@ -117,7 +146,7 @@ def rollback(directory: Path, name: str, reason: str) -> Version:
     ConfigurationError
         If the history holds no earlier version of the name, or its file was changed.
     """
-    _require_reason(reason)
+    require_reason(reason)
     changes = [
         item
         for item in history(directory)
@@ -131,18 +160,27 @@ def rollback(directory: Path, name: str, reason: str) -> Version:
             "choose one with 'dicom-node models list' and promote it"
         )
     version = str(earlier[-1]["from"])
-    chosen = _find(list_versions(directory), name, version, directory)
+    chosen = find_version(list_versions(directory), name, version, directory)
     verified_bytes(directory, chosen.entry)
     _activate(directory, chosen)
-    _record(
-        directory, {"action": "rollback", "model": name, "from": now.version, "to": version, "reason": reason}
+    record(
+        directory,
+        {
+            "action": "rollback",
+            "model": name,
+            "from": now.version,
+            "to": version,
+            "reason": reason,
+            "user": user,
+        },
     )
+    leave_shadow(directory, str(chosen.entry["sha256"]))
     return Version(name, version, True, chosen.entry)
 
 
 def history(directory: Path) -> list[Mapping[str, Any]]:
-    """Changes of the active set, oldest first: ``time`` (UTC), ``action``, ``model``, ``from``, ``to``,
-    ``reason``."""
+    """Changes of the active set and of the shadow, oldest first: ``time`` (UTC), ``action``, ``model``,
+    ``from``, ``to``, ``reason``, ``user``."""
     path = directory / HISTORY_FILE
     if not path.exists():
         return []
@@ -164,12 +202,31 @@ def _entries(directory: Path) -> list[Mapping[str, Any]]:
     return entries
 
 
-def _version(entry: Mapping[str, Any], *, active: bool) -> Version:
+def leave_shadow(directory: Path, sha256: str) -> None:
+    """Take a model out of the shadow, if it is there."""
+    write_shadow(directory, [entry for entry in shadow_entries(directory) if entry["sha256"] != sha256])
+
+
+def write_shadow(directory: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Replace the shadow's list in one step; without entries there is none."""
+    if entries:
+        replace_file(directory / SHADOW_FILE, {"schema": SCHEMA, "models": [*map(registered, entries)]})
+    else:
+        (directory / SHADOW_FILE).unlink(missing_ok=True)
+
+
+def registered(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a registry says of a version: files and hashes."""
+    return {key: entry[key] for key in ("file", "sha256", "weights") if entry.get(key)}
+
+
+def _version(entry: Mapping[str, Any], *, active: bool, shadow: Collection[str]) -> Version:
     file = str(entry.get("file", ""))
-    return Version(str(entry.get("name", file)), str(entry.get("version", "")), active, entry)
+    name, version = str(entry.get("name", file)), str(entry.get("version", ""))
+    return Version(name, version, active, entry, in_shadow=str(entry.get("sha256", "")) in shadow)
 
 
-def _find(versions: Sequence[Version], name: str, version: str, directory: Path) -> Version:
+def find_version(versions: Sequence[Version], name: str, version: str, directory: Path) -> Version:
     for candidate in versions:
         if (candidate.name, candidate.version) == (name, version):
             return candidate
@@ -183,25 +240,19 @@ def _active_of(directory: Path, name: str) -> Version | None:
 
 def _activate(directory: Path, chosen: Version) -> None:
     """Replace the registry: the same order, the name's entry exchanged, a new name last."""
-    entry = {"file": str(chosen.entry["file"]), "sha256": str(chosen.entry["sha256"])}
-    if chosen.entry.get("weights"):
-        entry["weights"] = chosen.entry["weights"]
-    active, replaced = [], False
-    for version in list_versions(directory):
-        if not version.active:
-            continue
-        if version.name == chosen.name:
-            active.append(entry)
-            replaced = True
-        else:
-            kept = {key: version.entry[key] for key in ("file", "sha256", "weights") if key in version.entry}
-            active.append(kept)
-    if not replaced:
+    entry = registered(chosen.entry)
+    names = [version.name for version in list_versions(directory) if version.active]
+    active = [
+        entry if version.name == chosen.name else registered(version.entry)
+        for version in list_versions(directory)
+        if version.active
+    ]
+    if chosen.name not in names:
         active.append(entry)
-    _replace(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": active})
+    replace_file(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": active})
 
 
-def _take_over(source: Path, directory: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+def take_over(source: Path, directory: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Copy a version's files, under names of their own, and list it; return its entry."""
     taken = dict(entry)
     version = str(entry["version"])
@@ -213,25 +264,25 @@ def _take_over(source: Path, directory: Path, entry: Mapping[str, Any]) -> Mappi
             taken[key] = f"{path.stem.removesuffix('-' + version)}-{version}{path.suffix}"
             _write(directory / str(taken[key]), path.read_bytes())
     others = [item for item in _entries(directory) if item["sha256"] != entry["sha256"]]
-    _replace(directory / VERSIONS_FILE, {"schema": SCHEMA, "versions": [*others, taken]})
+    replace_file(directory / VERSIONS_FILE, {"schema": SCHEMA, "versions": [*others, taken]})
     return taken
 
 
-def _record(directory: Path, what: Mapping[str, str | None]) -> None:
+def record(directory: Path, what: Mapping[str, str | None]) -> None:
     change = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         **what,
         "registry_sha256": hashlib.sha256(read_bytes(directory / REGISTRY_FILE)).hexdigest(),
     }
-    _replace(directory / HISTORY_FILE, {"changes": [*history(directory), change]})
+    replace_file(directory / HISTORY_FILE, {"changes": [*history(directory), change]})
 
 
-def _require_reason(reason: str) -> None:
+def require_reason(reason: str) -> None:
     if not reason.strip():
         raise ConfigurationError("risk models: a change of the active set needs a reason; give --reason")
 
 
-def _replace(path: Path, content: Mapping[str, Any]) -> None:
+def replace_file(path: Path, content: Mapping[str, Any]) -> None:
     lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items()]
     _write(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
