@@ -21,10 +21,10 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.jobs`: what became of periodic jobs, and what people want of them;
 - `dicom_node.storage.audits`: what auditors are to be told;
 - `dicom_node.storage.users`: who may use the console; `dicom_node.storage.changes`: what people changed;
-- `dicom_node.storage.study_search`: what studies are found by;
+- `dicom_node.storage.study_search`: what studies are found by; `dicom_node.storage.study_history`: one study;
 - `dicom_node.storage.clinical`: facts and outcomes of patients, entries for studies;
 - `dicom_node.storage.opinions`: corrections, and what radiologists say of results;
-- `dicom_node.storage.queries`: what commands ask, read-only.
+- `dicom_node.storage.overview_counts`, `dicom_node.storage.queries`: what commands ask, read-only.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from dicom_node.storage.health import HealthTable
 from dicom_node.storage.jobs import JobTables
 from dicom_node.storage.notices import Notices
 from dicom_node.storage.opinions import OpinionTables
+from dicom_node.storage.overview_counts import OverviewCounts
 from dicom_node.storage.pledges import Pledges
 from dicom_node.storage.queries import Queries
 from dicom_node.storage.rebuild import Recovery
@@ -46,6 +47,7 @@ from dicom_node.storage.records import Severity
 from dicom_node.storage.replacements import Replacements
 from dicom_node.storage.retention import Releases
 from dicom_node.storage.set_back import SetBackClock
+from dicom_node.storage.study_history import StudyHistory
 from dicom_node.storage.study_search import StudySearch
 from dicom_node.storage.users import Users
 from dicom_node.storage.waiting import WaitingTables
@@ -67,7 +69,9 @@ class Journal(
     Notices,
     SetBackClock,
     StudySearch,
+    StudyHistory,
     Users,
+    OverviewCounts,
     ChangeSearch,
     JobTables,
 ):
