@@ -25,7 +25,15 @@ from dicom_node.settings import (
 from reports import ReportOptions
 from reports.options import DEFAULT_OPTIONS, EVERY_RESULT
 
-__all__ = ["DeliverySettings", "Destination", "Hours", "hours_of", "read_destinations", "read_reports"]
+__all__ = [
+    "DeliverySettings",
+    "Destination",
+    "Hours",
+    "hours_of",
+    "legal_hours",
+    "read_destinations",
+    "read_reports",
+]
 
 
 Hours = tuple[time, time]
@@ -58,7 +66,8 @@ def _web_address(value: str) -> str | None:
     return "an address such as https://pacs.example/dicom-web, without user name and password in it"
 
 
-def _hours(value: str) -> str | None:
+def legal_hours(value: str) -> str | None:
+    """Check hours of the day in the form of `hours_of`."""
     try:
         start, end = hours_of(value)
     except ValueError:
@@ -109,7 +118,7 @@ class Destination:
     password_file: Path | None = field(default=None, metadata=must(existing_path))
     token_file: Path | None = field(default=None, metadata=must(existing_path))
     path: Path | None = None
-    hours: str | None = field(default=None, metadata=must(_hours))
+    hours: str | None = field(default=None, metadata=must(legal_hours))
     max_instances_per_second: float = field(default=0.0, metadata=must(between(0)))
     max_bytes_per_second: float = field(default=0.0, metadata=must(between(0)))
     give_up_days: float = field(default=0.0, metadata=must(between(0, 36_500)))
