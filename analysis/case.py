@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from analysis.config import AnalysisConfig, ClinicalContext
 from analysis.measurement.reference import ReferenceCurve, load_reference
 from analysis.quality_control import Devices, load_devices
-from analysis.results import PriorMeasurement
+from analysis.results import PriorMeasurement, QualityFinding
 from analysis.risk import load_models
 from analysis.risk.registry import RiskModels
 
@@ -50,6 +50,8 @@ class Case:
     context : ClinicalContext
     provenance : mapping
         Of `context`, as `StudyAnalysis.context` tells it.
+    findings : tuple of QualityFinding
+        What is wrong with what is known of the patient.
     """
 
     identity: str
@@ -58,3 +60,4 @@ class Case:
     priors: Sequence[Sequence[Dataset]]
     context: ClinicalContext
     provenance: Mapping[str, str]
+    findings: tuple[QualityFinding, ...] = ()

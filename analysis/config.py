@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -124,9 +125,10 @@ class AnalysisConfig:
 class ClinicalContext:
     """What is known of the patient beyond the images; site entries win over DICOM headers.
 
-    Units: years, millimetres, kilograms. ``None`` means unknown, never "no". `predictors` holds further
-    entries by their names in `analysis.risk.predictors.PREDICTORS`, for risk models; age, sex, height and
-    weight have the fields above. `advice` holds what only the advice asks for (laboratory values, treatment,
+    Units: years, millimetres, kilograms. ``None`` means unknown, never "no". `laterality` is the side that
+    the site says the study shows, where its objects are wrong or silent. `predictors` holds further entries
+    by their names in `analysis.risk.predictors.PREDICTORS`, for risk models; age, sex, height and weight have
+    the fields above. `advice` holds what only the advice asks for (laboratory values, treatment,
     contraindications), by the names of `analysis.advice.entries.ENTRIES`.
 
     Raises
@@ -140,6 +142,7 @@ class ClinicalContext:
     height_mm: float | None = None
     weight_kg: float | None = None
     forearm_length_mm: float | None = None
+    laterality: Literal["L", "R"] | None = None
     prior_fragility_fracture: bool | None = None
     glucocorticoids: bool | None = None
     parental_hip_fracture: bool | None = None
@@ -165,6 +168,27 @@ class ClinicalContext:
             broken = rule_broken(name, value)
             if broken is not None:
                 raise ConfigurationError(f"site entry: {broken}; correct it or leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalRecord:
+    """What is recorded of the patient up to the day of the study, for what neither site nor study says.
+
+    Attributes
+    ----------
+    known : ClinicalContext
+        Fills what is unknown otherwise; entries for the study and values of its own day win.
+    dates : mapping of str to str
+        Field, predictor or entry -> day from which it is known (YYYY-MM-DD).
+    birth_date : date or None
+    conflicts : mapping of str to str
+        Field, predictor or entry on which the record contradicts itself -> the day; no value is used.
+    """
+
+    known: ClinicalContext = field(default_factory=ClinicalContext)
+    dates: Mapping[str, str] = field(default_factory=dict)
+    birth_date: date | None = None
+    conflicts: Mapping[str, str] = field(default_factory=dict)
 
 
 ENTERED_OTHERWISE: Mapping[str, str] = {

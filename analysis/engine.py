@@ -14,10 +14,11 @@ from pydicom.dataset import Dataset
 
 from analysis import __version__
 from analysis.acquisition import NumbersOnly, RadiusImage, clinical_context, read_study
+from analysis.acquisition.clinical_record import with_record
 from analysis.acquisition.dates import study_date
 from analysis.case import Case, Site
 from analysis.conclusions import conclude
-from analysis.config import AnalysisConfig, ClinicalContext, ForearmPosition
+from analysis.config import AnalysisConfig, ClinicalContext, ClinicalRecord, ForearmPosition
 from analysis.errors import NotApplicable, RejectedInput
 from analysis.explanation import driver_map
 from analysis.identity import analysis_identity
@@ -52,6 +53,7 @@ def analyze(
     history: Sequence[PriorMeasurement] = (),
     priors: Sequence[Sequence[Dataset]] = (),
     clinical: ClinicalContext | None = None,
+    record: ClinicalRecord | None = None,
     config: AnalysisConfig,
 ) -> StudyAnalysis:
     """Analyse one forearm DXA study. Pure and deterministic: no network, no database, no clock.
@@ -67,6 +69,8 @@ def analyze(
         side is registered, so that the change is that of one region.
     clinical : ClinicalContext, optional
         The site's entries; they win over DICOM headers.
+    record : ClinicalRecord, optional
+        What is recorded of the patient: it fills what neither entries nor headers say.
     config : AnalysisConfig
 
     Returns
@@ -81,16 +85,17 @@ def analyze(
     AnalysisError
         If the engine fails on a study it had accepted.
     """
-    identity = analysis_identity(datasets, history, clinical, config, priors=priors)
+    identity = analysis_identity(datasets, history, clinical, config, priors=priors, record=record)
     site = Site.of(config)
     context, provenance = clinical_context(datasets, clinical)
     day = next(filter(None, map(study_date, datasets)), None)
-    case = Case(identity, day, history, priors, context, provenance)
+    context, provenance, findings = with_record(context, provenance, record, datasets, day)
+    case = Case(identity, day, history, priors, context, provenance, findings)
     try:
         image = read_study(datasets, context)
         if isinstance(image, NumbersOnly):
             return reported_analysis(image, case, site)
-        image, anatomy = _seen(image, datasets, day, site)
+        image, anatomy = _seen(image, datasets, day, site, entered=context.laterality is not None)
     except RejectedInput as refusal:
         return _refused(datasets, identity, refusal)
     return _measured_analysis(image, anatomy, case, site)
@@ -164,6 +169,7 @@ def _described(
         segmentation=anatomy.quality,
         quality=(
             *image.findings,
+            *case.findings,
             *scanner_findings(site.devices, image.device, case.day),
             *anatomy.findings,
             *placed.findings,
@@ -200,7 +206,7 @@ def _measured(
 
 
 def _seen(
-    image: RadiusImage, datasets: Sequence[Dataset], day: date | None, site: Site
+    image: RadiusImage, datasets: Sequence[Dataset], day: date | None, site: Site, *, entered: bool = False
 ) -> tuple[RadiusImage, ForearmAnatomy]:
     """The image on the site's own scale, and where the forearm lies in it.
 
@@ -216,11 +222,17 @@ def _seen(
         preprocessing=site.config.preprocessing,
         density=image.density,
     )
-    check_side(anatomy, image.laterality, site.config.forearm_position)
+    check_side(anatomy, image.laterality, site.config.forearm_position, entered=entered)
     return site_calibrated(image, anatomy, datasets, site.devices, day), anatomy
 
 
-def check_side(anatomy: ForearmAnatomy, declared: Laterality | None, position: ForearmPosition) -> None:
+def check_side(
+    anatomy: ForearmAnatomy,
+    declared: Laterality | None,
+    position: ForearmPosition,
+    *,
+    entered: bool = False,
+) -> None:
     """Compare the side that the picture shows with the declared one.
 
     Seen from above with the hand up and the palm down, the radius lies right of the ulna in a left arm and
@@ -238,15 +250,20 @@ def check_side(anatomy: ForearmAnatomy, declared: Laterality | None, position: F
     shown = Laterality.LEFT if shows_left else Laterality.RIGHT
     if shown is not declared:
         where = "right" if anatomy.radius_is_right_of_ulna else "left"
+        lies = (
+            f"{declared.name.lower()} forearm, the picture shows a {shown.name.lower()} one: with the hand "
+            f"up the radius lies on the {where} of the ulna and forearms lie {position} at this site."
+        )
+        if entered:
+            raise RejectedInput(
+                "side_conflict",
+                f"The site entered the {lies} Take the entry back or correct it, or set "
+                "analysis.forearm_position if forearms lie differently.",
+            )
         raise RejectedInput(
             "side_conflict",
-            f"The header says {declared.name.lower()} forearm, the picture shows a {shown.name.lower()} "
-            f"one: with "
-            f"the hand up the radius lies on the {where} of the ulna and forearms lie {position} at this "
-            f"site. "
-            "Correct Image Laterality (0020,0062) or Laterality (0020,0060) at the scanner and send the "
-            "study "
-            "again, or set analysis.forearm_position if forearms lie differently.",
+            f"The header says {lies} Correct Image Laterality (0020,0062) or Laterality (0020,0060) at the "
+            "scanner and send the study again, or set analysis.forearm_position if forearms lie differently.",
         )
 
 

@@ -16,7 +16,7 @@ from analysis.acquisition import header
 from analysis.acquisition.accept import OWN_MODEL_NAME
 from analysis.acquisition.dates import study_date
 from analysis.advice.guideline import guideline_digest
-from analysis.config import AnalysisConfig, ClinicalContext
+from analysis.config import AnalysisConfig, ClinicalContext, ClinicalRecord
 from analysis.errors import ConfigurationError
 from analysis.quality_control.devices import devices_digest
 from analysis.results import PriorMeasurement
@@ -30,6 +30,7 @@ def analysis_identity(
     config: AnalysisConfig,
     *,
     priors: Sequence[Sequence[Dataset]] = (),
+    record: ClinicalRecord | None = None,
 ) -> str:
     """Digest everything that can change a number of the analysis.
 
@@ -38,7 +39,7 @@ def analysis_identity(
     datasets : sequence of Dataset
         Of one study, in any order. Our own results among them and repeats of an instance do not count; nor do
         file meta information and group lengths, which change when a study is passed on.
-    history, clinical, config, priors
+    history, clinical, config, priors, record
         As `analysis.engine.analyze` takes them. The files that `config` names count by their content (the
         guideline with the tables it names), the models by their registry, which holds the SHA-256 of every
         model; of the devices file also the phantom scans of its logs up to the day of the study.
@@ -65,6 +66,7 @@ def analysis_identity(
             {f"prior {dataset_digest(item)}" for study in priors for item in study if not _is_our_own(item)}
         ),
         repr(_plain(asdict(clinical or ClinicalContext()))),
+        *([f"record {_plain(asdict(record))!r}"] if record is not None else []),
         *(
             f"{item.name} {_setting_digest(item.name, getattr(config, item.name))}"
             for item in fields(config)

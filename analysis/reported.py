@@ -47,6 +47,7 @@ def reported_analysis(study: NumbersOnly, case: Case, site: Site) -> StudyAnalys
         regions=MappingProxyType(regions),
         quality=(
             *study.findings,
+            *case.findings,
             *scanner_findings(site.devices, study.device, case.day),
             *order_findings(every_region),
         ),

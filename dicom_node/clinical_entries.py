@@ -92,6 +92,10 @@ def _field(name: str, value: Any) -> Any:
         if value not in ("F", "M"):
             raise ConfigurationError(f'site entry sex = {value!r} must be "F" or "M"')
         return value
+    if name == "laterality":
+        if value not in ("L", "R"):
+            raise ConfigurationError(f'site entry laterality = {value!r} must be "L" or "R"')
+        return value
     if name in ("age_years", "height_mm", "weight_kg", "forearm_length_mm"):
         number = _number(name, value)
         if number <= 0:

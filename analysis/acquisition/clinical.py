@@ -14,7 +14,7 @@ from analysis.acquisition.accept import OWN_MODEL_NAME
 from analysis.acquisition.dates import dicom_date, study_date
 from analysis.advice.entries import ENTRIES, written_entry
 from analysis.config import ClinicalContext
-from analysis.results import QualityFinding, Severity
+from analysis.results import Laterality, QualityFinding, Severity
 from analysis.risk.predictors import PREDICTORS
 
 Value = TypeVar("Value")
@@ -42,12 +42,13 @@ def clinical_context(
     """
     entered = site or ClinicalContext()
     provenance = {
-        _shown_name(field.name): _entry_text(field.name, getattr(entered, field.name))
+        shown_name(field.name): _entry_text(field.name, getattr(entered, field.name))
         for field in fields(entered)
         if field.name not in ("predictors", "advice") and getattr(entered, field.name) is not None
     }
     provenance |= {
-        PREDICTORS[name].phrase: _predictor_text(name, value) for name, value in entered.predictors.items()
+        PREDICTORS[name].phrase: f"{shown_predictor(name, value)} (site entry)"
+        for name, value in entered.predictors.items()
     }
     provenance |= {
         ENTRIES[name].phrase: f"{written_entry(name, value)} (site entry)"
@@ -205,21 +206,30 @@ def _within(value: float | None, limits: tuple[float, float]) -> float | None:
     return value if value is not None and limits[0] < value < limits[1] else None
 
 
-def _shown_name(field_name: str) -> str:
+def shown_name(field_name: str) -> str:
     """``age_years`` → ``age``: the shown value carries its unit."""
+    if field_name == "laterality":
+        return "side"
     return re.sub(r"_(?:years|mm|kg)$", "", field_name)
 
 
 def _entry_text(name: str, value: float | str | bool) -> str:
+    return f"{shown_field(name, value)} (site entry)"
+
+
+def shown_field(name: str, value: float | str | bool) -> str:
+    """A field of `ClinicalContext` as provenance shows it, e.g. ``1620.0 mm``, ``yes``, ``left``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "laterality":
+        return Laterality(str(value)).name.lower()
     units = {"age_years": " y", "height_mm": " mm", "weight_kg": " kg", "forearm_length_mm": " mm"}
-    shown = ("yes" if value else "no") if isinstance(value, bool) else f"{value}{units.get(name, '')}"
-    return f"{shown} (site entry)"
+    return f"{value}{units.get(name, '')}"
 
 
-def _predictor_text(name: str, value: float) -> str:
+def shown_predictor(name: str, value: float) -> str:
+    """A predictor as provenance shows it, e.g. ``5 mg/d``, ``yes``."""
     predictor = PREDICTORS[name]
     if predictor.kind == "binary":
-        shown = "yes" if value else "no"
-    else:
-        shown = f"{value:g}" + ("" if predictor.unit == "1" else f" {predictor.unit}")
-    return f"{shown} (site entry)"
+        return "yes" if value else "no"
+    return f"{value:g}" + ("" if predictor.unit == "1" else f" {predictor.unit}")

@@ -20,8 +20,10 @@ from analysis.errors import RejectedInput
 from analysis.results import Laterality, QualityFinding, Severity
 
 
-def resolve_side(study: ForearmStudy) -> tuple[Laterality | None, tuple[QualityFinding, ...]]:
-    """The declared side of the forearm.
+def resolve_side(
+    study: ForearmStudy, entered: Laterality | None = None
+) -> tuple[Laterality | None, tuple[QualityFinding, ...]]:
+    """The declared side of the forearm; the site's own entry, if there is one, corrects what objects say.
 
     Counts ImageLaterality, Laterality, the anatomic region's modifier, every text that names the forearm or
     no site at all, and the study's SRs if all of them are of one side.
@@ -30,6 +32,8 @@ def resolve_side(study: ForearmStudy) -> tuple[Laterality | None, tuple[QualityF
     -------
     Laterality or None
         ``None`` if nothing declares a side (finding ``laterality_undeclared``); never guessed from pixels.
+    findings : tuple of QualityFinding
+        ``laterality_corrected`` where an entry contradicts an object.
 
     Raises
     ------
@@ -40,6 +44,8 @@ def resolve_side(study: ForearmStudy) -> tuple[Laterality | None, tuple[QualityF
     if study.image is not None:
         declared = [*_coded_sides(study.image), *_text_sides(study.image), *declared]
     sides = {side for _, side in declared}
+    if entered is not None:
+        return entered, _corrected(entered, declared)
     if len(sides) > 1:
         raise RejectedInput(
             "side_conflict",
@@ -55,6 +61,22 @@ def resolve_side(study: ForearmStudy) -> tuple[Laterality | None, tuple[QualityF
             Severity.WARNING,
             "No attribute declares the side of the forearm; fill in Image Laterality (0020,0062) or "
             "Laterality (0020,0060) at the scanner.",
+        ),
+    )
+
+
+def _corrected(
+    entered: Laterality, declared: Sequence[tuple[Declaration, Laterality]]
+) -> tuple[QualityFinding, ...]:
+    wrong = [str(declaration) for declaration, side in declared if side is not entered]
+    if not wrong:
+        return ()
+    return (
+        QualityFinding(
+            "laterality_corrected",
+            Severity.WARNING,
+            f"The site entered the {entered.name.lower()} forearm, although the study declares the other "
+            f"side ({', '.join(wrong)}); correct it at the scanner and the PACS too.",
         ),
     )
 

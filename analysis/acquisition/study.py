@@ -35,7 +35,7 @@ def read_study(datasets: Sequence[Dataset], clinical: ClinicalContext) -> Radius
     datasets : sequence of Dataset
         All objects of one study in any order; results of this node among them are ignored.
     clinical : ClinicalContext
-        As merged by `clinical_context`; decides the forearm length.
+        As merged by `clinical_context`; decides the forearm length, and the side where the site entered it.
 
     Returns
     -------
@@ -50,7 +50,8 @@ def read_study(datasets: Sequence[Dataset], clinical: ClinicalContext) -> Radius
         The study cannot be used; the text says why and what to do.
     """
     study = find_forearm(datasets)
-    laterality, side_findings = resolve_side(study)
+    entered = Laterality(clinical.laterality) if clinical.laterality is not None else None
+    laterality, side_findings = resolve_side(study, entered)
     numbers, vendor_findings = _vendor_report(study, laterality)
     device = peripheral_finding((study.main_object, *study.reports))
     peripheral = device is not None

@@ -28,6 +28,7 @@ from dicom_node.storage.archive import Archive
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisJob, AnalysisOutcome, Severity
+from dicom_node.workflow.clinical_record import clinical_record, site_context
 from dicom_node.workflow.facts import is_known_class
 from dicom_node.workflow.pacing import rests
 from dicom_node.workflow.routing import analysis_settings, reports_wanted
@@ -226,6 +227,8 @@ class Execution:
             time_limit_seconds=self._config.execution.timeout_seconds,
             memory_limit_bytes=self._config.execution.memory_limit_bytes,
             incomplete=bool(self._journal.shortfall(job.study_instance_uid)),
+            clinical=site_context(job.clinical.entries),
+            record=clinical_record(job.clinical.facts, job.clinical.fractures, parse_date(job.study_date)),
         )
 
     def _history(self, job: AnalysisJob) -> tuple[PriorMeasurement, ...]:

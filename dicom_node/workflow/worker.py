@@ -24,11 +24,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.config import AnalysisConfig
+from analysis.config import AnalysisConfig, ClinicalContext, ClinicalRecord
 from dicom_node.config import LoggingSettings
+from dicom_node.errors import NodeError
 from dicom_node.faults import reach
 from dicom_node.observe import logs
-from dicom_node.storage.records import AnalysisOutcome, ResultRecord
+from dicom_node.storage.records import AnalysisOutcome, ResultRecord, ShadowRecord
 from dicom_node.workflow.lifeline import NODE_VARIABLE
 from dicom_node.workflow.memory import limited_memory
 
@@ -73,6 +74,10 @@ class WorkOrder:
         Why the analysis of this study was given up: it is then only written up as declined.
     incomplete : bool
         Whether more of the study was expected than came: its reports say so.
+    clinical : ClinicalContext, optional
+        What the site entered for the study.
+    record : ClinicalRecord, optional
+        What is recorded of the patient.
     """
 
     study_instance_uid: str
@@ -89,6 +94,8 @@ class WorkOrder:
     memory_limit_bytes: int
     failure: str = ""
     incomplete: bool = False
+    clinical: ClinicalContext | None = None
+    record: ClinicalRecord | None = None
 
 
 def analyze_study(order: WorkOrder) -> AnalysisOutcome:
@@ -132,14 +139,40 @@ def _analyzed(order: WorkOrder) -> AnalysisOutcome:
             return _outcome(_unreadable(order, uid, error), datasets, order)
     reach("worker.before_analysis")
     analysis = analyze(
-        datasets, history=order.history, priors=_readable_priors(order.priors), config=order.config
+        datasets,
+        history=order.history,
+        priors=_readable_priors(order.priors),
+        clinical=order.clinical,
+        record=order.record,
+        config=order.config,
     )
     if order.incomplete:
         analysis = of_incomplete_study(analysis)
     reach("worker.after_analysis")
     done = _outcome(analysis, datasets, order)
     reach("worker.after_results")
-    return done
+    return with_shadow(done, order.config.models, analysis.model_inputs)
+
+
+def with_shadow(done: AnalysisOutcome, models: Path, known: Mapping[str, float]) -> AnalysisOutcome:
+    """Add what risk models were given and what those in shadow say; their failure costs nothing else."""
+    from analysis.risk.shadow import shadow_risks
+
+    try:
+        said = shadow_risks(models, known)
+    except Exception as error:  # whatever it is, the analysis itself is done
+        logger.warning("the models in shadow were not computed: %s", _described(error))
+        said = ()
+    shadow = tuple(
+        ShadowRecord(risk.model.name, risk.model.version, risk.model.sha256, dict(risk.horizons))
+        for risk in said
+    )
+    return replace(done, model_inputs=dict(known), shadow=shadow)
+
+
+def _described(error: Exception) -> str:
+    """Our own errors' texts are free of patient data; of others only the class is told."""
+    return str(error) if isinstance(error, NodeError) else type(error).__name__
 
 
 def _readable_priors(priors: Sequence[Sequence[Path]]) -> list[list[Dataset]]:

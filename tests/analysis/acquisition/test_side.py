@@ -76,3 +76,17 @@ def test_a_lunar_report_of_the_other_arm_conflicts() -> None:
 def test_the_side_of_a_lunar_image_comes_from_its_report_if_it_says_nothing() -> None:
     study = find_forearm(lunar_study(ProtocolName="Forearm"))
     assert resolve_side(study)[0] is Laterality.RIGHT
+
+
+def test_the_sites_entry_corrects_what_the_study_declares_and_says_so() -> None:
+    study = find_forearm([hologic_page(Laterality="R")])
+    side, findings = resolve_side(study, Laterality.LEFT)
+    assert side is Laterality.LEFT
+    assert [finding.code for finding in findings] == ["laterality_corrected"]
+    assert "Laterality (0020,0060) = 'R'" in findings[0].message
+
+
+def test_an_entry_that_the_study_confirms_needs_no_finding() -> None:
+    study = find_forearm(lunar_study())
+    declared, _ = resolve_side(study)
+    assert resolve_side(study, declared) == (declared, ())
