@@ -258,7 +258,7 @@ def take_over(source: Path, directory: Path, entry: Mapping[str, Any]) -> Mappin
     version = str(entry["version"])
     for item in (entry, *entry.get("weights", [])):
         _write(directory / str(item["file"]), verified_bytes(source, item))
-    for key in ("evaluation", "card"):
+    for key in ("evaluation", "card", "reference"):
         path = source / str(entry.get(key, ""))
         if entry.get(key) and path.is_file():
             taken[key] = f"{path.stem.removesuffix('-' + version)}-{version}{path.suffix}"

@@ -15,7 +15,13 @@ from analysis.surveillance.outcomes import (
     performance_of_groups,
 )
 from analysis.surveillance.rates import Rate, RateLimit, rates
-from analysis.surveillance.reference import ReferenceSet, read_reference, reference_of, write_reference
+from analysis.surveillance.reference import (
+    ReferenceSet,
+    read_reference,
+    reference_of,
+    references_of,
+    write_reference,
+)
 
 __all__ = [
     "Distribution",
@@ -35,5 +41,6 @@ __all__ = [
     "rates",
     "read_reference",
     "reference_of",
+    "references_of",
     "write_reference",
 ]

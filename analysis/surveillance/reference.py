@@ -16,6 +16,7 @@ import numpy as np
 
 from analysis.errors import ConfigurationError
 from analysis.results import HORIZONS_YEARS
+from analysis.risk.versions import list_versions
 from analysis.surveillance.distributions import Distribution, distribution_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def reference_of(models: Sequence[RiskModel], table: CohortLike, cohort_sha256: 
     for model in models:
         values = np.asarray(table.features([feature.name for feature in model.features]), dtype=np.float64)
         for column, feature in enumerate(model.features):
-            features.setdefault(feature.name, distribution_of(values[:, column]))
+            if feature.name not in features and np.isfinite(values[:, column]).any():
+                features[feature.name] = distribution_of(values[:, column])
         usable = model.usable(values)
         if usable.any():
             predicted = model.risk(values[usable])
@@ -77,6 +79,30 @@ def reference_of(models: Sequence[RiskModel], table: CohortLike, cohort_sha256: 
                 years: distribution_of(predicted[:, column]) for column, years in enumerate(HORIZONS_YEARS)
             }
     return ReferenceSet(cohort_sha256, models[0].identity.training_data, features, risks)
+
+
+def references_of(directory: Path) -> dict[tuple[str, str], ReferenceSet]:
+    """Return the training reference of every version that a directory of models holds and has one of.
+
+    Returns
+    -------
+    dict
+        (Name, version) -> reference; versions share what they were trained on together.
+
+    Raises
+    ------
+    ConfigurationError
+        If the registry or a reference cannot be read.
+    """
+    files: dict[str, ReferenceSet] = {}
+    found = {}
+    for version in list_versions(directory):
+        file = str(version.entry.get("reference", ""))
+        if file and Path(file).name == file:
+            if file not in files:
+                files[file] = read_reference(directory / file)
+            found[version.name, version.version] = files[file]
+    return found
 
 
 def write_reference(reference: ReferenceSet, path: Path) -> None:

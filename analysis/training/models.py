@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from analysis import __version__
-from analysis.cohort.columns import DEATH, FRACTURE, TRUTH_PREFIX
+from analysis.cohort.columns import DEATH, FRACTURE, SIMULATED_SITE, TRUTH_PREFIX
 from analysis.errors import ConfigurationError
 from analysis.results import ModelIdentity
 from analysis.risk.model_file import SCHEMA, model_content
-from analysis.risk.registry import REGISTRY_FILE
-from analysis.risk.versions import VERSIONS_FILE
+from analysis.risk.registry import REGISTRY_FILE, json_object, load_models, read_bytes
+from analysis.risk.versions import VERSIONS_FILE, replace_file
+from analysis.surveillance.reference import REFERENCE_FILE, reference_of, write_reference
 from analysis.training.fit import REFITS, require_fractures
 from analysis.training.model_card import model_card
 from analysis.training.model_sets import MODEL_SETS, ModelSet
@@ -51,7 +52,8 @@ def train_models(
     """Fit every model on a cohort and write the files into `directory`.
 
     Writes one JSON file per model, ``registry.json`` with their SHA-256, ``versions.json``,
-    ``evaluation.json`` and ``model-card.md``. The same table and plan give the same bytes.
+    ``evaluation.json``, ``reference.json`` and ``model-card.md``. The same table and plan give the same
+    bytes.
 
     Parameters
     ----------
@@ -79,6 +81,8 @@ def train_models(
             table, wanted, plan, compared_with_trees=compared_with_trees, progress=progress, refits=refits
         )
     _write(directory, trained, skipped, _about(table, plan))
+    written = load_models(directory).models
+    write_reference(reference_of(written, table, cohort_digest(table)), directory / REFERENCE_FILE)
 
 
 def _write(
@@ -131,9 +135,46 @@ def _train_all(
     return trained, skipped
 
 
+def add_reference(directory: Path, table: CohortLike) -> int:
+    """Add the training reference to a directory of models that was written without one.
+
+    Parameters
+    ----------
+    directory : Path
+    table : CohortLike
+        The very cohort that the models were trained on.
+
+    Returns
+    -------
+    int
+        How many versions have one now.
+
+    Raises
+    ------
+    ConfigurationError
+        If none of the active models was trained on this cohort.
+    """
+    digest = cohort_digest(table)
+    content = json_object(read_bytes(directory / VERSIONS_FILE), VERSIONS_FILE)
+    entries = [entry for entry in content["versions"] if entry.get("cohort_sha256") == digest]
+    files = {str(entry["sha256"]) for entry in entries}
+    trained = [model for model in load_models(directory).models if model.identity.sha256 in files]
+    if not trained:
+        raise ConfigurationError(
+            f"training reference: none of the active models of {directory} was trained on this cohort "
+            f"(SHA-256 {digest[:12]}…); give the cohort that versions.json names (cohort_sha256)"
+        )
+    write_reference(reference_of(trained, table, digest), directory / REFERENCE_FILE)
+    for entry in entries:
+        entry["reference"] = REFERENCE_FILE
+    replace_file(directory / VERSIONS_FILE, content)
+    return len(entries)
+
+
 def is_simulated(table: CohortLike) -> bool:
-    """Whether a simulator made the cohort: only it knows the truth."""
-    return any(str(column).startswith(TRUTH_PREFIX) for column in table.frame.columns)
+    """Whether a simulator made the cohort: only it knows the truth, or its manifest says so."""
+    truth = any(str(column).startswith(TRUTH_PREFIX) for column in table.frame.columns)
+    return truth or bool(table.manifest.get(SIMULATED_SITE))
 
 
 def training_data(table: CohortLike) -> str:
@@ -222,6 +263,7 @@ def _write_model(directory: Path, trained: TrainedModel, about: Mapping[str, Any
         "cross_validated": trained.evaluation["cross_validated"][KEPT],
         "evaluation": EVALUATION_FILE,
         "card": MODEL_CARD_FILE,
+        "reference": REFERENCE_FILE,
     }
 
 

@@ -7,6 +7,7 @@ ranks patients stays. Both are kept in the new file's provenance.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from analysis.risk.model import RiskModel
 from analysis.risk.model_file import SCHEMA, model_content
 from analysis.risk.registry import REGISTRY_FILE, active_entries, json_object, load_models, read_bytes
 from analysis.risk.versions import VERSIONS_FILE
+from analysis.surveillance.reference import REFERENCE_FILE, reference_of, write_reference
 from analysis.training.calibrate import slope_and_level
 from analysis.training.models import cohort_digest, training_data, write_json
 from analysis.training.one_model import rescaled
@@ -28,6 +30,9 @@ from analysis.training.training_data import CohortLike
 
 MINIMUM_FRACTURES = 30
 """Fewer cannot fix a level to better than about 18 %, let alone a slope (1/√events), assumption."""
+
+_SITE, _LEVEL = "-site-", "; level and slope from "
+"""What a recalibration adds to version and training data; the latest one stands for all of them."""
 
 
 def recalibrate(model: RiskModel, table: CohortLike) -> RiskModel:
@@ -69,10 +74,11 @@ def recalibrated_with_figures(model: RiskModel, table: CohortLike) -> tuple[Risk
     if (follow_up.ending == DEATH).any():
         death = model.death.log_relative(completed.values)
         _, death_level = slope_and_level(death, model.death, follow_up, cause=DEATH, slope=False)
+    origin, told = model.identity.version.partition(_SITE)[0], model.identity.training_data
     identity = replace(
         model.identity,
-        version=f"{model.identity.version}-site-{cohort_digest(table)[:8]}",
-        training_data=f"{model.identity.training_data}; level and slope from {training_data(table)}",
+        version=f"{origin}{_SITE}{cohort_digest(table)[:8]}",
+        training_data=f"{told.partition(_LEVEL)[0]}{_LEVEL}{training_data(table)}",
         sha256="",
     )
     changed = replace(
@@ -86,8 +92,25 @@ def recalibrated_with_figures(model: RiskModel, table: CohortLike) -> tuple[Risk
     return changed, {"slope": slope, "level": level, "death_level": death_level}
 
 
-def recalibrate_models(source: Path, table: CohortLike, directory: Path) -> None:
+def recalibrate_models(
+    source: Path,
+    table: CohortLike,
+    directory: Path,
+    *,
+    models: Sequence[str] = (),
+    cross_validated: Mapping[str, Any] | None = None,
+) -> None:
     """Recalibrate every active model of `source` whose required features the cohort has; write a directory.
+
+    Parameters
+    ----------
+    source : Path
+    table : CohortLike
+    directory : Path
+    models : sequence of str
+        Only those of these names; all if empty.
+    cross_validated : mapping, optional
+        Figures by horizon to be listed with the version, `analysis.training.one_model.figures`.
 
     Raises
     ------
@@ -97,6 +120,8 @@ def recalibrate_models(source: Path, table: CohortLike, directory: Path) -> None
     entries = active_entries(read_bytes(source / REGISTRY_FILE))
     written = []
     for model, entry in zip(load_models(source).models, entries, strict=True):
+        if models and model.identity.name not in models:
+            continue
         required = [feature.name for feature in model.features if feature.required]
         if np.isnan(table.features(required)).all(axis=0).any():
             continue
@@ -111,7 +136,8 @@ def recalibrate_models(source: Path, table: CohortLike, directory: Path) -> None
             },
         }
         directory.mkdir(parents=True, exist_ok=True)
-        written.append(_write(directory, changed, provenance))
+        listed = {"cross_validated": dict(cross_validated)} if cross_validated else {}
+        written.append(_write(directory, changed, provenance) | listed)
     if not written:
         raise ConfigurationError(
             "recalibration: the cohort lacks what every model requires (age_years, male, densities or "
@@ -120,6 +146,8 @@ def recalibrate_models(source: Path, table: CohortLike, directory: Path) -> None
     files = [{"file": item["file"], "sha256": item["sha256"]} for item in written]
     write_json(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": files})
     write_json(directory / VERSIONS_FILE, {"schema": SCHEMA, "versions": written})
+    models = load_models(directory).models
+    write_reference(reference_of(models, table, cohort_digest(table)), directory / REFERENCE_FILE)
 
 
 def _write(directory: Path, model: RiskModel, provenance: dict[str, Any]) -> dict[str, Any]:
@@ -132,4 +160,5 @@ def _write(directory: Path, model: RiskModel, provenance: dict[str, Any]) -> dic
         "sha256": hashlib.sha256(raw).hexdigest(),
         "training_data": model.identity.training_data,
         **provenance,
+        "reference": REFERENCE_FILE,
     }

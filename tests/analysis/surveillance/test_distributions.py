@@ -111,7 +111,7 @@ def test_every_value_falls_into_exactly_one_class_and_the_shares_are_those_of_th
 
 def test_a_continuous_quantity_is_cut_into_tenths_of_the_reference() -> None:
     reference = distribution_of(np.arange(10_000.0))
-    assert len(reference.values) == 101
+    assert len(reference.values) == 51
     assert reference.shares == pytest.approx(np.full(10, 0.1), abs=1e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from analysis.cohort.columns import FRACTURE
 from analysis.cohort.table import CohortTable
 from analysis.errors import ConfigurationError
 from analysis.risk import SHIPPED_MODELS, RiskModel, load_models
+from analysis.surveillance import references_of
 from analysis.training.candidates import LINEAR, TREE_BASED
 from analysis.training.coverage import interval_coverage
 from analysis.training.cross_validation import auc, outcomes
 from analysis.training.imputation import impute
 from analysis.training.model_card import model_card
 from analysis.training.model_sets import MODEL_SETS
-from analysis.training.models import EVALUATION_FILE, MODEL_CARD_FILE, train_models
+from analysis.training.models import EVALUATION_FILE, MODEL_CARD_FILE, add_reference, train_models
 from analysis.training.recalibration import recalibrate, recalibrate_models
 from analysis.training.training_data import prepare
 from analysis.training.tuning import Hyperparameters, Plan, term_groups
@@ -54,6 +56,17 @@ def test_the_same_cohort_gives_the_same_bytes(trained: Path, tmp_path: Path) -> 
     assert len(written) == len(MODELS) + 4
     for name in written:
         assert (trained / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_training_leaves_what_surveillance_compares_with(trained: Path, tmp_path: Path) -> None:
+    kept = references_of(trained)
+    assert {name for name, _ in kept} == {model.identity.name for model in load_models(trained).models}
+    shutil.copytree(trained, tmp_path / "without")
+    (tmp_path / "without" / "reference.json").unlink()
+    add_reference(tmp_path / "without", made_up(500, rate=0.025))
+    assert (tmp_path / "without" / "reference.json").read_bytes() == (trained / "reference.json").read_bytes()
+    with pytest.raises(ConfigurationError, match="was trained on this cohort"):
+        add_reference(tmp_path / "without", made_up(seed=1))
 
 
 def test_trained_models_rank_unseen_subjects(trained: Path) -> None:
