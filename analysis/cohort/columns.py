@@ -26,6 +26,9 @@ be absent."""
 ETHNICITY, SCANNER, POPULATION = "ethnicity", "scanner", "population"
 """For subgroups; words of the site's choice."""
 
+SIMULATED_SITE = "simulated_site"
+"""Key of a table's manifest that is true where the patients of a site's journal are simulated."""
+
 CENSORED, FRACTURE, DEATH = 0, 1, 2
 FRACTURE_SITES = ("wrist", "hip", "spine", "humerus")
 

@@ -16,6 +16,7 @@ from analysis.cohort.columns import (
     FRACTURE,
     OSTEOPOROSIS,
     SCANNER,
+    SIMULATED_SITE,
     TRUTH_PREFIX,
     FloatArray,
     FollowUp,
@@ -63,8 +64,9 @@ def summarise_cohort(table: Cohort, horizons: Sequence[int]) -> CohortSummary:
 
 
 def is_simulated(table: Cohort) -> bool:
-    """Whether the simulator made this cohort: it knows the truth, which no hospital does."""
-    return any(str(name).startswith(TRUTH_PREFIX) for name in table.frame)
+    """Whether the simulator made this cohort: it knows the truth, which no hospital does, or says so."""
+    known = any(str(name).startswith(TRUTH_PREFIX) for name in table.frame)
+    return known or bool(table.manifest.get(SIMULATED_SITE))
 
 
 def median_follow_up(follow_up: FollowUp) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.cohort.columns import FollowUp
 from analysis.results import HORIZONS_YEARS, ModelIdentity
 from analysis.risk.hazard import HORIZON_INDEX, FloatArray, Hazard, cumulative_incidence
 from analysis.risk.missing import complete, expected_log_relative
@@ -93,16 +94,16 @@ def train_model(
         },
         "calibration": {"chosen": calibration.kind, "log_score": dict(calibration.scores)},
         "cross_validated": {
-            KEPT: figures(held_out, data),
-            **{name: figures(risk, data) for name, risk in others.items()},
+            KEPT: figures(held_out, data.follow_up),
+            **{name: figures(risk, data.follow_up) for name, risk in others.items()},
         },
     }
     return TrainedModel(model, hyper, calibration, evaluation)
 
 
-def figures(risk: FloatArray, data: TrainingData) -> dict[str, dict[str, float | int | None]]:
+def figures(risk: FloatArray, follow_up: FollowUp) -> dict[str, dict[str, float | int | None]]:
     """Scores by horizon (years as text) of held-out risks."""
-    observed = outcomes(data.follow_up)
+    observed = outcomes(follow_up)
     columns: dict[str, Any] = {
         "fractures": observed.fractured.sum(axis=0),
         "auc": auc(risk, observed),

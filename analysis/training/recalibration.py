@@ -146,8 +146,8 @@ def recalibrate_models(
     files = [{"file": item["file"], "sha256": item["sha256"]} for item in written]
     write_json(directory / REGISTRY_FILE, {"schema": SCHEMA, "models": files})
     write_json(directory / VERSIONS_FILE, {"schema": SCHEMA, "versions": written})
-    models = load_models(directory).models
-    write_reference(reference_of(models, table, cohort_digest(table)), directory / REFERENCE_FILE)
+    recalibrated = load_models(directory).models
+    write_reference(reference_of(recalibrated, table, cohort_digest(table)), directory / REFERENCE_FILE)
 
 
 def _write(directory: Path, model: RiskModel, provenance: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ why."""
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -29,25 +30,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rollback = actions.add_parser(
         "rollback", help="make the version before the active one active again", formatter_class=formatter
     )
-    for action in (show, promote, rollback):
+    shadow = actions.add_parser(
+        "shadow",
+        help="compute a version beside the active ones and keep what it says; nothing of it is sent",
+        formatter_class=formatter,
+    )
+    end_shadow = actions.add_parser(
+        "end-shadow", help="no longer compute the shadow of a model", formatter_class=formatter
+    )
+    copy = actions.add_parser(
+        "copy", help="copy all models to a directory of the site's own", formatter_class=formatter
+    )
+    copy.add_argument("target", type=Path, metavar="DIR", help="must not be there yet")
+    for action in (show, promote, rollback, shadow, end_shadow):
         action.add_argument("name", metavar="NAME", help="of the model, as 'models list' shows it")
     show.add_argument("version", nargs="?", metavar="VERSION", help="default: the active one")
-    promote.add_argument("version", metavar="VERSION")
-    promote.add_argument(
-        "--from",
-        dest="source",
-        type=Path,
-        metavar="DIR",
-        help="take the version over from this directory, written by 'dicom-node train risk'",
-    )
-    for action in (promote, rollback):
+    for action in (promote, shadow):
+        action.add_argument("version", metavar="VERSION")
+        action.add_argument(
+            "--from",
+            dest="source",
+            type=Path,
+            metavar="DIR",
+            help="take the version over from this directory, written by 'dicom-node train risk'",
+        )
+    for action in (promote, rollback, shadow, end_shadow):
         action.add_argument("--reason", required=True, metavar="TEXT", help="kept in the history")
-    for action in (listing, show, promote, rollback):
+        action.add_argument("--by", metavar="NAME", help="who decides it; default: who is logged in")
+    for action in (listing, show, promote, rollback, shadow, end_shadow, copy):
         action.add_argument(
             "--directory",
             type=Path,
             metavar="DIR",
-            help="the node's models; default: [analysis] models of the configuration, else the shipped ones",
+            help="other models than the node's: a change of them is not journalled; default: [analysis] "
+            "models of the configuration, else the shipped ones",
         )
         action.add_argument(
             "--config", type=Path, metavar="FILE", help="node.toml whose [analysis] models to use"
@@ -69,15 +85,51 @@ def run(options: argparse.Namespace) -> int:
         return 1 if damaged else 0
     elif options.action == "show":
         _show(directory, options)
-    elif options.action == "promote":
-        now = versions.promote(
-            directory, options.name, options.version, options.reason, source=options.source
-        )
-        print(f"active: {now.name} {now.version}; the node uses it from the next study on")
+    elif options.action == "copy":
+        _copy(directory, options.target)
     else:
-        now = versions.rollback(directory, options.name, options.reason)
-        print(f"active again: {now.name} {now.version}")
+        now = _changed(directory, options)
+        print(
+            f"{_DONE[options.action]}: {now.name} {now.version}; the node goes by it from the next study on"
+        )
     return 0
+
+
+_DONE = {
+    "promote": "active",
+    "rollback": "active again",
+    "shadow": "in shadow",
+    "end-shadow": "no longer in shadow",
+}
+
+
+def _changed(directory: Path, options: argparse.Namespace) -> Version:
+    from contextlib import nullcontext
+
+    from dicom_node.commands.options import load_config, open_journal
+    from dicom_node.workflow import promotion
+
+    decided = {"user": options.by or getpass.getuser(), "reason": options.reason}
+    elsewhere = options.directory is not None
+    with nullcontext() if elsewhere else open_journal(load_config(options)) as journal:
+        subject = (directory, journal, options.name)
+        if options.action in ("promote", "shadow"):
+            change = promotion.promote_model if options.action == "promote" else promotion.shadow_model
+            return change(*subject, options.version, source=options.source, **decided)
+        undo = promotion.roll_back_model if options.action == "rollback" else promotion.end_shadow_of
+        return undo(*subject, **decided)
+
+
+def _copy(directory: Path, target: Path) -> None:
+    import shutil
+
+    from dicom_node.errors import ConfigurationError
+
+    try:
+        shutil.copytree(directory, target)
+    except FileExistsError:
+        raise ConfigurationError(f"{target} is there already; name a directory that is not") from None
+    print(f"copied to {target}; set models = {json.dumps(str(target))} under [analysis] in node.toml")
 
 
 def _list(versions: tuple[Version, ...], directory: Path, *, as_json: bool) -> None:
@@ -100,7 +152,7 @@ def _list(versions: tuple[Version, ...], directory: Path, *, as_json: bool) -> N
     for version in versions:
         figures = version.entry.get("cross_validated", {}).get("10", {})
         table.add_row(
-            "active" if version.active else "",
+            _place(version),
             version.name,
             version.version,
             _figure(figures.get("auc"), ".3f"),
@@ -110,6 +162,12 @@ def _list(versions: tuple[Version, ...], directory: Path, *, as_json: bool) -> N
     console = Console()
     console.print(table)
     console.print(f"AUC and O:E by cross-validation on the training cohort. {RESEARCH_ONLY}")
+
+
+def _place(version: Version) -> str:
+    if version.active:
+        return "active"
+    return "in shadow" if version.in_shadow else ""
 
 
 def _damaged(held: tuple[Version, ...], directory: Path) -> Iterator[str]:
@@ -159,7 +217,8 @@ def _show(directory: Path, options: argparse.Namespace) -> None:
 
 
 def _document(version: Version) -> dict[str, Any]:
-    return {"name": version.name, "version": version.version, "active": version.active} | dict(version.entry)
+    about = {"name": version.name, "version": version.version, "active": version.active}
+    return about | {"in_shadow": version.in_shadow} | dict(version.entry)
 
 
 def _figure(value: float | None, style: str) -> str:

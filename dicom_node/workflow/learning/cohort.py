@@ -37,7 +37,7 @@ __all__ = ["FollowUpEnd", "SiteCohort", "follow_up_end", "site_cohort"]
 DAYS_PER_YEAR = 365.25
 
 UNKNOWN_SITE = "unknown"
-"""A fracture of which the site is not known counts; one elsewhere than at `FRACTURE_SITES` does not: the models
+"""A fracture whose site is not known counts; one elsewhere than at `FRACTURE_SITES` does not: the models
 predict fractures there."""
 
 TRAUMA = "trauma"

@@ -1,0 +1,107 @@
+"""Starts a learning run by itself when enough was told since the last one: as a process of its own.
+
+The run works at the lowest priority beside the node, so that no analysis waits for it, and ends with the
+node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+
+from dicom_node.config import NodeConfig
+from dicom_node.config.delivering import hours_of
+from dicom_node.errors import ConfigurationError
+from dicom_node.storage.connection import Clock, utc_now
+from dicom_node.storage.journal import Journal
+from dicom_node.workflow.learning.run import BY_ITSELF, learning_lock
+from dicom_node.workflow.lifeline import NODE_VARIABLE
+
+__all__ = ["PERIOD_SECONDS", "LearningJob", "learning_due"]
+
+logger = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 60.0
+
+WAIT_AFTER_RUN = timedelta(hours=6)
+"""Least time between two starts: a run that fails or is killed is not tried again and again all night."""
+
+STOP_SECONDS = 5.0
+
+
+class LearningJob:
+    """Work for the clock (`dicom_node.workflow.schedule`)."""
+
+    def __init__(self, config: NodeConfig, journal: Journal, *, clock: Clock = utc_now) -> None:
+        self._config = config
+        self._journal = journal
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def look(self) -> None:
+        """Start a run if one is due, see to one that has ended."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self._told_end(self._process.returncode)
+            self._process = None
+        self._settle()
+        if learning_due(self._journal, self._config, self._clock()):
+            self._process = self._start()
+
+    def stop(self) -> None:
+        """End the run that is under way; it counts as interrupted."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        logger.info("enough outcomes are new: a learning run starts")
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "dicom_node", "learn", "run", "--background"),
+                *("--config", str(self._config.path), "--by", BY_ITSELF),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, NODE_VARIABLE: str(os.getpid())},
+        )
+
+    def _told_end(self, status: int) -> None:
+        if status:
+            logger.error("the learning run ended with status %d; see: dicom-node learn status", status)
+
+    def _settle(self) -> None:
+        """Mark a run whose process is gone; one that somebody else has under way holds the lock."""
+        newest = self._journal.learning_runs(1)
+        if newest and newest[0].state == "running":
+            with (
+                contextlib.suppress(ConfigurationError),
+                learning_lock(self._config.node.data_dir / "learning"),
+            ):
+                self._journal.settle_learning()
+
+
+def learning_due(journal: Journal, config: NodeConfig, now: datetime) -> bool:
+    """Whether a run is to start by itself: in its hours, not too soon, and with enough that is new."""
+    settings = config.learning
+    begin, end = hours_of(settings.hours)
+    time = now.time().replace(tzinfo=None)
+    inside = begin <= time < end if begin < end else (time >= begin or time < end)
+    if not settings.enabled or not inside:
+        return False
+    runs = journal.learning_runs()
+    if runs and now - datetime.fromisoformat(runs[0].started_at) < WAIT_AFTER_RUN:
+        return False
+    learnt_from = next((run.last_outcome_id for run in runs if run.state in ("done", "declined")), 0)
+    return journal.new_fractures(learnt_from) >= settings.minimum_new_fractures
