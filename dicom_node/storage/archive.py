@@ -9,7 +9,7 @@ Layout of the data directory, every name of our own making (a peer's UID never b
     journal.db
 """
 
-# ruff: noqa: PTH102, PTH105, PTH108, PTH112, PTH120
+# ruff: noqa: PTH102, PTH105, PTH108, PTH110, PTH112, PTH120
 # paths are texts where a step is taken for each instance: pathlib would double what the step costs
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -39,7 +39,6 @@ PREAMBLE = bytes(128) + b"DICM"
 """Zeros: a preamble from a peer could make the file an executable as well (CVE-2019-11687)."""
 
 Buffer = bytes | bytearray | memoryview | mmap.mmap
-Step = Callable[[str], None]
 
 
 class Archive:
@@ -59,6 +58,7 @@ class Archive:
         self._root = os.path.abspath(data_dir)  # noqa: PTH100
         self._temporary = os.path.join(self._root, "tmp")  # noqa: PTH118
         self._directories = _Directories()
+        self._naming = _Naming()
         for name in ("instances", "results", "quarantine", "tmp"):
             self._directories.make(f"{self._root}/{name}")
 
@@ -95,13 +95,13 @@ class Archive:
         """
         head = file_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         path = _named_by_digest("instances", sha256, ".dcm")
-        self._write(path, head, data_set, step=_receiver_step)
+        self._write_received(path, head, data_set)
         return path
 
     def store_quarantined(self, data_set: Buffer, sha256: str) -> PurePosixPath:
         """Write a refused data set exactly as received; return its path relative to the data directory."""
         path = _named_by_digest("quarantine", sha256, ".dataset")
-        self._write(path, data_set, step=_receiver_step)
+        self._write_received(path, data_set)
         return path
 
     def new_spool(self, head: bytes) -> Spool:
@@ -118,9 +118,8 @@ class Archive:
         """Make an admitted data set that was spooled behind `file_head` durable; as `store_instance`."""
         path = _named_by_digest("instances", sha256, ".dcm")
         target = self._target(path)
-        _receiver_step("before_file_sync")
-        os.fsync(spool.descriptor)
-        _rename_durably(os.fspath(spool.path), target, _receiver_step)
+        with self._naming.of(target):
+            _name_durably(spool.descriptor, os.fspath(spool.path), target)
         return path
 
     def store_result(self, identity: str, content: bytes) -> tuple[PurePosixPath, str]:
@@ -142,7 +141,7 @@ class Archive:
         """
         digest = hashlib.sha256(content).hexdigest()
         path = PurePosixPath("results", identity, f"{digest}.dcm")
-        self._write(path, content)
+        write_durably(self._target(path), content, temporary=self._temporary)
         return path, digest
 
     def resolve(self, path: PurePosixPath | str) -> Path:
@@ -183,14 +182,40 @@ class Archive:
             ) from None
         return handle
 
-    def _write(self, path: PurePosixPath, *parts: Buffer, step: Step = lambda _name: None) -> None:
-        write_durably(self._target(path), *parts, temporary=self._temporary, step=step)
+    def _write_received(self, path: PurePosixPath, *parts: Buffer) -> None:
+        target = self._target(path)
+        with self._naming.of(target), _in_the_making(self._temporary) as (descriptor, making):
+            faults.reach("receiver.before_write")
+            _write_all(descriptor, parts)
+            _name_durably(descriptor, making, target)
 
     def _target(self, path: PurePosixPath) -> str:
         """Return the absolute path of a file to be made; its directory is there, and durable."""
         target = f"{self._root}/{path}"
         self._directories.make(os.path.dirname(target))
         return target
+
+
+class _Naming:
+    """Lets one thread at a time give a certain name, while others give theirs."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._given: set[str] = set()
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Have `name` to oneself."""
+        with self._changed:
+            while name in self._given:
+                self._changed.wait()
+            self._given.add(name)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._given.remove(name)
+                self._changed.notify_all()
 
 
 class _Directories:
@@ -229,9 +254,7 @@ def is_locked(data_dir: Path) -> bool:
     return False
 
 
-def write_durably(
-    path: str | Path, *parts: Buffer, temporary: str | Path | None = None, step: Step = lambda _name: None
-) -> None:
+def write_durably(path: str | Path, *parts: Buffer, temporary: str | Path | None = None) -> None:
     """Write a file so that after a crash it is there whole or not at all.
 
     Temporary file, fsync, rename, fsync of the directory. An fsync that failed is never tried again: the
@@ -241,39 +264,69 @@ def write_durably(
     ----------
     temporary : path
         Directory for the file in the making, on the same file system; `path`'s own by default.
-    step : callable
-        Told before each step what comes next, for the crash drill.
 
     Raises
     ------
     OSError
         If the bytes could not be made durable; the temporary file is removed.
     """
-    step("before_write")
-    making = _new_name(temporary or _directory_of(path))
+    with _in_the_making(temporary or _directory_of(path)) as (descriptor, making):
+        _write_all(descriptor, parts)
+        os.fsync(descriptor)
+        os.replace(making, path)
+        sync_directory(_directory_of(path))
+
+
+@contextmanager
+def _in_the_making(directory: str | Path) -> Iterator[tuple[int, str]]:
+    """Make a file to write to; the end closes it, a failure before it has another name removes it."""
+    making = _new_name(directory)
     descriptor = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            for part in parts:
-                rest = memoryview(part)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-            step("before_file_sync")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        _rename_durably(making, path, step)
+        yield descriptor, making
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(making)
         raise
+    finally:
+        os.close(descriptor)
 
 
-def _rename_durably(making: str, path: str | Path, step: Step) -> None:
-    step("before_rename")
-    os.replace(making, path)
-    step("after_rename")
-    sync_directory(_directory_of(path))
+def _write_all(descriptor: int, parts: Sequence[Buffer]) -> None:
+    for part in parts:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _name_durably(descriptor: int, making: str, target: str) -> None:
+    """Give a received object, which is written, its name, and make both durable.
+
+    A new name comes before the flush, so that the file system's journal needs one commit for file and name
+    instead of two, one after the other. After a power failure such a file may be torn: it has no row, and its
+    name, the digest of its bytes, tells. A name that exists may belong to an acknowledged object, and is
+    replaced by durable bytes only.
+    """
+    exists = os.path.exists(target)
+    if exists:
+        _sync_received(descriptor)
+    faults.reach("receiver.before_rename")
+    os.replace(making, target)
+    try:
+        faults.reach("receiver.after_rename")
+        if not exists:
+            _sync_received(descriptor)
+        sync_directory(_directory_of(target))
+    except BaseException:
+        if not exists:
+            with suppress(FileNotFoundError):
+                os.unlink(target)
+        raise
+
+
+def _sync_received(descriptor: int) -> None:
+    faults.reach("receiver.before_file_sync")
+    os.fsync(descriptor)
 
 
 def _directory_of(path: str | Path) -> str:
@@ -293,10 +346,6 @@ _made = itertools.count()
 def _new_name(directory: str | Path) -> str:
     """Return a name for a file in the making that no other thread, process or run uses."""
     return f"{directory}/.{os.getpid()}-{time.time_ns()}-{next(_made)}.part"
-
-
-def _receiver_step(name: str) -> None:
-    faults.reach(f"receiver.{name}")
 
 
 def _named_by_digest(folder: str, sha256: str, suffix: str) -> PurePosixPath:

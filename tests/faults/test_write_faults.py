@@ -118,7 +118,7 @@ def test_a_file_whose_sync_failed_is_dropped_and_never_synced_again(
         failing(ground.node.pid, "fsync", "error=EIO:when=1", tmp_path / "strace") as calls,
     ):
         status = ground.send(dataset)
-        of_files = [call for call in calls() if ".part>" in call]
+        of_files = [call for call in calls() if ".dcm>" in call]  # it has its name by now
         _say(figure, status)
         assert status == OUT_OF_RESOURCES
         assert len(of_files) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,9 @@ def test_quarantined_bytes_are_kept_exactly(tmp_path: Path) -> None:
     assert archive.resolve(path).read_bytes() == b"not DICOM"
 
 
-def test_the_file_and_its_directory_are_synced_before_the_name_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to the disk."""
     steps: list[str] = []
     real_fsync, real_replace = os.fsync, os.replace
 
@@ -75,8 +76,59 @@ def test_the_file_and_its_directory_are_synced_before_the_name_is_told(
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replace)
+    return steps
+
+
+def test_the_file_and_its_directory_are_synced_before_the_name_is_told(
+    tmp_path: Path, steps: list[str]
+) -> None:
     write_durably(tmp_path / "file", b"content")
     assert steps == ["sync file", "rename", "sync directory"]
+
+
+def test_a_received_object_and_its_new_name_are_flushed_together(tmp_path: Path, steps: list[str]) -> None:
+    archive = Archive(tmp_path)
+    archive.resolve(store(archive)).unlink()  # its directory is there
+    steps.clear()
+    store(archive)
+    assert steps == ["rename", "sync file", "sync directory"]
+
+
+def test_the_file_of_an_acknowledged_object_is_replaced_by_durable_bytes_only(
+    tmp_path: Path, steps: list[str]
+) -> None:
+    archive = Archive(tmp_path)
+    store(archive)
+    steps.clear()
+    store(archive)
+    assert steps == ["sync file", "rename", "sync directory"]
+
+
+def test_one_object_that_comes_by_many_ways_at_once_is_one_whole_file(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    data = DATA_SET * 10_000
+    with ThreadPoolExecutor(8) as ways:
+        (path,) = set(ways.map(lambda _way: store(archive, data), range(64)))
+    assert path.read_bytes().endswith(data)
+    assert archive.sweep() == 0
+
+
+def test_a_received_object_whose_sync_failed_has_no_file_and_is_not_synced_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    store(archive).unlink()
+    calls: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        raise_io_error(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output"):
+        store(archive)
+    assert len(calls) == 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_failed_sync_leaves_no_file_and_is_not_tried_again(
