@@ -40,6 +40,8 @@ from dicom_node.workflow.execution import Execution, Work
 from dicom_node.workflow.housekeeping import PERIOD_SECONDS as HOUSEKEEPING_SECONDS
 from dicom_node.workflow.housekeeping import Housekeeping
 from dicom_node.workflow.job_board import JobBoard
+from dicom_node.workflow.reprocess_runner import JOB_NAME as REPROCESSING_JOB
+from dicom_node.workflow.reprocess_runner import ReprocessRunner
 from dicom_node.workflow.routing import Router
 from dicom_node.workflow.schedule import Schedule
 from dicom_node.workflow.search_facts import JOB_NAME as SEARCH_JOB
@@ -200,11 +202,16 @@ class Service:
             owner=owner,
             work=self._work,
             make_executor=self._make_executor or _executor_maker(config, archive),
-            on_results=self._wake_deliveries,
+            on_results=self._wake_after_results,
         )
+        router = Router(config.routes, archive, journal)
+        reprocessing = ReprocessRunner(
+            config, journal, router, open_associations=self._receiver.count_associations
+        )
+        reprocessing.begin()
         completion = Completion(
             journal,
-            Router(config.routes, archive, journal),
+            router,
             config.completion,
             open_associations=self._receiver.open_associations,
         )
@@ -227,6 +234,7 @@ class Service:
                     [item.name for item in config.archives]
                 ),
                 "execution": self._execution.pump,
+                REPROCESSING_JOB: reprocessing.pump,
                 **self._housekeeping.jobs,
                 **{_job_name(queue.name): queue.pump for queue in self._queues},
                 **self._confirmations(journal),
@@ -306,7 +314,8 @@ class Service:
         self._stop_asking = asking.stop
         return asking.jobs
 
-    def _wake_deliveries(self) -> None:
+    def _wake_after_results(self) -> None:
+        self._schedule.wake(REPROCESSING_JOB)
         for queue in self._queues:
             self._schedule.wake(_job_name(queue.name))
 

@@ -8,8 +8,10 @@ from dicom_node.config.access import AccessSettings, ClientTls, CommitmentSettin
 from dicom_node.config.analysing import ExecutionSettings
 from dicom_node.config.asking import PriorsSettings, RemoteArchive, RetrievalSettings
 from dicom_node.config.completing import CompletionProfile, CompletionSettings, Expectation
+from dicom_node.config.console import ConsoleSettings
 from dicom_node.config.delivering import DeliverySettings, Destination
 from dicom_node.config.keeping import BackupSettings, RetentionSettings
+from dicom_node.config.learning import LearningSettings
 from dicom_node.config.load import (
     NodeConfig,
     default_conf_directory,
@@ -20,6 +22,7 @@ from dicom_node.config.matching import Condition
 from dicom_node.config.notifying import NotificationSettings
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
+from dicom_node.config.reprocessing import ConfiguredJob, ReprocessingSettings
 from dicom_node.config.routing import DEFAULT_ROUTE, Route
 
 __all__ = [
@@ -32,10 +35,13 @@ __all__ = [
     "CompletionProfile",
     "CompletionSettings",
     "Condition",
+    "ConfiguredJob",
+    "ConsoleSettings",
     "DeliverySettings",
     "Destination",
     "ExecutionSettings",
     "Expectation",
+    "LearningSettings",
     "LoggingSettings",
     "MonitoringSettings",
     "NodeConfig",
@@ -45,6 +51,7 @@ __all__ = [
     "PriorsSettings",
     "ReceiverSettings",
     "RemoteArchive",
+    "ReprocessingSettings",
     "RetentionSettings",
     "RetrievalSettings",
     "Route",

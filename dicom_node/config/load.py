@@ -19,11 +19,14 @@ from dicom_node.config.asking import (
     read_archives,
 )
 from dicom_node.config.completing import CompletionSettings, check_count_at, read_completion
+from dicom_node.config.console import ConsoleSettings
 from dicom_node.config.delivering import DeliverySettings, Destination, read_destinations, read_reports
 from dicom_node.config.keeping import BackupSettings, RetentionSettings
+from dicom_node.config.learning import LearningSettings
 from dicom_node.config.notifying import NotificationSettings
 from dicom_node.config.observing import AuditSettings, LoggingSettings, MonitoringSettings
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
+from dicom_node.config.reprocessing import ConfiguredJob, ReprocessingSettings, read_jobs
 from dicom_node.config.routing import Route, read_routes
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import read_table, reject_unknown_keys, table_of
@@ -48,6 +51,9 @@ _TABLES: dict[str, type[Any]] = {
     "retrieval": RetrievalSettings,
     "priors": PriorsSettings,
     "notifications": NotificationSettings,
+    "reprocessing": ReprocessingSettings,
+    "console": ConsoleSettings,
+    "learning": LearningSettings,
 }
 
 
@@ -78,6 +84,10 @@ class NodeConfig:
     retrieval: RetrievalSettings
     priors: PriorsSettings
     notifications: NotificationSettings
+    reprocessing: ReprocessingSettings
+    jobs: tuple[ConfiguredJob, ...]
+    console: ConsoleSettings
+    learning: LearningSettings
 
     @classmethod
     def load(cls, path: Path) -> NodeConfig:
@@ -99,7 +109,7 @@ class NodeConfig:
     def _from_document(cls, document: Mapping[str, Any], path: Path, base: Path) -> NodeConfig:
         reject_unknown_keys(
             document,
-            [*_TABLES, "completion", "analysis", "reports", "destination", "route", "peer", "archive"],
+            [*_TABLES, "completion", "analysis", "reports", "destination", "route", "peer", "archive", "job"],
             "top level",
         )
         tables = {
@@ -121,6 +131,7 @@ class NodeConfig:
             routes=read_routes(document, [destination.name for destination in destinations], base),
             peers=read_peers(document, base),
             archives=archives,
+            jobs=read_jobs(document, base),
             **_with_absolute_data_dir(tables, base),
         )
 

@@ -178,6 +178,11 @@ class Receiver:
         with self._lock:
             return sum(study_instance_uid in association.studies for association in self._associations)
 
+    def count_associations(self) -> int:
+        """Return how many associations are open."""
+        with self._lock:
+            return len(self._associations)
+
     def _server(self, entrance: Entrance) -> Callable[[Connection], None]:
         services = Services(
             gate=self._gate,

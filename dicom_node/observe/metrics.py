@@ -24,6 +24,7 @@ __all__ = [
     "FILES_RELEASED",
     "INSTANCES_RECEIVED",
     "REGISTRY",
+    "REPROCESSED",
     "RETRIEVALS",
     "SERVICES_REFUSED",
     "STORE_SECONDS",
@@ -95,6 +96,13 @@ DELIVERIES = Counter(
     ["destination", "outcome"],
     registry=REGISTRY,
 )
+REPROCESSED = Counter(
+    "radius_dxa_reprocessed",
+    "Studies of reprocessing plans that had their turn, by what became of them: queued, skipped.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
 RETRIEVALS = Counter(
     "radius_dxa_retrievals",
     "Attempts to fetch one study from an archive: done, postponed or failed.",

@@ -14,6 +14,9 @@ from dicom_node.storage.priors import PriorTables
 from dicom_node.storage.records import (
     DEFAULT_PRIORITY,
     HELD,
+    PLANNED,
+    PLANNED_PRIORITY,
+    UNCHANGED,
     AnalysisJob,
     AnalysisOutcome,
     ResultRecord,
@@ -53,7 +56,8 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
         side; a follow-up waits for the patient's earlier studies that are not held and whose originals are
         here, since what they measure is its history; and those that were interrupted by the node's own death
         come last and are not waited for: an input that kills the node cannot starve the others. What waits
-        for its originals from an archive is not claimed.
+        for its originals from an archive is not claimed. What a plan of reprocessing has queued comes after
+        what it has not, which does not wait for it either.
 
         Parameters
         ----------
@@ -80,6 +84,7 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
                                   WHERE earlier.patient_key = study.patient_key AND earlier.patient_key <> ''
                                     AND earlier.study_date <> '' AND earlier.study_date < study.study_date
                                     AND prior.state IN ('queued', 'running') AND prior.interruptions = 0
+                                    AND (prior."trigger" <> :planned OR candidate."trigger" = :planned)
                                     AND earlier.study_instance_uid NOT IN
                                         (SELECT study_instance_uid FROM holds)
                                     AND NOT EXISTS
@@ -94,11 +99,13 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
                        OR study_instance_uid IN (SELECT study_instance_uid FROM fetched_histories)
                        OR EXISTS (SELECT 1 FROM prior_searches
                                   WHERE analysis_id = candidate.id AND prior_searches.state <> 'fetching'))
-                ORDER BY interruptions, coalesce(priority, :priority) DESC, id LIMIT 1
+                ORDER BY interruptions, candidate."trigger" = :planned, coalesce(priority, :priority) DESC, id
+                LIMIT 1
                 """,
                 {
                     "now": now,
                     "priority": DEFAULT_PRIORITY,
+                    "planned": PLANNED,
                     "searched": now if priors_seconds is None else self._after(-priors_seconds),
                 },
             )
@@ -122,7 +129,7 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
             changed = self._execute(
                 """
                 UPDATE analyses SET state = 'done', status = ?, reason = ?, identity = ?, engine_version = ?,
-                    model_version = ?, result_json = ?, finished_at = ?,
+                    model_version = ?, result_json = ?, comparison = ?, changes = ?, finished_at = ?,
                     lease_owner = '', lease_expires_at = ''
                 WHERE id = ? AND state = 'running' AND lease_owner = ? AND attempts = ?
                 """,
@@ -133,6 +140,8 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
                     outcome.engine_version,
                     outcome.model_version,
                     outcome.result_json,
+                    outcome.comparison,
+                    outcome.changes,
                     self._now(),
                     job.id,
                     job.lease_owner,
@@ -144,6 +153,14 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
             self._insert_results(job, outcome)
             self._keep_shadow(job.id, outcome.model_inputs, outcome.shadow)
             self._end_study(job.study_instance_uid, StudyState(outcome.status), outcome.reason)
+            if outcome.comparison == UNCHANGED:
+                self.note_event(
+                    Severity.INFO,
+                    "result_unchanged",
+                    f"analysed again by engine {outcome.engine_version}: the result is unchanged, so none "
+                    "takes the place of the one that stands",
+                    study_instance_uid=job.study_instance_uid,
+                )
             return True
 
     def fail_analysis(
@@ -331,9 +348,9 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
                     "INSERT INTO result_sets VALUES (?, ?, ?, ?)", (job.id, destination, position, uid)
                 )
                 if destination != HELD:
-                    self._queue_delivery(uid, job.study_instance_uid, destination, now)
+                    self._queue_delivery(uid, job, destination, now)
 
-    def _queue_delivery(self, uid: str, study_instance_uid: str, destination: str, now: str) -> None:
+    def _queue_delivery(self, uid: str, job: AnalysisJob, destination: str, now: str) -> None:
         self._execute(
             """
             INSERT INTO deliveries (sop_instance_uid, sop_class_uid, study_instance_uid, destination, kind,
@@ -341,7 +358,8 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
                 last_status, created_at, stored_at, delivered_at, transaction_uid, requested_at,
                 verifications, refusals, replaced_by)
             SELECT sop_instance_uid, sop_class_uid, :study, :destination, 'result',
-                path, coalesce((SELECT priority FROM routings WHERE study_instance_uid = :study), :priority),
+                path, coalesce(:planned, (SELECT priority FROM routings WHERE study_instance_uid = :study),
+                               :priority),
                 'pending', 0, :now, '', '', '',
                 NULL, :now, '', '', '', '',
                 0, 0, ''
@@ -350,8 +368,9 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
             """,
             {
                 "uid": uid,
-                "study": study_instance_uid,
+                "study": job.study_instance_uid,
                 "destination": destination,
+                "planned": PLANNED_PRIORITY if job.trigger == PLANNED else None,
                 "priority": DEFAULT_PRIORITY,
                 "now": now,
             },

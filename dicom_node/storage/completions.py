@@ -54,10 +54,12 @@ class Completions(Outbox, RoutingTables):
             self._carry_out(uid, self._as_history(uid, self._permitted(uid, routing)))
             return True
 
-    def reprocess_study(self, study_instance_uid: str, routing: Routing) -> bool:
+    def reprocess_study(
+        self, study_instance_uid: str, routing: Routing, *, trigger: str = "reprocess"
+    ) -> bool:
         """Queue another analysis of a study as `routing` says; False as for `requeue_study`."""
         with self._transaction():
-            if not self.requeue_study(study_instance_uid):
+            if not self.requeue_study(study_instance_uid, trigger):
                 return False
             self.record_routing(study_instance_uid, self._as_history(study_instance_uid, routing))
             return True

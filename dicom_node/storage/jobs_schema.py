@@ -105,7 +105,7 @@ _REPROCESSING = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX reprocessing_items_by_state ON reprocessing_items (plan_id, state, position)",
-    "CREATE INDEX reprocessing_items_by_analysis ON reprocessing_items (analysis_id)",
+    "CREATE INDEX reprocessing_items_queued ON reprocessing_items (analysis_id) WHERE state = 'queued'",
 )
 """``analyses.comparison``: how the result stands to the one before it (``changed``, ``unchanged``, empty for
 the first); ``analyses.changes``: a JSON list of what changed. A plan's items, in the order of ``position``,

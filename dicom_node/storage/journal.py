@@ -18,6 +18,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.retention`: files whose time is over;
 - `dicom_node.storage.pledges`: what peers asked to be kept;
 - `dicom_node.storage.set_back`: what a clock that was set back would keep waiting;
+- `dicom_node.storage.reprocessing`: plans of reprocessing, over what `dicom_node.storage.selection` selects;
 - `dicom_node.storage.jobs`: what became of periodic jobs, and what people want of them;
 - `dicom_node.storage.audits`: what auditors are to be told;
 - `dicom_node.storage.users`: who may use the console; `dicom_node.storage.changes`: what people changed;
@@ -34,9 +35,9 @@ import uuid
 
 from dicom_node.storage.audits import AuditTables
 from dicom_node.storage.change_search import ChangeSearch
-from dicom_node.storage.completions import Completions
 from dicom_node.storage.health import HealthTable
 from dicom_node.storage.jobs import JobTables
+from dicom_node.storage.learning import LearningTables
 from dicom_node.storage.notices import Notices
 from dicom_node.storage.opinions import OpinionTables
 from dicom_node.storage.overview_counts import OverviewCounts
@@ -45,6 +46,7 @@ from dicom_node.storage.queries import Queries
 from dicom_node.storage.rebuild import Recovery
 from dicom_node.storage.records import Severity
 from dicom_node.storage.replacements import Replacements
+from dicom_node.storage.reprocessing import ReprocessingTables
 from dicom_node.storage.retention import Releases
 from dicom_node.storage.set_back import SetBackClock
 from dicom_node.storage.study_history import StudyHistory
@@ -59,7 +61,7 @@ class Journal(
     OpinionTables,
     WaitingTables,
     Queries,
-    Completions,
+    ReprocessingTables,
     Releases,
     AuditTables,
     Pledges,
@@ -74,6 +76,7 @@ class Journal(
     OverviewCounts,
     ChangeSearch,
     JobTables,
+    LearningTables,
 ):
     """Every table of the journal behind one connection.
 

@@ -10,9 +10,13 @@ from pathlib import PurePosixPath
 from dicom_node.storage.clinical_records import ClinicalInputs
 
 __all__ = [
+    "CHANGED",
     "DEFAULT_PRIORITY",
     "DEFAULT_ROUTE_NAME",
     "HELD",
+    "PLANNED",
+    "PLANNED_PRIORITY",
+    "UNCHANGED",
     "AnalysisJob",
     "AnalysisOutcome",
     "Delivery",
@@ -38,6 +42,15 @@ DEFAULT_ROUTE_NAME = "default"
 
 DEFAULT_PRIORITY = 5
 """Of studies whose route says nothing else; 0 waits for all others, 9 goes first."""
+
+PLANNED = "plan"
+"""Trigger of an analysis that a plan of reprocessing has queued: it comes after those of new studies."""
+
+PLANNED_PRIORITY = 0
+"""Of deliveries that a plan gives rise to."""
+
+UNCHANGED, CHANGED = "unchanged", "changed"
+"""How a result stands to the one that the study had before."""
 
 
 class InstanceKind(StrEnum):
@@ -207,6 +220,10 @@ class AnalysisOutcome:
         What risk models were given, by the names of features.
     shadow : tuple of ShadowRecord
         What models in shadow said; it is in no result.
+    comparison : str
+        `CHANGED` or `UNCHANGED` against the result before; empty if there was none.
+    changes : str
+        A JSON list of what changed, see `analysis.revision`.
     """
 
     status: str
@@ -221,6 +238,8 @@ class AnalysisOutcome:
     )  # a mapping proxy could not be sent from a worker
     model_inputs: Mapping[str, float] = field(default_factory=dict)
     shadow: tuple[ShadowRecord, ...] = ()
+    comparison: str = ""
+    changes: str = "[]"
 
 
 class DeliveryKind(StrEnum):

@@ -1,18 +1,19 @@
-"""Analyses received studies again: by study, by time of arrival, or all that failed."""
+"""Analyses named studies again at once, because somebody waits for the result.
+
+Many studies, later, or in the background: `dicom_node.workflow.reprocess_plans`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 
 from dicom_node.errors import ConfigurationError
-from dicom_node.storage.connection import timestamp
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
 from dicom_node.workflow.routing import Router
 
-__all__ = ["Reprocessing", "reprocess", "studies_failed", "studies_received"]
+__all__ = ["Reprocessing", "reprocess"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,6 @@ class Reprocessing:
     reason: str
 
 
-def studies_received(journal: Journal, *, since: date, until: date | None) -> list[str]:
-    """Return Study Instance UIDs first received from `since` to `until` (days in UTC, both included)."""
-    start = datetime.combine(since, time.min, UTC)
-    end = datetime.combine(until, time.min, UTC) + timedelta(days=1) if until else None
-    rows = journal.list_studies(since=timestamp(start), until=timestamp(end) if end else "")
-    return [row["study_instance_uid"] for row in rows]
-
-
-def studies_failed(journal: Journal) -> list[str]:
-    """Return Study Instance UIDs whose analysis was given up."""
-    return [study.study_instance_uid for study in journal.studies_in_state(StudyState.FAILED)]
-
-
 def reprocess(
     journal: Journal, router: Router, studies: Sequence[str], *, dry_run: bool = False
 ) -> list[Reprocessing]:
@@ -46,7 +34,7 @@ def reprocess(
     is discarded; a study that its route does not analyse is left alone.
 
     The same input under the same engine, models and settings gives results that exist already, with the same
-    UIDs: nothing new is sent then (law 3 of the house).
+    UIDs: nothing new is sent then (law 3 of the house). Nor is a result that says what the one before says.
 
     Raises
     ------

@@ -127,10 +127,10 @@ class TestReprocess:
         bury(journal, "AE title not recognised")
         assert main(["reprocess", "--failed", "--config", config_of(tmp_path)]) == 0
         shown = capsys.readouterr().out
-        assert "1.2.2: queued" in shown and "1 dead letters queued for delivery" in shown
+        assert "plan 1 is made" in shown and "1 dead letters queued for delivery" in shown
         assert "the node is not running" in shown
         assert journal.summary()["deliveries"] == {"pending": 1}
-        assert journal.summary()["analyses"] == {"done": 1, "failed": 1, "queued": 1}
+        assert [item.study_instance_uid for item in journal.plan_items(1)] == ["1.2.2"]
 
     def test_a_dry_run_only_says_so(
         self, tmp_path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
@@ -138,8 +138,8 @@ class TestReprocess:
         before = journal.summary()
         arguments = ["reprocess", "--since", "2020-01-01", "--dry-run", "--config", config_of(tmp_path)]
         assert main(arguments) == 0
-        assert "2 of 2 studies would be queued" in capsys.readouterr().out
-        assert journal.summary() == before
+        assert "2 studies fit" in capsys.readouterr().out
+        assert (journal.summary(), journal.plans()) == (before, [])
 
     def test_an_unknown_study_is_a_usage_error(
         self, tmp_path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]

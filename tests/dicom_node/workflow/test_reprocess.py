@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import ResultRecord, StudyState
 from dicom_node.storage.retention import ReleasedKind
 from dicom_node.storage.routings import Routing
-from dicom_node.workflow.reprocess import reprocess, studies_failed, studies_received
+from dicom_node.workflow.reprocess import reprocess
 from dicom_node.workflow.routing import Router
 
 RESULT = ResultRecord("1.2.9", "1.2.840.10008.5.1.4.1.1.7", "summary", "results/x.dcm", "ab")
@@ -90,27 +89,6 @@ def test_an_unknown_study_is_named_and_nothing_is_queued(journal: Journal) -> No
     with pytest.raises(ConfigurationError, match=r"'9\.9' was never received"):
         reprocess(journal, todays_routes(journal), ["1.2", "9.9"])
     assert journal.summary()["analyses"] == {"done": 1}
-
-
-def test_studies_are_chosen_by_the_days_of_their_arrival_both_included(
-    journal: Journal, clock: FakeClock
-) -> None:
-    for number in range(4):  # the 2nd, 3rd, 4th and 5th of January 2026
-        receive(journal, f"1.{number}")
-        clock.advance(86_400)
-    assert studies_received(journal, since=date(2026, 1, 3), until=date(2026, 1, 4)) == ["1.1", "1.2"]
-    assert studies_received(journal, since=date(2026, 1, 4), until=None) == ["1.2", "1.3"]
-
-
-def test_studies_given_up_are_found(journal: Journal) -> None:
-    for number in range(2):
-        receive_complete(journal, f"1.{number}")
-    job = journal.claim_analysis("test", 60)
-    assert job is not None
-    journal.fail_analysis(job, "no memory", retry_at=None)
-    assert studies_failed(journal) == ["1.0"]
-    reprocess(journal, todays_routes(journal), studies_failed(journal))
-    assert journal.studies_in_state(StudyState.FAILED) == []
 
 
 def test_the_routes_of_today_decide_where_the_new_results_go(journal: Journal) -> None:
