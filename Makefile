@@ -50,15 +50,21 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Brings new messages of reports/ into the Chinese catalogue and drops unused ones; then translate what is empty.
+# Brings new messages of reports/ and of the console into the Chinese catalogues and drops unused ones; then translate
+# what is empty.
 CATALOGUE := reports/locale/zh_CN/LC_MESSAGES/radius_dxa.po
+CONSOLE_CATALOGUE := dicom_node/web/locale/zh_CN/LC_MESSAGES/console.po
+MERGE := -l zh_CN --width 110 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 messages: setup
 	$(BIN)/pybabel -q extract --no-default-keywords -k translated -k translatable -k translated_plural:1,2 \
 	  --add-location=file --sort-by-file -o $(CATALOGUE)t reports
-	$(BIN)/pybabel -q update -l zh_CN -i $(CATALOGUE)t -o $(CATALOGUE) \
-	  --width 110 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
-	@sed -i '/^"\(Project-Id\|Report-Msgid\|POT-Creation\|PO-Revision\|Last-Translator\|Language-Team\|Generated-By\)/d' $(CATALOGUE)
-	@rm $(CATALOGUE)t
+	$(BIN)/pybabel -q update $(MERGE) -i $(CATALOGUE)t -o $(CATALOGUE)
+	cd dicom_node/web && $(CURDIR)/$(BIN)/pybabel -q extract --no-default-keywords -F locale/babel.cfg \
+	  -k _ -k translatable -k _n:1,2 --add-location=file --sort-by-file -o $(CURDIR)/$(CONSOLE_CATALOGUE)t .
+	$(BIN)/pybabel -q update $(MERGE) -i $(CONSOLE_CATALOGUE)t -o $(CONSOLE_CATALOGUE)
+	@sed -i '/^"\(Project-Id\|Report-Msgid\|POT-Creation\|PO-Revision\|Last-Translator\|Language-Team\|Generated-By\)/d' \
+	  $(CATALOGUE) $(CONSOLE_CATALOGUE)
+	@rm $(CATALOGUE)t $(CONSOLE_CATALOGUE)t
 
 # Pins every dependency without host names or local paths.
 constraints: setup

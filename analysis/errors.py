@@ -5,6 +5,7 @@ NodeError
 ├── RejectedInput             an object or study that cannot be used; never retried
 │   └── NotApplicable         a sound study that is not a forearm DXA; properly declined
 ├── AnalysisError             the engine failed on input it had accepted
+├── OperationRefusedError     (dicom_node.errors) what a person asked for cannot be done as things stand
 ├── DeliveryError             (dicom_node.errors) a destination did not take a result
 │   ├── TransientDeliveryError    tried again with back-off
 │   └── PermanentDeliveryError    goes to the dead letter at once

@@ -215,6 +215,9 @@ workers = 2
 [monitoring]
 enabled = false
 
+[console]
+enabled = false
+
 [[destination]]
 name = "demo-pacs"
 ae_title = "{PACS_AE_TITLE}"

@@ -10,12 +10,17 @@ __all__ = [
     "ExecutorUnavailableError",
     "NodeError",
     "NotApplicable",
+    "OperationRefusedError",
     "PermanentArchiveError",
     "PermanentDeliveryError",
     "RejectedInput",
     "TransientArchiveError",
     "TransientDeliveryError",
 ]
+
+
+class OperationRefusedError(NodeError):
+    """What a person asked for cannot be done as things stand; the text says why, and what to do instead."""
 
 
 class ExecutorUnavailableError(NodeError):

@@ -68,22 +68,25 @@ def listed(names: Sequence[str], language: Language) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def read_catalogue(name: str) -> Catalog:
-    """Read a catalogue of this package, e.g. one of `CATALOGUES`."""
+def read_catalogue(name: str, package: str = "reports") -> Catalog:
+    """Read a catalogue of a package, e.g. one of `CATALOGUES`."""
     from babel.messages.pofile import read_po
 
-    with files("reports").joinpath(name).open("rb") as text:
+    with files(package).joinpath(name).open("rb") as text:
         return read_po(text)
+
+
+def compiled_catalogue(package: str, name: str) -> GNUTranslations:
+    """Compile a package's catalogue in memory."""
+    from babel.messages.mofile import write_mo
+
+    compiled = BytesIO()
+    write_mo(compiled, read_catalogue(name, package))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
 
 
 @cache
 def _catalogue(language: Language) -> NullTranslations:
     name = CATALOGUES.get(language)
-    if name is None:
-        return NullTranslations()
-    from babel.messages.mofile import write_mo
-
-    compiled = BytesIO()
-    write_mo(compiled, read_catalogue(name))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    return compiled_catalogue("reports", name) if name else NullTranslations()

@@ -57,6 +57,8 @@ first_retry_seconds = 0.2
 max_retry_seconds = 1
 [monitoring]
 enabled = false
+[console]
+enabled = false
 {extra}
 """
     for name, peer in destinations:

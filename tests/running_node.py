@@ -23,6 +23,7 @@ def write_node_config(
     destinations: Mapping[str, tuple[str, int]],
     quiet_seconds: float = 1.0,
     monitoring_port: int | None = None,
+    console_port: int | None = None,
     extra: str = "",
 ) -> tuple[Path, int]:
     """Write a node.toml for loopback.
@@ -57,6 +58,9 @@ def write_node_config(
         "[monitoring]",
         f"enabled = {'true' if monitoring_port else 'false'}",
         *([f"port = {monitoring_port}"] if monitoring_port else []),
+        "[console]",
+        f"enabled = {'true' if console_port else 'false'}",
+        *([f"port = {console_port}"] if console_port else []),
     ]
     for name, (ae_title, destination_port) in destinations.items():
         lines += [

@@ -21,6 +21,7 @@ __all__ = [
     "add_devices_options",
     "at_least",
     "devices_path",
+    "existing_journal",
     "load_config",
     "open_journal",
     "spelled_peer",
@@ -102,23 +103,28 @@ def spelled_peer(text: str) -> tuple[Peer, Timeouts]:
 
 @contextmanager
 def open_journal(config: NodeConfig) -> Iterator[Journal]:
-    """Open the journal beside a node that may be running.
+    """Open the journal beside a node that may be running; raises as `existing_journal`."""
+    from dicom_node.storage.journal import Journal
+
+    journal = Journal(existing_journal(config))
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def existing_journal(config: NodeConfig) -> Path:
+    """Return the journal's path.
 
     Raises
     ------
     ConfigurationError
         If the node has never run on this data directory.
     """
-    from dicom_node.storage.journal import Journal
-
     path = config.node.data_dir / "journal.db"
     if not path.is_file():
         raise ConfigurationError(
             f"[node] data_dir = {str(config.node.data_dir)!r}: no journal is there; "
             "start the node with dicom-node serve, or name its configuration with --config"
         )
-    journal = Journal(path)
-    try:
-        yield journal
-    finally:
-        journal.close()
+    return path

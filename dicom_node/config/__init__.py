@@ -24,6 +24,7 @@ from dicom_node.config.observing import AuditSettings, LoggingSettings, Monitori
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
 from dicom_node.config.reprocessing import ConfiguredJob, ReprocessingSettings
 from dicom_node.config.routing import DEFAULT_ROUTE, Route
+from dicom_node.config.surveillance import SurveillanceSettings
 
 __all__ = [
     "DEFAULT_ROUTE",
@@ -56,6 +57,7 @@ __all__ = [
     "RetrievalSettings",
     "Route",
     "ServerTls",
+    "SurveillanceSettings",
     "default_conf_directory",
     "default_config_path",
     "load_analysis_config",

@@ -28,6 +28,7 @@ from dicom_node.config.observing import AuditSettings, LoggingSettings, Monitori
 from dicom_node.config.receiving import NodeSettings, ReceiverSettings
 from dicom_node.config.reprocessing import ConfiguredJob, ReprocessingSettings, read_jobs
 from dicom_node.config.routing import Route, read_routes
+from dicom_node.config.surveillance import SurveillanceSettings
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import read_table, reject_unknown_keys, table_of
 from dicom_node.storage.records import HELD
@@ -54,6 +55,7 @@ _TABLES: dict[str, type[Any]] = {
     "reprocessing": ReprocessingSettings,
     "console": ConsoleSettings,
     "learning": LearningSettings,
+    "surveillance": SurveillanceSettings,
 }
 
 
@@ -88,6 +90,7 @@ class NodeConfig:
     jobs: tuple[ConfiguredJob, ...]
     console: ConsoleSettings
     learning: LearningSettings
+    surveillance: SurveillanceSettings
 
     @classmethod
     def load(cls, path: Path) -> NodeConfig:

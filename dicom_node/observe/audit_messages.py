@@ -22,6 +22,7 @@ __all__ = [
     "query",
     "security_alert",
     "user_authentication",
+    "user_security_changed",
 ]
 
 
@@ -85,6 +86,7 @@ _USER_AUTHENTICATION = _dcm("110114", "User Authentication")
 _START, _STOP = _dcm("110120", "Application Start"), _dcm("110121", "Application Stop")
 _LOGIN, _LOGOUT = _dcm("110122", "Login"), _dcm("110123", "Logout")
 _NODE_AUTHENTICATION = _dcm("110126", "Node Authentication")
+_USER_SECURITY_CHANGED = _dcm("110137", "User Security Attributes Changed")
 _APPLICATION = _dcm("110150", "Application")
 _DESTINATION = _dcm("110152", "Destination Role ID")
 _SOURCE = _dcm("110153", "Source Role ID")
@@ -215,6 +217,19 @@ def user_authentication(
     _participant(root, Participant(user, address=address), None, requestor=True)
     _node(root, source, None, requestor=False)
     return _finished(root, source)
+
+
+def user_security_changed(
+    source: AuditSource, at: str, *, by: Participant, subject: str, description: str
+) -> str:
+    """Return the message of PS3.15 A.5.3.11: a person made, changed or disabled a user or a token."""
+    root = _event(_SECURITY_ALERT, "E", at, Outcome.SUCCESS, _USER_SECURITY_CHANGED)
+    _participant(root, by, None, requestor=True)
+    _node(root, source, None, requestor=False)
+    _source(root, source)
+    changed = _object(root, _SYSTEM, _ROLE_SECURITY_RESOURCE, _URI, f"user:{subject}", name=subject)
+    _detail(changed, "Alert Description", description)
+    return _text(root)
 
 
 def _event(

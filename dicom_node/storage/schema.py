@@ -17,6 +17,7 @@ from dicom_node.storage.clinical_schema import add_clinical
 from dicom_node.storage.console_schema import add_console
 from dicom_node.storage.jobs_schema import add_jobs
 from dicom_node.storage.keeping_schema import add_releases
+from dicom_node.storage.monitoring_schema import add_monitoring
 from dicom_node.storage.observing_schema import add_observing
 from dicom_node.storage.outbox_schema import index_open_deliveries, rebuild_outbox
 from dicom_node.storage.pledge_schema import add_pledges
@@ -264,6 +265,11 @@ def _add_search(database: Database) -> None:
 @MIGRATIONS(name="0012_clinical")
 def _add_clinical(database: Database) -> None:
     add_clinical(database.conn)
+
+
+@MIGRATIONS(name="0013_monitoring")
+def _add_monitoring(database: Database) -> None:
+    add_monitoring(database.conn)
 
 
 @MIGRATIONS(name="0014_shadow")

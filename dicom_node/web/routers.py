@@ -1,0 +1,38 @@
+"""Every router of the console, explicitly: pages for people, JSON for programs. One line per topic."""
+
+from __future__ import annotations
+
+from dicom_node.web import live
+from dicom_node.web.api import audit as audit_api
+from dicom_node.web.api import doctor as doctor_api
+from dicom_node.web.api import models as models_api
+from dicom_node.web.api import overview as overview_api
+from dicom_node.web.api import queue as queue_api
+from dicom_node.web.api import reference
+from dicom_node.web.api import users as users_api
+from dicom_node.web.pages import audit, doctor, login, models, overview, queue, settings, users
+
+__all__ = ["API", "PAGES"]
+
+PAGES = (
+    login.router,
+    live.router,
+    overview.router,
+    queue.router,
+    models.router,
+    doctor.router,
+    audit.router,
+    users.router,
+    settings.router,
+    reference.router,
+)
+
+API = (
+    overview_api.router,
+    queue_api.router,
+    models_api.router,
+    doctor_api.router,
+    audit_api.router,
+    users_api.router,
+)
+"""Served below ``/api``."""
