@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dicom_node.commands.options import add_config_option, at_least, load_config, open_journal
 from dicom_node.errors import ConfigurationError
-from dicom_node.observe.audit_files import audit_files, read_entry
+from dicom_node.observe.audit_files import audit_files, read_entry, tell_log_was_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
             print(_summary(line))
     else:
         _write(options.export, chosen)
-    _tell(config)
+    with open_journal(config) as journal:
+        tell_log_was_read(config, journal, getpass.getuser())
     return 0
 
 
@@ -86,19 +87,3 @@ def _summary(line: str) -> str:
             ", ".join(entry.objects) or "-",
         )
     )
-
-
-def _tell(config: NodeConfig) -> None:
-    """Reading the audit log is itself audited (PS3.15 A.5.3.2)."""
-    from dicom_node.observe.audit import audit_source
-    from dicom_node.observe.audit_messages import audit_log_used
-    from dicom_node.storage.connection import timestamp, utc_now
-
-    message = audit_log_used(
-        audit_source(config),
-        timestamp(utc_now()),
-        user=getpass.getuser(),
-        log_uri=config.audit.directory.resolve().as_uri(),
-    )
-    with open_journal(config) as journal:
-        journal.spool_audits([message])

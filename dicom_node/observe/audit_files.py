@@ -8,7 +8,21 @@ from datetime import date
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
-__all__ = ["AuditEntry", "AuditPage", "audit_days", "audit_files", "newest_entries", "read_entry"]
+from dicom_node.config import NodeConfig
+from dicom_node.observe.audit import audit_source
+from dicom_node.observe.audit_messages import audit_log_used
+from dicom_node.storage.connection import timestamp, utc_now
+from dicom_node.storage.journal import Journal
+
+__all__ = [
+    "AuditEntry",
+    "AuditPage",
+    "audit_days",
+    "audit_files",
+    "newest_entries",
+    "read_entry",
+    "tell_log_was_read",
+]
 
 _BYTE_ORDER_MARK = "\ufeff"
 """Between the head of a syslog line and the message (RFC 5424, 6.4)."""
@@ -97,6 +111,17 @@ def newest_entries(
         if len(found) == limit or begin - position > _SCANNED_BYTES:
             break
     return AuditPage(tuple(found), position or None)
+
+
+def tell_log_was_read(config: NodeConfig, journal: Journal, user: str) -> None:
+    """Reading the audit log is itself audited (PS3.15 A.5.3.2)."""
+    message = audit_log_used(
+        audit_source(config),
+        timestamp(utc_now()),
+        user=user,
+        log_uri=config.audit.directory.resolve().as_uri(),
+    )
+    journal.spool_audits([message])
 
 
 def read_entry(line: str) -> AuditEntry | None:

@@ -27,7 +27,6 @@ class ChangeFilter:
     until: date | None = None
     user: str = ""
     action: str = ""
-    subject: str = ""
 
 
 class ChangeSearch(Changes):
@@ -71,8 +70,6 @@ def _conditions(wanted: ChangeFilter) -> tuple[list[str], dict[str, object]]:
             "(action = :action OR action >= :action || '.' AND action < :action || '/')",
             wanted.action,
         )
-    if wanted.subject:
-        chosen["subject"] = ("subject = :subject", wanted.subject)
     return [text for text, _ in chosen.values()], {name: value for name, (_, value) in chosen.items()}
 
 

@@ -28,8 +28,9 @@ __all__ = [
     "RegistryChange",
     "changes_of",
     "evaluation_report",
-    "find_figure",
     "figures_of",
+    "find_figure",
+    "find_version",
     "model_card",
     "model_detail",
     "model_lines",
@@ -182,7 +183,7 @@ def model_detail(directory: Path, name: str, version: str) -> ModelDetail:
     OperationRefusedError
         If the directory does not hold it.
     """
-    chosen = _find(directory, name, version)
+    chosen = find_version(directory, name, version)
     fitted = _evaluation(directory, chosen).get("models", {}).get(name, {})
     rivals = fitted.get("cross_validated", {})
     return ModelDetail(
@@ -227,6 +228,23 @@ def figures_of(by_years: Mapping[str, Mapping[str, Any]]) -> list[Figures]:
         )
         for years, found in sorted(by_years.items(), key=lambda item: int(item[0]))
     ]
+
+
+def find_version(directory: Path, name: str, version: str) -> Version:
+    """Return one version of a directory.
+
+    Raises
+    ------
+    OperationRefusedError
+        If the directory does not hold it.
+    """
+    held = list_versions(directory)
+    chosen = next((item for item in held if (item.name, item.version) == (name, version)), None)
+    if chosen is None:
+        raise OperationRefusedError(
+            f"risk model {name} {version}: not held; the page of models lists those that are"
+        )
+    return chosen
 
 
 def model_card(directory: Path, version: Version) -> str:
@@ -304,16 +322,6 @@ class _FigureReader(HTMLParser):
                 Figure(len(self.figures) + 1, caption, str(self._image.get("alt") or ""), media_type, content)
             )
         self._image = self._caption = None
-
-
-def _find(directory: Path, name: str, version: str) -> Version:
-    held = list_versions(directory)
-    chosen = next((item for item in held if (item.name, item.version) == (name, version)), None)
-    if chosen is None:
-        raise OperationRefusedError(
-            f"risk model {name} {version}: not held; the page of models lists those that are"
-        )
-    return chosen
 
 
 def _trouble(directory: Path, version: Version) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from pydicom.uid import UID
+
 from dicom_node.config import NodeConfig
 from dicom_node.errors import OperationRefusedError
 from dicom_node.storage.connection import utc_now
@@ -86,6 +88,11 @@ class QueueItem:
     why: Why
     next_attempt_at: str
     """Earliest; empty if a person has to decide, or hours or another object have to come first."""
+
+    @property
+    def object_name(self) -> str:
+        """The SOP class by its name in the standard, e.g. ``"Comprehensive SR"``."""
+        return UID(self.delivery.sop_class_uid).name.removesuffix(" Storage")
 
     @property
     def status_text(self) -> str:
