@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def draw_table(
     *,
     missing: bool = True,
     censored: bool = True,
+    hazard_ratio: float = 1.0,
 ) -> pd.DataFrame:
     """Draw the first `size` subjects of a chunk.
 
@@ -62,6 +64,8 @@ def draw_table(
         See `hazards_of`.
     missing, censored : bool
         Leave values out as in practice, end follow-up at random; False keeps every value, follows to the end.
+    hazard_ratio : float
+        Of a fracture at every site, beyond what any predictor tells.
 
     Returns
     -------
@@ -80,6 +84,7 @@ def draw_table(
     people = draw_people(population, seed, chunk, CHUNK)
     covariates = draw_covariates(people, seed)
     hazards = hazards_of(people, covariates, effects)
+    hazards = replace(hazards, log_fracture=hazards.log_fracture + np.log(hazard_ratio))
     outcomes = draw_outcomes(hazards, seed, chunk, censored=censored)
     predictors = remove_values(covariates.predictors, seed, chunk) if missing else covariates.predictors
     columns = {

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 
-from dicom_node.config import NodeConfig
+from dicom_node.config import LearningSettings, NodeConfig
 from dicom_node.config.delivering import hours_of
 from dicom_node.errors import ConfigurationError
 from dicom_node.storage.connection import Clock, utc_now
@@ -50,7 +50,7 @@ class LearningJob:
             self._told_end(self._process.returncode)
             self._process = None
         self._settle()
-        if learning_due(self._journal, self._config, self._clock()):
+        if learning_due(self._journal, self._config.learning, self._clock()):
             self._process = self._start()
 
     def stop(self) -> None:
@@ -92,9 +92,8 @@ class LearningJob:
                 self._journal.settle_learning()
 
 
-def learning_due(journal: Journal, config: NodeConfig, now: datetime) -> bool:
+def learning_due(journal: Journal, settings: LearningSettings, now: datetime) -> bool:
     """Whether a run is to start by itself: in its hours, not too soon, and with enough that is new."""
-    settings = config.learning
     begin, end = hours_of(settings.hours)
     time = now.time().replace(tzinfo=None)
     inside = begin <= time < end if begin < end else (time >= begin or time < end)
