@@ -35,6 +35,8 @@ COMMANDS = {
     "journal": "check, mend, restore and rebuild the journal",
     "export-support": "write a de-identified ZIP of a study and its history for whoever helps you",
     "audit": "show or export the audit messages that the node keeps in files",
+    "outcomes": "bring in fractures, deaths and ends of follow-up; check, list, export, withdraw",
+    "context": "bring in clinical facts of patients, or enter them; check, list, export, withdraw",
     "user": "make the console's users, change their roles and passwords, disable them",
     "console": "serve the console by hand; the node does it by itself",
     "conformance": "write the DICOM conformance statement of a configuration",

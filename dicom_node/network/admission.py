@@ -5,13 +5,13 @@ A pure function of command, presentation context and data set. Statuses follow P
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 
 from pydicom.uid import UID
 
 from dicom_node.network.encoding import EncodedBytes, MalformedDataSetError, read_values
+from dicom_node.patients import patient_key
 
 __all__ = ["CANNOT_UNDERSTAND", "MISMATCH", "SUCCESS", "Admission", "Identification", "StoreRequest", "admit"]
 
@@ -209,16 +209,8 @@ def _identification(values: dict[int, bytes]) -> Identification:
         study_description=_text(values, _STUDY_DESCRIPTION),
         series_description=_text(values, _SERIES_DESCRIPTION),
         model_name=_text(values, _MODEL_NAME),
-        patient_key=_patient_key(values),
+        patient_key=patient_key(values.get(_PATIENT_ID, b""), values.get(_ISSUER_OF_PATIENT_ID, b"")),
     )
-
-
-def _patient_key(values: dict[int, bytes]) -> str:
-    patient_id = values.get(_PATIENT_ID, b"").strip(b"\0 ")
-    if not patient_id:
-        return ""
-    issuer = values.get(_ISSUER_OF_PATIENT_ID, b"").strip(b"\0 ")
-    return hashlib.sha256(issuer + b"\0" + patient_id).hexdigest()
 
 
 def _date(text: str) -> str:

@@ -8,11 +8,12 @@ uses it, until a person says which is right: an entry by a person supersedes wha
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from analysis.advice.entries import EntryValue
 from dicom_node.clinical_catalogue import checked, item_of
 from dicom_node.errors import ConfigurationError
 from dicom_node.storage.clinical_records import (
@@ -30,7 +31,7 @@ from dicom_node.storage.clinical_records import (
 from dicom_node.storage.connection import Row
 from dicom_node.storage.events import EventLog
 
-__all__ = ["ClinicalTables", "day"]
+__all__ = ["ClinicalTables", "check_fact", "check_outcome", "day"]
 
 
 class ClinicalTables(EventLog):
@@ -44,20 +45,14 @@ class ClinicalTables(EventLog):
         ConfigurationError
             For an unknown name, a value that it cannot have, or a date that is none.
         """
-        if item_of(fact.name).of == "study":
-            raise ConfigurationError(f"{fact.name} is entered for a study, not told of a patient")
-        day("valid_from", fact.valid_from)
-        if fact.valid_until and day("valid_until", fact.valid_until) < day("valid_from", fact.valid_from):
-            raise ConfigurationError(
-                f"valid_until {fact.valid_until} lies before valid_from {fact.valid_from}; correct one"
-            )
+        value = check_fact(fact, today=self._clock().date())
         return self._tell(
             _FACTS,
             key={"name": fact.name, "valid_from": fact.valid_from},
             content={
                 "patient_key": fact.patient_key,
                 "name": fact.name,
-                "value": _to_json(checked(fact.name, fact.value)),
+                "value": _to_json(value),
                 "valid_from": fact.valid_from,
                 "valid_until": fact.valid_until,
                 "withdrawn": int(fact.withdrawn),
@@ -74,7 +69,7 @@ class ClinicalTables(EventLog):
             For a date that is none or lies ahead, or a site or mechanism that is unknown or does not belong
             to the kind.
         """
-        _check_outcome(outcome, today=self._clock().date())
+        check_outcome(outcome, today=self._clock().date())
         of_fracture = {"occurred_on": outcome.occurred_on, "site": outcome.site}
         return self._tell(
             _OUTCOMES,
@@ -90,6 +85,15 @@ class ClinicalTables(EventLog):
             told=outcome.told,
         )
 
+    def add_all(self, told: Iterable[ClinicalFact | Outcome]) -> dict[Added, int]:
+        """Record all of these or, if one of them cannot be, none; return how many amounted to what."""
+        counted = dict.fromkeys(Added, 0)
+        with self._transaction():
+            for one in told:
+                added = self.add_fact(one) if isinstance(one, ClinicalFact) else self.add_outcome(one)
+                counted[added] += 1
+        return counted
+
     def withdraw_fact(self, fact_id: int, told: Told) -> Added:
         """Take a fact back: a new row says so, the old one stays.
 
@@ -104,19 +108,19 @@ class ClinicalTables(EventLog):
         """Take an outcome back, as `withdraw_fact` does a fact."""
         return self._withdraw(_OUTCOMES, outcome_id, told)
 
-    def facts(self, patient_key: str, *, history: bool = False) -> list[ClinicalFact]:
-        """Return a patient's facts that stand, or all ever told, by name and age."""
+    def facts(self, patient_key: str = "", *, history: bool = False) -> list[ClinicalFact]:
+        """Return the facts that stand, or all ever told, of one patient or of all, by patient and name."""
         rows = self._rows(
-            f"SELECT * FROM clinical_facts WHERE patient_key = ? {_standing(history)}"  # noqa: S608
-            " ORDER BY name, valid_from, id",
-            (patient_key,),
+            f"SELECT * FROM clinical_facts WHERE {_of_patient(patient_key)} {_standing(history)}"  # noqa: S608
+            " ORDER BY patient_key, name, valid_from, id",
+            {"patient": patient_key},
         )
         return [_fact(row) for row in rows]
 
     def outcomes(self, patient_key: str = "", *, history: bool = False) -> list[Outcome]:
         """Return the outcomes that stand, or all ever told, of one patient or of all, by patient and day."""
         rows = self._rows(
-            f"SELECT * FROM outcomes WHERE (:patient = '' OR patient_key = :patient) {_standing(history)}"  # noqa: S608
+            f"SELECT * FROM outcomes WHERE {_of_patient(patient_key)} {_standing(history)}"  # noqa: S608
             " ORDER BY patient_key, occurred_on, id",
             {"patient": patient_key},
         )
@@ -292,10 +296,21 @@ _OUTCOMES = _Table("outcomes", ("kind",))
 _TOLD_COLUMNS = ("source", "origin", "reference", "recorded_by", "reason")
 
 
-def _check_outcome(outcome: Outcome, *, today: date) -> None:
-    name = "date"
-    if day(name, outcome.occurred_on) > today:
-        raise ConfigurationError(f"{name} = {outcome.occurred_on} lies ahead; correct it")
+def check_fact(fact: ClinicalFact, *, today: date) -> EntryValue:
+    """Return the value as it is recorded; raises as `ClinicalTables.add_fact`."""
+    if item_of(fact.name).of == "study":
+        raise ConfigurationError(f"{fact.name} is entered for a study, not told of a patient")
+    begin = _past("date", fact.valid_from, today)
+    if fact.valid_until and day("until", fact.valid_until) < begin:
+        raise ConfigurationError(
+            f"until = {fact.valid_until} lies before date = {fact.valid_from}; correct one"
+        )
+    return checked(fact.name, fact.value)
+
+
+def check_outcome(outcome: Outcome, *, today: date) -> None:
+    """Check an outcome; raises as `ClinicalTables.add_outcome`."""
+    _past("date", outcome.occurred_on, today)
     if outcome.kind is not OutcomeKind.FRACTURE:
         if outcome.site or outcome.mechanism:
             raise ConfigurationError(
@@ -310,12 +325,23 @@ def _check_outcome(outcome: Outcome, *, today: date) -> None:
             raise ConfigurationError(f"{column} = {value!r} must be one of {', '.join(choices)}")
 
 
+def _past(name: str, text: str, today: date) -> date:
+    found = day(name, text)
+    if found > today:
+        raise ConfigurationError(f"{name} = {text} lies ahead; correct it")
+    return found
+
+
 def _says(row: Row, content: dict[str, Any]) -> bool:
     return all(row[name] == value for name, value in content.items())
 
 
 def _standing(history: bool) -> str:
     return "" if history else "AND superseded_by IS NULL AND withdrawn = 0"
+
+
+def _of_patient(patient_key: str) -> str:
+    return "patient_key = :patient" if patient_key else ":patient = ''"
 
 
 def _all_equal(values: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def test_an_outcome_that_cannot_be_is_refused_with_the_rule(
     [
         (weight(600), "outside 25 to 300"),
         (weight(60, valid_from="June"), "must be a date"),
-        (weight(60, valid_until="2025-01-01"), "before valid_from"),
+        (weight(60, valid_until="2025-01-01"), "before date"),
         (weight(60, name="shoe_size"), "not known"),
         (weight(60, name="age_years"), "entered for a study"),
     ],
