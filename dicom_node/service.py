@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 
 from dicom_node.config import NodeConfig
+from dicom_node.console_process import ConsoleProcess
 from dicom_node.diagnosis import (
     check_analysis_files,
     check_data_dir_place,
@@ -127,6 +128,9 @@ class Service:
             self._observation.start(self._schedule)
             undo.callback(self._observation.stop)
             self._receiver.start()
+            if self._console is not None:
+                self._console.open()
+                undo.callback(self._console.stop)
             self._schedule.start()
             self._undo = undo.pop_all()
         self.journal = journal
@@ -165,6 +169,11 @@ class Service:
     def ports(self) -> list[int]:
         """Every TCP port that is listened at: the plain one first if there is one, then that for TLS."""
         return self._receiver.ports
+
+    @property
+    def console_port(self) -> int:
+        """The console's TCP port; 0 if there is none."""
+        return self._console.port if self._console else 0
 
     def _build(self, archive: Archive, journal: Journal, owner: str) -> None:
         config = self._config
@@ -223,6 +232,7 @@ class Service:
             warm=self._execution.warm,
         )
         self._board = JobBoard(journal)
+        self._console = ConsoleProcess(config, journal) if config.console.enabled else None
         self._schedule = Schedule(
             {
                 JOB_BOARD: self._board.exchange,
@@ -240,6 +250,7 @@ class Service:
                 **self._confirmations(journal),
                 **self._notifications(archive, journal),
                 SEARCH_JOB: SearchFacts(archive, journal).pump,
+                **({"console": self._console.watch} if self._console else {}),
                 "commitment reports": commitment.pump,
                 "commitment promises": commitment.end_promises,
                 "certificate expiry": certificates.look,

@@ -47,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
         f"data in {config.node.data_dir}, sends to {destinations}",
         flush=True,
     )
+    if service.console_port:
+        where = f"http://{config.console.host}:{service.console_port}{config.console.root_path}/"
+        print(f"console: {where}", flush=True)
     notify("READY=1")
     while not stop.is_set() and not service.warm.wait(timeout=0.2):
         pass
