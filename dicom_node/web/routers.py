@@ -5,12 +5,28 @@ from __future__ import annotations
 from dicom_node.web import live
 from dicom_node.web.api import audit as audit_api
 from dicom_node.web.api import doctor as doctor_api
+from dicom_node.web.api import jobs as jobs_api
 from dicom_node.web.api import models as models_api
 from dicom_node.web.api import overview as overview_api
 from dicom_node.web.api import queue as queue_api
 from dicom_node.web.api import reference
+from dicom_node.web.api import reprocessing as reprocessing_api
+from dicom_node.web.api import studies as studies_api
 from dicom_node.web.api import users as users_api
-from dicom_node.web.pages import audit, doctor, login, models, overview, queue, settings, users
+from dicom_node.web.pages import (
+    audit,
+    doctor,
+    jobs,
+    login,
+    models,
+    overview,
+    queue,
+    reprocessing,
+    settings,
+    studies,
+    study,
+    users,
+)
 
 __all__ = ["API", "PAGES"]
 
@@ -18,7 +34,11 @@ PAGES = (
     login.router,
     live.router,
     overview.router,
+    studies.router,
+    study.router,
     queue.router,
+    reprocessing.router,
+    jobs.router,
     models.router,
     doctor.router,
     audit.router,
@@ -29,7 +49,10 @@ PAGES = (
 
 API = (
     overview_api.router,
+    studies_api.router,
     queue_api.router,
+    jobs_api.router,
+    reprocessing_api.router,
     models_api.router,
     doctor_api.router,
     audit_api.router,

@@ -25,6 +25,7 @@ from dicom_node.storage.study_history import (
 from dicom_node.storage.study_search import FoundStudy
 from dicom_node.workflow.study_view.numbers import AnalysisNumbers, numbers_of
 from dicom_node.workflow.study_view.timeline import StudyRows, TimelineEntry, timeline
+from reports.identity import SERIES, ResultKind
 
 __all__ = ["Examination", "StudyPage", "newest_numbers", "source_instance", "study_page"]
 
@@ -96,10 +97,11 @@ class StudyPage:
             None,
         )
 
-    def result(self, kind: str) -> ResultFile | None:
-        """Return the newest result whose series is called so and whose file is kept."""
+    def result(self, kind: ResultKind) -> ResultFile | None:
+        """Return the newest result of a kind whose file is kept."""
+        description = SERIES[kind].description
         return next(
-            (item for item in self.results if item.kind.startswith(kind) and not item.released_at), None
+            (item for item in self.results if item.kind == description and not item.released_at), None
         )
 
 
