@@ -184,8 +184,8 @@ _DETAILS = """
     SELECT deliveries.id, destination, study_instance_uid, sop_class_uid, sop_instance_uid, kind, state,
         priority, attempts, next_attempt_at, reason, last_status, created_at, stored_at, requested_at,
         verifications, refusals,
-        (SELECT rowid FROM studies WHERE studies.study_instance_uid = deliveries.study_instance_uid)
-            AS study_key,
+        (SELECT study_key FROM study_facts
+         WHERE study_facts.study_instance_uid = deliveries.study_instance_uid) AS study_key,
         coalesce((SELECT held_by FROM holds
                   WHERE holds.study_instance_uid = deliveries.study_instance_uid), '') AS held_by,
         coalesce((SELECT reason FROM holds

@@ -20,6 +20,7 @@ _STATES: dict[str, tuple[str, str]] = {
     "running": (translatable("Running"), "running"),
     "done": (translatable("Done"), "good"),
     "paused": (translatable("Paused"), "neutral"),
+    "cancelled": (translatable("Cancelled"), "neutral"),
     # deliveries
     "pending": (translatable("Waiting"), "waiting"),
     "sending": (translatable("Sending"), "running"),
