@@ -148,7 +148,17 @@ class RiskModel:
             years: HorizonRisk(float(risk[index]), (float(interval[index, 0]), float(interval[index, 1])))
             for index, years in enumerate(HORIZONS_YEARS)
         }
-        estimate = RiskEstimate(
+        estimate = self.estimate(horizons)
+        completed = self.completed(values)
+        terms = self._feature_terms(values[0], completed.values[0])
+        expected = float(expected_log_relative(self.fracture, completed)[0])
+        baseline = float(self.fracture.log_baseline(GRID_YEARS)[-1])
+        unknown = expected - float(self.fracture.log_relative(completed.values)[0])
+        return RiskPrediction(estimate, baseline + unknown, terms, expected + baseline)
+
+    def estimate(self, horizons: Mapping[int, HorizonRisk]) -> RiskEstimate:
+        """Risks at every horizon as they are reported: with their category and this model's identity."""
+        return RiskEstimate(
             horizons,
             self._category(horizons[CATEGORY_HORIZON_YEARS]),
             self.identity,
@@ -156,12 +166,6 @@ class RiskModel:
             self.moderate_from,
             self.high_from,
         )
-        completed = self.completed(values)
-        terms = self._feature_terms(values[0], completed.values[0])
-        expected = float(expected_log_relative(self.fracture, completed)[0])
-        baseline = float(self.fracture.log_baseline(GRID_YEARS)[-1])
-        unknown = expected - float(self.fracture.log_relative(completed.values)[0])
-        return RiskPrediction(estimate, baseline + unknown, terms, expected + baseline)
 
     def risk(self, values: FloatArray) -> FloatArray:
         """Calibrated fracture probabilities, (subjects, horizons).

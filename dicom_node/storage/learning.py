@@ -125,15 +125,15 @@ class LearningTables(EventLog):
         """Return every analysed study of which it is known what models were given, by patient and date."""
         rows = self._rows(
             """
-            SELECT patient_key, study_instance_uid, study_date, newest.analysis_id, inputs,
-                json_extract(result_json, '$.device') AS device
-            FROM (SELECT study_instance_uid, max(id) AS analysis_id FROM analyses
+            SELECT patient_key, study.study_instance_uid, study_date, newest.id AS analysis_id, inputs,
+                json_extract(analysis.result_json, '$.device') AS device
+            FROM (SELECT study_instance_uid, max(id) AS id FROM analyses
                   WHERE state = 'done' AND status = 'analyzed' GROUP BY study_instance_uid) AS newest
-            JOIN studies USING (study_instance_uid)
-            JOIN model_inputs ON model_inputs.analysis_id = newest.analysis_id
-            JOIN analyses ON analyses.id = newest.analysis_id
+            JOIN studies AS study ON study.study_instance_uid = newest.study_instance_uid
+            JOIN model_inputs ON model_inputs.analysis_id = newest.id
+            JOIN analyses AS analysis ON analysis.id = newest.id
             WHERE patient_key <> '' AND study_date <> ''
-            ORDER BY patient_key, study_date, study_instance_uid
+            ORDER BY patient_key, study_date, study.study_instance_uid
             """
         )
         return [

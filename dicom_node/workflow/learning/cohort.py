@@ -32,13 +32,16 @@ from dicom_node.storage.learning import IndexStudy
 if TYPE_CHECKING:
     from analysis.cohort.table import CohortTable
 
-__all__ = ["FollowUpEnd", "SiteCohort", "follow_up_end", "site_cohort"]
+__all__ = ["UNFOLLOWED", "FollowUpEnd", "SiteCohort", "follow_up_end", "site_cohort"]
 
 DAYS_PER_YEAR = 365.25
 
 UNKNOWN_SITE = "unknown"
 """A fracture whose site is not known counts; one elsewhere than at `FRACTURE_SITES` does not: the models
 predict fractures there."""
+
+UNFOLLOWED = "nothing is known of the time after the first scan"
+"""Why a patient is left out."""
 
 TRAUMA = "trauma"
 """Fractures from more than a fall from standing height do not count; of unknown mechanism they do."""
@@ -103,7 +106,7 @@ def site_cohort(
             continue
         end = follow_up_end(told[patient], first, last_seen, _known_until(settings, today))
         if end is None:
-            left_out["nothing is known of the time after the first scan"] += 1
+            left_out[UNFOLLOWED] += 1
         else:
             rows[patient] = _row(index, first, end)
     held_out = journal.hold_out(rows, settings.held_out_share)
@@ -132,9 +135,11 @@ def follow_up_end(
     last_seen : date
         Of the patient's last scan.
     known_until : date or None
-        Until when it is known of every patient what happened.
+        Until when it is known of every patient what happened. What is known of somebody beyond it does not
+        count: fractures come to light sooner than that there was none.
     """
-    after = [item for item in outcomes if date.fromisoformat(item.occurred_on) > start]
+    told = [item for item in outcomes if date.fromisoformat(item.occurred_on) > start]
+    after = [item for item in told if not known_until or date.fromisoformat(item.occurred_on) <= known_until]
     fractures = [item for item in after if item.kind is OutcomeKind.FRACTURE and _counts(item)]
     deaths = [item for item in after if item.kind is OutcomeKind.DEATH]
     first = min(fractures, key=lambda item: item.occurred_on, default=None)
@@ -144,8 +149,7 @@ def follow_up_end(
         return FollowUpEnd(date.fromisoformat(first.occurred_on), FRACTURE, cause)
     if death is not None:
         return FollowUpEnd(death, DEATH)
-    known = [date.fromisoformat(item.occurred_on) for item in after] + [last_seen]
-    end = max([*known, *([known_until] if known_until else [])])
+    end = known_until or max([date.fromisoformat(item.occurred_on) for item in after] + [last_seen])
     return FollowUpEnd(end, CENSORED) if end > start else None
 
 

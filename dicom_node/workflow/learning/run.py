@@ -22,7 +22,7 @@ from dicom_node.faults import reach
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.learning import LearningRun, RunState
 from dicom_node.storage.records import Severity
-from dicom_node.workflow.learning.cohort import SiteCohort, site_cohort
+from dicom_node.workflow.learning.cohort import UNFOLLOWED, SiteCohort, site_cohort
 from dicom_node.workflow.promotion import require_own_models, shadow_model
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from analysis.training.tuning import Plan
 
 __all__ = ["CohortCount", "Learning", "learning_lock"]
+
+_UNFOLLOWED_REASON = (
+    "of most patients nothing is known after their first scan: learnt from those with an outcome alone, "
+    "risks would come out too high. Set [learning] followed_up_days, or import ends of follow-up"
+)
 
 BY_ITSELF = "schedule"
 """Who started a run that the node started."""
@@ -118,6 +123,9 @@ class Learning:
 
         progress("gathering the cohort")
         cohort = self._cohort()
+        patients = len(cohort.training) + len(cohort.held_out)
+        if cohort.left_out.get(UNFOLLOWED, 0) > patients:
+            return "declined", _UNFOLLOWED_REASON, self._counted(cohort)
         staging = self._folder / f"run-{number:05d}"
         reach("learning.before_training")
         challenges = make_challengers(
