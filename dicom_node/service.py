@@ -47,6 +47,8 @@ from dicom_node.workflow.routing import Router
 from dicom_node.workflow.schedule import Schedule
 from dicom_node.workflow.search_facts import JOB_NAME as SEARCH_JOB
 from dicom_node.workflow.search_facts import SearchFacts
+from dicom_node.workflow.surveillance.nightly import PERIOD_SECONDS as SURVEILLANCE_SECONDS
+from dicom_node.workflow.surveillance.nightly import NightlySurveillance
 from dicom_node.workflow.watch import PERIOD_SECONDS as WATCH_SECONDS
 from dicom_node.workflow.watch import Watch
 from dicom_node.workflow.worker import analyze_study, new_worker
@@ -142,6 +144,7 @@ class Service:
             queue.stop()
         self._stop_asking()
         self._schedule.stop()
+        self._surveillance.stop()
         self._board.flush()
         for queue in self._queues:
             queue.close()
@@ -232,6 +235,7 @@ class Service:
             warm=self._execution.warm,
         )
         self._board = JobBoard(journal)
+        self._surveillance = NightlySurveillance(config, journal)
         self._console = ConsoleProcess(config, journal) if config.console.enabled else None
         self._schedule = Schedule(
             {
@@ -251,6 +255,7 @@ class Service:
                 **self._notifications(archive, journal),
                 SEARCH_JOB: SearchFacts(archive, journal).pump,
                 **({"console": self._console.watch} if self._console else {}),
+                "surveillance": self._surveillance.look,
                 "commitment reports": commitment.pump,
                 "commitment promises": commitment.end_promises,
                 "certificate expiry": certificates.look,
@@ -260,6 +265,7 @@ class Service:
                 "commitment promises": 3600.0,
                 "certificate expiry": LOOK_SECONDS,
                 "watch": WATCH_SECONDS,
+                "surveillance": SURVEILLANCE_SECONDS,
                 **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
             },
             on_run=self._board.note,

@@ -32,8 +32,9 @@ class OutcomeLimits:
     least_subjects, least_fractures : int
         Fewer are shown and not judged. Ten fractures know O:E to a factor of 1.9 (95 %).
     least_followed : int
-        So many must still be under observation at the horizon, or the group is not mature: weights of a few
-        would stand for everybody else.
+        So many must still be under observation at the horizon, or the group is not mature.
+    least_known : float
+        Share (0-1) whose fate at the horizon must be known: else a few would stand for everybody.
     ratio : (float, float)
         Range in which observed to expected may lie.
     auc : float
@@ -45,6 +46,7 @@ class OutcomeLimits:
     least_subjects: int = 100
     least_fractures: int = 10
     least_followed: int = 10
+    least_known: float = 0.25
     ratio: tuple[float, float] = (0.8, 1.25)
     auc: float = 0.6
     significance: float = 0.01
@@ -154,7 +156,7 @@ def _measured(risk: FloatArray, follow_up: FollowUp, years: float, limits: Outco
     counted = Performance(years, len(risk), fractures, deaths, unfollowed, None, None, None, "")
     if followed == 0:
         return replace(counted, waiting="subjects" if len(risk) < limits.least_subjects else "follow_up")
-    waiting = _waiting(len(risk), followed, fractures, limits)
+    waiting = _waiting(counted, followed, limits)
     measured = replace(counted, calibration=calibrate(risk, follow_up, observed), waiting=waiting)
     if fractures < limits.least_fractures or float(np.ptp(risk)) == 0.0:
         return measured
@@ -165,12 +167,13 @@ def _measured(risk: FloatArray, follow_up: FollowUp, years: float, limits: Outco
     )
 
 
-def _waiting(subjects: int, followed: int, fractures: int, limits: OutcomeLimits) -> str:
-    if subjects < limits.least_subjects:
+def _waiting(counted: Performance, followed: int, limits: OutcomeLimits) -> str:
+    if counted.subjects < limits.least_subjects:
         return "subjects"
-    if followed < limits.least_followed:
+    known = 1.0 - counted.unfollowed / counted.subjects
+    if followed < limits.least_followed or known < limits.least_known:
         return "follow_up"
-    return "fractures" if fractures < limits.least_fractures else ""
+    return "fractures" if counted.fractures < limits.least_fractures else ""
 
 
 def _judged(measured: Mapping[Group, Performance], limits: OutcomeLimits) -> dict[Group, Performance]:

@@ -49,6 +49,8 @@ TITLES = {
     "executor_unavailable": "Analyses wait: the cluster cannot be reached",
     "expected_content_missing": "A study was completed although part of it is missing",
     "study_discarded": "A route has discarded a study",
+    "surveillance_crossed": "A limit of surveillance is crossed: a model may no longer fit its studies",
+    "surveillance_back": "Surveillance: back within the limits",
     "clock_set_back": "The clock of the node was set back",
 }
 """Event code -> what it is about, in words that hold no data."""
@@ -56,7 +58,7 @@ TITLES = {
 _OF_A_STUDY = ("study_stuck", "study_failed", "object_damaged", "expected_content_missing", "study_discarded")
 """Their messages may name objects."""
 
-_BY_SUBJECT = ("delivery_failed", "breaker_", "certificate_")
+_BY_SUBJECT = ("delivery_failed", "breaker_", "certificate_", "surveillance_")
 """Their messages begin with a subject, ``to pacs: …``, which makes a cause of its own."""
 
 SIGNATURE_HEADER = "X-Radius-DXA-Signature"

@@ -24,6 +24,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.users`: who may use the console; `dicom_node.storage.changes`: what people changed;
 - `dicom_node.storage.study_search`: what studies are found by; `dicom_node.storage.study_history`: one study;
 - `dicom_node.storage.clinical`: facts and outcomes of patients, entries for studies;
+- `dicom_node.storage.surveillance`: figures by scanner and month, and alarms;
 - `dicom_node.storage.opinions`: corrections, and what radiologists say of results;
 - `dicom_node.storage.overview_counts`, `dicom_node.storage.queries`: what commands ask, read-only.
 """
@@ -51,6 +52,7 @@ from dicom_node.storage.retention import Releases
 from dicom_node.storage.set_back import SetBackClock
 from dicom_node.storage.study_history import StudyHistory
 from dicom_node.storage.study_search import StudySearch
+from dicom_node.storage.surveillance import SurveillanceTables
 from dicom_node.storage.users import Users
 from dicom_node.storage.waiting import WaitingTables
 
@@ -77,6 +79,7 @@ class Journal(
     ChangeSearch,
     JobTables,
     LearningTables,
+    SurveillanceTables,
 ):
     """Every table of the journal behind one connection.
 
