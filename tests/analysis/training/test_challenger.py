@@ -1,4 +1,4 @@
-"""A challenger from a site's own patients, and its comparison with the champion on patients unseen by both."""
+"""A challenger from a site's own patients, and its comparison with the champion on unseen patients."""
 
 from __future__ import annotations
 
