@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 from dicom_node.config import LearningSettings, NodeConfig
@@ -18,8 +15,8 @@ from dicom_node.config.delivering import hours_of
 from dicom_node.errors import ConfigurationError
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
+from dicom_node.workflow.background import BackgroundCommand
 from dicom_node.workflow.learning.run import BY_ITSELF, learning_lock
-from dicom_node.workflow.lifeline import NODE_VARIABLE
 
 __all__ = ["PERIOD_SECONDS", "LearningJob", "learning_due"]
 
@@ -30,8 +27,6 @@ PERIOD_SECONDS = 60.0
 WAIT_AFTER_RUN = timedelta(hours=6)
 """Least time between two starts: a run that fails or is killed is not tried again and again all night."""
 
-STOP_SECONDS = 5.0
-
 
 class LearningJob:
     """Work for the clock (`dicom_node.workflow.schedule`)."""
@@ -40,46 +35,20 @@ class LearningJob:
         self._config = config
         self._journal = journal
         self._clock = clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run = BackgroundCommand(config.path, "learn", "run", "--by", BY_ITSELF)
 
     def look(self) -> None:
-        """Start a run if one is due, see to one that has ended."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                return
-            self._told_end(self._process.returncode)
-            self._process = None
+        """Start a run if one is due; a run whose process is gone counts as interrupted."""
+        if self._run.is_running():
+            return
         self._settle()
         if learning_due(self._journal, self._config.learning, self._clock()):
-            self._process = self._start()
+            logger.info("enough outcomes are new: a learning run starts")
+            self._run.start()
 
     def stop(self) -> None:
         """End the run that is under way; it counts as interrupted."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        logger.info("enough outcomes are new: a learning run starts")
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "dicom_node", "learn", "run", "--background"),
-                *("--config", str(self._config.path), "--by", BY_ITSELF),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, NODE_VARIABLE: str(os.getpid())},
-        )
-
-    def _told_end(self, status: int) -> None:
-        if status:
-            logger.error("the learning run ended with status %d; see: dicom-node learn status", status)
+        self._run.stop()
 
     def _settle(self) -> None:
         """Mark a run whose process is gone; one that somebody else has under way holds the lock."""
