@@ -14,7 +14,7 @@ from dicom_node.storage.study_history import ResultFile, StudyDelivery
 from dicom_node.web.finding_words import finding_name
 from dicom_node.web.i18n import speaker, translatable
 from dicom_node.web.plots.longitudinal import Longitudinal, longitudinal
-from dicom_node.web.plots.waterfall import Waterfall, waterfall
+from dicom_node.web.plots.waterfall import InputWords, Waterfall, waterfall
 from dicom_node.web.study_words import (
     CALIBRATIONS,
     RISKS,
@@ -171,7 +171,7 @@ def _waterfall(numbers: AnalysisNumbers | None, language: Language) -> Waterfall
         numbers.explanation,
         language,
         others=say("{count} further inputs", count="{count}"),
-        unknown=say("not known"),
+        words=InputWords(say("not known"), say("yes"), say("no"), say("male"), say("female")),
     )
 
 

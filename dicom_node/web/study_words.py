@@ -92,7 +92,7 @@ class StepWords:
             Step.OPINION: self._opinion,
             Step.EVENT: lambda told: _known(self._say, EVENTS, str(told["code"])),
             Step.RETRIEVAL: self._retrieval,
-            Step.RETRIEVED: lambda told: self._say("{received} objects fetched from {archive}", **told),
+            Step.RETRIEVED: lambda told: self._say("Objects fetched from {archive}: {received}", **told),
         }
         if entry.step in tellers:
             return tellers[entry.step](values)
@@ -103,20 +103,20 @@ class StepWords:
         if "trigger" in values:
             values["trigger"] = _known(say, TRIGGERS, str(values["trigger"]))
         sentences = {
-            Step.ARRIVED: translatable("{objects} objects received from {calling} ({address})"),
-            Step.QUARANTINED: translatable("{objects} objects from {calling} were refused and quarantined"),
+            Step.ARRIVED: translatable("Objects received from {calling} ({address}): {objects}"),
+            Step.QUARANTINED: translatable("Objects from {calling} refused and quarantined: {objects}"),
             Step.COMPLETE: translatable("Complete"),
             Step.ROUTED: translatable("Routed"),
             Step.ANALYSIS_QUEUED: translatable("Analysis {analysis} queued: {trigger}"),
             Step.ANALYSIS_STARTED: translatable("Analysis {analysis} started, attempt {attempts}"),
             Step.ANALYSIS_ENDED: translatable("Analysis {analysis} ended"),
-            Step.DELIVERY_QUEUED: translatable("{objects} objects queued for {destination}"),
-            Step.DELIVERY_STORED: translatable("{destination} accepted {objects} objects, to be confirmed"),
-            Step.DELIVERY_ASKED: translatable("{destination} was asked to commit to {objects} objects"),
-            Step.DELIVERED: translatable("{objects} objects delivered to {destination}"),
+            Step.DELIVERY_QUEUED: translatable("Objects queued for {destination}: {objects}"),
+            Step.DELIVERY_STORED: translatable("Objects accepted by {destination}, to be confirmed: {objects}"),
+            Step.DELIVERY_ASKED: translatable("Objects that {destination} was asked to commit to: {objects}"),
+            Step.DELIVERED: translatable("Objects delivered to {destination}: {objects}"),
         }
         if step is Step.DELIVERED and values.get("confirmed"):
-            return say("{destination} confirmed that it keeps {objects} objects", **values)
+            return say("Objects that {destination} confirmed to keep: {objects}", **values)
         return say(sentences[step], **values)
 
     def _retrieval(self, values: dict[str, Any]) -> str:

@@ -12,8 +12,8 @@ from dicom_node.workflow.study_view.numbers import AnalysisNumbers, RegionalChan
 
 __all__ = ["Longitudinal", "longitudinal"]
 
-WIDTH, HEIGHT = 640.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 70.0, 14.0, 34.0
+WIDTH, HEIGHT = 540.0, 290.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 62.0, 26.0, 30.0
 
 DEVIATIONS = (0.0, -1.0, -2.5)
 """Young-adult mean, and WHO's thresholds of low bone mass and osteoporosis (WHO TRS 843, 1994)."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from analysis.results import Contribution
 from analysis.wording import feature_name
 from analysis.wording.english import UNITS
-from analysis.wording.names import Language
+from analysis.wording.names import YES_OR_NO, Language
 from analysis.wording.numbers import input_text, signed
 from dicom_node.web.plots.axes import Axis, Tick, round_steps
 
-__all__ = ["Waterfall", "WaterfallBar", "waterfall"]
+__all__ = ["InputWords", "Waterfall", "WaterfallBar", "waterfall"]
 
-WIDTH, ROW, TOP, BOTTOM = 640.0, 26.0, 8.0, 34.0
-LEFT, RIGHT = 270.0, 56.0
+WIDTH, ROW, TOP, BOTTOM = 540.0, 27.0, 6.0, 40.0
+LEFT, RIGHT = 236.0, 46.0
 """Room for names at the left, for numbers at the right."""
 
 LARGEST_SHOWN = 10
@@ -23,6 +23,17 @@ LARGEST_SHOWN = 10
 
 LEAST_SPAN = 0.5
 """Log-hazard that the axis shows at least: small contributions must look small, as in the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputWords:
+    """What is said of inputs that are no numbers."""
+
+    unknown: str
+    yes: str
+    no: str
+    male: str
+    female: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,6 @@ class WaterfallBar:
     height: float
     joint: float
     label_x: float
-    label_end: bool
     raises: bool
     imputed: bool
 
@@ -70,7 +80,7 @@ class Waterfall:
 
 
 def waterfall(
-    explanation: Sequence[Contribution], language: Language, *, others: str, unknown: str
+    explanation: Sequence[Contribution], language: Language, *, others: str, words: InputWords
 ) -> Waterfall | None:
     """Place the bars, largest contribution first; None without an explanation.
 
@@ -78,15 +88,15 @@ def waterfall(
     ----------
     others : str
         Name of what the bars that are not shown sum up to, with ``{count}``.
-    unknown : str
-        Stands for the value of an input that is not known.
+    words : InputWords
+        Stand for values that are no numbers.
     """
     if not explanation:
         return None
     largest = sorted(explanation, key=lambda item: -abs(item.contribution))
     shown, rest = largest[:LARGEST_SHOWN], largest[LARGEST_SHOWN:]
     rows = [
-        (feature_name(item.feature, language), _value(item, unknown), item.contribution, item.imputed)
+        (feature_name(item.feature, language), _value(item, words), item.contribution, item.imputed)
         for item in shown
     ]
     if rest:
@@ -138,14 +148,17 @@ def _bar(
         height=ROW - 8,
         joint=last,
         label_x=max(first, last) + 6,
-        label_end=False,
         raises=amount > 0,
         imputed=imputed,
     )
 
 
-def _value(item: Contribution, unknown: str) -> str:
+def _value(item: Contribution, words: InputWords) -> str:
     if item.imputed or item.value is None:
-        return unknown
+        return words.unknown
+    if item.feature == "male":
+        return words.male if item.value else words.female
+    if item.feature in YES_OR_NO:
+        return words.yes if item.value else words.no
     text, unit = input_text(item.feature, item.value, item.unit)
     return f"{text} {UNITS.get(unit, unit)}".rstrip()
