@@ -383,6 +383,25 @@ def _frozen_map() -> Mapping[str, float | None]:
     return MappingProxyType({})
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One thing that a result says otherwise than the one it replaces, see `analysis.revision`.
+
+    Attributes
+    ----------
+    subject : str
+        What changed: ``engine``, ``model``, ``segmentation_model``, ``reference``, ``calibration``,
+        ``laterality``, ``context:NAME``, ``bmd_g_cm2:REGION``, ``t_score:REGION``, ``diagnosis``,
+        ``risk:YEARS``, ``risk_category``; ``quality`` and ``other`` come without values.
+    before, after : str or float or None
+        Values; None where there was or is none.
+    """
+
+    subject: str
+    before: str | float | None = None
+    after: str | float | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyAnalysis:
     """Everything the engine says about one study.

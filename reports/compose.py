@@ -10,7 +10,7 @@ from reports.options import DEFAULT_OPTIONS, EVERY_RESULT, ReportOptions, Result
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from analysis.results import StudyAnalysis
+    from analysis.results import Revision, StudyAnalysis
     from reports.source import ReportContext
 
 Writer = Callable[["ReportContext"], "Dataset | None"]
@@ -24,6 +24,7 @@ def compose(
     source: Sequence[Dataset],
     *,
     predecessors: Sequence[Dataset] = (),
+    revisions: Sequence[Revision] = (),
     options: ReportOptions = DEFAULT_OPTIONS,
 ) -> list[Dataset]:
     """Write up one analysed study.
@@ -41,6 +42,8 @@ def compose(
     predecessors : sequence of Dataset
         Structured Reports of the study's earlier analysis: each new report names the one it replaces
         (Predecessor Documents Sequence, PS3.3 C.17.2).
+    revisions : sequence of Revision
+        What changed since; the report in words and the document say it where they replace another.
     options : ReportOptions
 
     Returns
@@ -65,7 +68,9 @@ def compose(
     from reports.key_objects import key_objects
     from reports.source import report_context
 
-    context = report_context(analysis, source, predecessors=predecessors, options=options)
+    context = report_context(
+        analysis, source, predecessors=predecessors, revisions=revisions, options=options
+    )
     check_outlined_regions(context)
     writers = _writers()
     written = (

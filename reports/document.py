@@ -30,6 +30,7 @@ from reports.panels import (
     height_of,
 )
 from reports.pdf_archive import Attachment, archived
+from reports.revision import revision_sentences
 from reports.sentences import (
     assumption_sentences,
     comparison_sentences,
@@ -145,9 +146,18 @@ def _draw_method(page: Page, context: ReportContext) -> None:
         page.next_page()
         return begun()
 
-    sections = method_sections(context.analysis, language, context.options.texture)
+    sections = [
+        *revision_sections(context),
+        *method_sections(context.analysis, language, context.options.texture),
+    ]
     frame = begun()
     flow(page, sections, frame, fitting_size(sections, frame, METHOD_SIZES), turned)
+
+
+def revision_sections(context: ReportContext) -> list[Section]:
+    """What changed against the report that this one replaces; empty if it replaces none."""
+    sentences = revision_sentences(context)
+    return [Section(translated("What changed", context.language), sentences)] if sentences else []
 
 
 def method_sections(analysis: StudyAnalysis, language: Language, texture: Sequence[str]) -> list[Section]:

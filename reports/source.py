@@ -18,7 +18,7 @@ from reports.identity import ResultKind, result_uid
 from reports.options import DEFAULT_OPTIONS, ReportOptions
 
 if TYPE_CHECKING:
-    from analysis.results import ImageEvidence, SourceImage, StudyAnalysis
+    from analysis.results import ImageEvidence, Revision, SourceImage, StudyAnalysis
     from analysis.wording.names import Language
 
 CHARACTER_SET = "ISO_IR 192"
@@ -71,6 +71,8 @@ class ReportContext:
     predecessors : tuple of Dataset
         Structured Reports that these results replace.
     options : ReportOptions
+    revisions : tuple of Revision
+        What changed against them.
     """
 
     analysis: StudyAnalysis
@@ -79,6 +81,7 @@ class ReportContext:
     header: Dataset
     predecessors: tuple[Dataset, ...]
     options: ReportOptions
+    revisions: tuple[Revision, ...] = ()
 
     @property
     def language(self) -> Language:
@@ -120,6 +123,7 @@ def report_context(
     *,
     options: ReportOptions = DEFAULT_OPTIONS,
     predecessors: Sequence[Dataset] = (),
+    revisions: Sequence[Revision] = (),
 ) -> ReportContext:
     """Find the analysed image among the study's datasets and gather what the writers need.
 
@@ -139,7 +143,13 @@ def report_context(
         if str(dataset.get("SOPInstanceUID", "")) == wanted:
             header = normalised_header(dataset)
             return ReportContext(
-                analysis, analysis.source, analysis.evidence, header, tuple(predecessors), options
+                analysis,
+                analysis.source,
+                analysis.evidence,
+                header,
+                tuple(predecessors),
+                options,
+                tuple(revisions),
             )
     raise AnalysisError(
         f"study {analysis.study_instance_uid}: the analysed image {wanted} is not among the {len(source)} "

@@ -22,6 +22,7 @@ from reports import content
 from reports.content import INFERRED_FROM, Item
 from reports.identity import SERIES, ResultKind
 from reports.language import translated
+from reports.revision import revision_sentences
 from reports.sentences import (
     assumption_sentences,
     category_sentence,
@@ -131,6 +132,7 @@ def _summary(context: ReportContext) -> list[str]:
     return [
         research_statement(context.language),
         *impression_sentences(context.analysis, context.language),
+        *revision_sentences(context),
     ]
 
 

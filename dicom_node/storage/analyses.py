@@ -236,6 +236,27 @@ class AnalysisTables(StudyTables, PriorTables, ClinicalTables, ShadowTables):
         )
         return [(row["study_date"], row["result_json"]) for row in rows]
 
+    def previous_results(self, study_instance_uid: str) -> tuple[str, ...]:
+        """Return what a new result of a study is compared with, each as JSON of schema "1".
+
+        The newest measurement, and the newest refusal: neither is an earlier version of the other.
+        """
+        rows = self._rows(
+            "SELECT result_json FROM analyses WHERE id IN"
+            " (SELECT max(id) FROM analyses WHERE study_instance_uid = ? AND state = 'done'"
+            "  GROUP BY status = 'analyzed') AND result_json <> ''",
+            (study_instance_uid,),
+        )
+        return tuple(row["result_json"] for row in rows)
+
+    def analysed_identities(self, study_instance_uid: str) -> frozenset[str]:
+        """Return the identities of all analyses of a study that have ended."""
+        rows = self._rows(
+            "SELECT DISTINCT identity FROM analyses WHERE study_instance_uid = ? AND state = 'done'",
+            (study_instance_uid,),
+        )
+        return frozenset(row["identity"] for row in rows)
+
     def results(self, study_instance_uid: str) -> tuple[ResultRecord, ...]:
         """Return every result ever made of a study, oldest first."""
         rows = self._rows(

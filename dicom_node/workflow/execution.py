@@ -222,6 +222,8 @@ class Execution:
             priors=self._prior_files(history),
             known=self._journal.results(job.study_instance_uid),
             standing=self._journal.standing_results(job.study_instance_uid),
+            previous=self._journal.previous_results(job.study_instance_uid),
+            identities=self._journal.analysed_identities(job.study_instance_uid),
             config=analysis_settings(self._config.analysis, routing),
             reports=reports_wanted(self._config, routing),
             time_limit_seconds=self._config.execution.timeout_seconds,

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from analysis.results import PriorMeasurement, StudyAnalysis
     from dicom_node.storage.archive import Archive
+    from dicom_node.workflow.supersession import Compared
     from reports import ReportOptions
 
 __all__ = ["WorkOrder", "analyze_study", "killed_after", "new_worker"]
@@ -64,6 +65,11 @@ class WorkOrder:
         Results ever made of the study: one that comes out again is not written a second time.
     standing : mapping of str to tuple of str
         Destination -> UIDs of the results that stand there: its new reports say which of them they replace.
+    previous : tuple of str
+        Newest measurement and newest refusal of the study, JSON of schema "1": a result that says the same is
+        not sent, another one says what it changes.
+    identities : frozenset of str
+        Of all earlier analyses of the study.
     reports : mapping of str to ReportOptions
         Destination -> what it wants.
     time_limit_seconds : float
@@ -94,6 +100,8 @@ class WorkOrder:
     memory_limit_bytes: int
     failure: str = ""
     incomplete: bool = False
+    previous: tuple[str, ...] = ()
+    identities: frozenset[str] = frozenset()
     clinical: ClinicalContext | None = None
     record: ClinicalRecord | None = None
 
@@ -280,8 +288,11 @@ def _rejected(order: WorkOrder, reason: str, *, identity: str) -> StudyAnalysis:
 
 def _outcome(analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder) -> AnalysisOutcome:
     from analysis.serialization import to_json_object
+    from dicom_node.workflow.supersession import compared
 
-    results, sets = _write_results(analysis, datasets, order)
+    found = compared(analysis, order.previous, order.identities)
+    analysis = found.analysis
+    results, sets = _write_results(found, datasets, order)
     listed = [
         {
             "sop_class_uid": result.sop_class_uid,
@@ -299,11 +310,13 @@ def _outcome(analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOr
         result_json=json.dumps(to_json_object(analysis, listed), ensure_ascii=False, allow_nan=False),
         results=results,
         sets=sets,
+        comparison=found.comparison,
+        changes=json.dumps([asdict(item) for item in found.revisions], ensure_ascii=False),
     )
 
 
 def _write_results(
-    analysis: StudyAnalysis, datasets: Sequence[Dataset], order: WorkOrder
+    found: Compared, datasets: Sequence[Dataset], order: WorkOrder
 ) -> tuple[tuple[ResultRecord, ...], dict[str, tuple[str, ...]]]:
     """Write the study up once for every distinct wish; destinations of one wish share the objects."""
     from dicom_node.storage.archive import Archive
@@ -313,20 +326,26 @@ def _write_results(
     records = {
         record.sop_instance_uid: record for record in order.known if archive.resolve(record.path).is_file()
     }
+    known = {record.sop_instance_uid for record in order.known}
     sets: dict[str, tuple[str, ...]] = {}
     for options in dict.fromkeys(order.reports.values()):
         results = compose(
-            analysis, datasets, predecessors=_predecessors(order, records, options), options=options
+            found.analysis,
+            datasets,
+            predecessors=_predecessors(order, records, options),
+            revisions=found.revisions,
+            options=options,
         )
         for result in results:
             uid = str(result.SOPInstanceUID)
-            if uid not in records:
-                records[uid] = _write_result(archive, analysis.identity, result)
+            if uid not in (known if found.by_other_work else records):
+                known.add(uid)
+                records[uid] = _write_result(archive, found.analysis.identity, result)
         uids = tuple(str(result.SOPInstanceUID) for result in results)
         if uids:
             sets |= {name: uids for name, wish in order.reports.items() if wish == options}
     made = dict.fromkeys(uid for uids in sets.values() for uid in uids)
-    return tuple(records[uid] for uid in made), sets
+    return tuple(records[uid] for uid in made if uid in records), sets
 
 
 def _predecessors(
