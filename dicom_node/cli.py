@@ -37,6 +37,7 @@ COMMANDS = {
     "audit": "show or export the audit messages that the node keeps in files",
     "outcomes": "bring in fractures, deaths and ends of follow-up; check, list, export, withdraw",
     "context": "bring in clinical facts of patients, or enter them; check, list, export, withdraw",
+    "fhir": "read outcomes and clinical facts from FHIR bundles, or from the server of [fhir]",
     "user": "make the console's users, change their roles and passwords, disable them",
     "console": "serve the console by hand; the node does it by itself",
     "conformance": "write the DICOM conformance statement of a configuration",

@@ -34,6 +34,8 @@ from dicom_node.storage.archive import Archive
 from dicom_node.storage.jobs import JOB_BOARD
 from dicom_node.storage.journal import Journal, lease_owner
 from dicom_node.storage.soundness import begin_check, open_journal
+from dicom_node.workflow.clinical_import.fhir_job import PERIOD_SECONDS as FHIR_SECONDS
+from dicom_node.workflow.clinical_import.fhir_job import FhirJob
 from dicom_node.workflow.commitment import CommitmentService
 from dicom_node.workflow.completion import Completion
 from dicom_node.workflow.delivery import DeliveryQueue
@@ -41,6 +43,8 @@ from dicom_node.workflow.execution import Execution, Work
 from dicom_node.workflow.housekeeping import PERIOD_SECONDS as HOUSEKEEPING_SECONDS
 from dicom_node.workflow.housekeeping import Housekeeping
 from dicom_node.workflow.job_board import JobBoard
+from dicom_node.workflow.learning.job import PERIOD_SECONDS as LEARNING_SECONDS
+from dicom_node.workflow.learning.job import LearningJob
 from dicom_node.workflow.reprocess_runner import JOB_NAME as REPROCESSING_JOB
 from dicom_node.workflow.reprocess_runner import ReprocessRunner
 from dicom_node.workflow.routing import Router
@@ -145,6 +149,8 @@ class Service:
         self._stop_asking()
         self._schedule.stop()
         self._surveillance.stop()
+        self._learning.stop()
+        self._fhir.stop()
         self._board.flush()
         for queue in self._queues:
             queue.close()
@@ -236,6 +242,8 @@ class Service:
         )
         self._board = JobBoard(journal)
         self._surveillance = NightlySurveillance(config, journal)
+        self._learning = LearningJob(config, journal)
+        self._fhir = FhirJob(config, journal)
         self._console = ConsoleProcess(config, journal) if config.console.enabled else None
         self._schedule = Schedule(
             {
@@ -256,6 +264,8 @@ class Service:
                 SEARCH_JOB: SearchFacts(archive, journal).pump,
                 **({"console": self._console.watch} if self._console else {}),
                 "surveillance": self._surveillance.look,
+                "learning": self._learning.look,
+                **self._fhir.jobs,
                 "commitment reports": commitment.pump,
                 "commitment promises": commitment.end_promises,
                 "certificate expiry": certificates.look,
@@ -266,6 +276,8 @@ class Service:
                 "certificate expiry": LOOK_SECONDS,
                 "watch": WATCH_SECONDS,
                 "surveillance": SURVEILLANCE_SECONDS,
+                "learning": LEARNING_SECONDS,
+                **dict.fromkeys(self._fhir.jobs, FHIR_SECONDS),
                 **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
             },
             on_run=self._board.note,

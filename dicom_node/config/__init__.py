@@ -7,6 +7,7 @@ own directory. The file `conf/node.toml` documents every key.
 from dicom_node.config.access import AccessSettings, ClientTls, CommitmentSettings, PeerSettings, ServerTls
 from dicom_node.config.analysing import ExecutionSettings
 from dicom_node.config.asking import PriorsSettings, RemoteArchive, RetrievalSettings
+from dicom_node.config.clinical import FhirSettings
 from dicom_node.config.completing import CompletionProfile, CompletionSettings, Expectation
 from dicom_node.config.console import ConsoleSettings
 from dicom_node.config.delivering import DeliverySettings, Destination
@@ -42,6 +43,7 @@ __all__ = [
     "Destination",
     "ExecutionSettings",
     "Expectation",
+    "FhirSettings",
     "LearningSettings",
     "LoggingSettings",
     "MonitoringSettings",

@@ -18,6 +18,7 @@ from dicom_node.config.asking import (
     check_priors,
     read_archives,
 )
+from dicom_node.config.clinical import FhirSettings, read_fhir
 from dicom_node.config.completing import CompletionSettings, check_count_at, read_completion
 from dicom_node.config.console import ConsoleSettings
 from dicom_node.config.delivering import DeliverySettings, Destination, read_destinations, read_reports
@@ -91,6 +92,7 @@ class NodeConfig:
     console: ConsoleSettings
     learning: LearningSettings
     surveillance: SurveillanceSettings
+    fhir: FhirSettings
 
     @classmethod
     def load(cls, path: Path) -> NodeConfig:
@@ -112,7 +114,18 @@ class NodeConfig:
     def _from_document(cls, document: Mapping[str, Any], path: Path, base: Path) -> NodeConfig:
         reject_unknown_keys(
             document,
-            [*_TABLES, "completion", "analysis", "reports", "destination", "route", "peer", "archive", "job"],
+            [
+                *_TABLES,
+                "fhir",
+                "completion",
+                "analysis",
+                "reports",
+                "destination",
+                "route",
+                "peer",
+                "archive",
+                "job",
+            ],
             "top level",
         )
         tables = {
@@ -128,6 +141,7 @@ class NodeConfig:
         return cls(
             path=path,
             completion=completion,
+            fhir=read_fhir(table_of(document, "fhir"), base),
             analysis=read_analysis(table_of(document, "analysis"), base),
             reports=reports,
             destinations=destinations,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -31,7 +31,10 @@ from dicom_node.storage.clinical_records import (
 from dicom_node.storage.connection import Row
 from dicom_node.storage.events import EventLog
 
-__all__ = ["ClinicalTables", "check_fact", "check_outcome", "day"]
+__all__ = ["FHIR_RESOURCE_TYPES", "ClinicalTables", "check_fact", "check_outcome", "day"]
+
+FHIR_RESOURCE_TYPES = ("Patient", "Observation", "Condition", "MedicationStatement")
+"""What a FHIR server is asked for, in this order: the others speak of patients."""
 
 
 class ClinicalTables(EventLog):
@@ -93,6 +96,22 @@ class ClinicalTables(EventLog):
                 added = self.add_fact(one) if isinstance(one, ClinicalFact) else self.add_outcome(one)
                 counted[added] += 1
         return counted
+
+    def retract(self, told: Told) -> int:
+        """Withdraw whatever a record of a source has told, since the source declares it an error."""
+        withdrawn = 0
+        with self._transaction():
+            for table in (_FACTS, _OUTCOMES):
+                same = {"source": told.source, "origin": told.origin, "reference": told.reference}
+                rows = self._rows(
+                    f"SELECT id FROM {table.name} WHERE {_all_equal(same)}"  # noqa: S608
+                    " AND superseded_by IS NULL AND withdrawn = 0",
+                    same,
+                )
+                for row in rows:
+                    self._withdraw(table, row["id"], replace(told, reason="declared an error by its source"))
+                withdrawn += len(rows)
+        return withdrawn
 
     def withdraw_fact(self, fact_id: int, told: Told) -> Added:
         """Take a fact back: a new row says so, the old one stays.
@@ -194,6 +213,33 @@ class ClinicalTables(EventLog):
                 " DO UPDATE SET last_updated = excluded.last_updated, read_at = excluded.read_at",
                 (server, resource_type, last_updated, self._now()),
             )
+
+    def fhir_unread_patients(self, server: str, limit: int) -> list[tuple[str, str]]:
+        """Return (patient key, Patient ID) of patients whom a server was not asked for yet."""
+        rows = self._rows(
+            """
+            SELECT patient_key, patient_id FROM studies JOIN study_facts USING (study_instance_uid)
+            WHERE patient_key <> '' AND patient_id <> ''
+              AND patient_key NOT IN (SELECT patient_key FROM fhir_patients WHERE server = ?)
+            GROUP BY patient_key ORDER BY max(studies.rowid) DESC LIMIT ?
+            """,
+            (server, limit),
+        )
+        return [(row["patient_key"], row["patient_id"]) for row in rows]
+
+    def note_fhir_patient(self, server: str, patient_key: str) -> None:
+        """Remember that a server was asked for all it knows of a patient."""
+        with self._transaction():
+            self._execute(
+                "INSERT INTO fhir_patients VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (server, patient_key, self._now()),
+            )
+
+    def fhir_last_read(self, server: str) -> str:
+        """Return when a run last read a server to its end, ISO 8601 UTC; empty if none did."""
+        rows = self._rows("SELECT resource_type, read_at FROM fhir_bookmarks WHERE server = ?", (server,))
+        read = {row["resource_type"]: str(row["read_at"]) for row in rows}
+        return min(read.values()) if set(FHIR_RESOURCE_TYPES) <= set(read) else ""
 
     def _tell(self, table: _Table, *, key: dict[str, Any], content: dict[str, Any], told: Told) -> Added:
         """Add a row, unless its source has said the same last; mark what it supersedes."""

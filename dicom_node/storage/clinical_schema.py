@@ -98,6 +98,15 @@ _CLINICAL = (
         PRIMARY KEY (server, resource_type)
     ) STRICT, WITHOUT ROWID
     """,
+    # of whom everything was asked for once; from then on changes suffice
+    """
+    CREATE TABLE fhir_patients (
+        server TEXT NOT NULL,
+        patient_key TEXT NOT NULL,
+        read_at TEXT NOT NULL,
+        PRIMARY KEY (server, patient_key)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 """Dates are YYYY-MM-DD. Values are JSON. What a row says never changes: a correction is a new row, which the
 old one names (`superseded_by`)."""

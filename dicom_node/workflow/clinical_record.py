@@ -55,8 +55,9 @@ def clinical_record(
 def resolved(facts: Sequence[ClinicalFact], fractures: Sequence[Outcome], day: date) -> Resolved:
     """Return which of several facts count on a day, and on which of them records differ.
 
-    The newest counts. Two of one day that differ are a conflict, and so is a fragility fracture that is
-    recorded beside a fact that there was none: then nothing counts until a person says what is right.
+    The newest counts, and of one source's several of one day the last. Sources that differ are a conflict,
+    and so is a fragility fracture that is recorded beside a newer fact that there was none: then nothing
+    counts until a person says what is right.
     """
     known: dict[str, tuple[Any, str]] = {}
     conflicts: dict[str, str] = {}
@@ -64,7 +65,12 @@ def resolved(facts: Sequence[ClinicalFact], fractures: Sequence[Outcome], day: d
     for name, group in groupby(sorted(lasting, key=lambda fact: fact.name), key=lambda fact: fact.name):
         of_name = list(group)
         newest = max(fact.valid_from for fact in of_name)
-        values = {repr(fact.value): fact.value for fact in of_name if fact.valid_from == newest}
+        last_words = {
+            (fact.told.source, fact.told.origin): fact.value
+            for fact in sorted(of_name, key=lambda fact: fact.id)
+            if fact.valid_from == newest
+        }
+        values = {repr(value): value for value in last_words.values()}
         if len(values) == 1:
             known[name] = (next(iter(values.values())), newest)
         else:

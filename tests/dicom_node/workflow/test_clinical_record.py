@@ -11,8 +11,11 @@ DAY = date(2025, 7, 1)
 TOLD = Told(source=Source.CSV, origin="registry")
 
 
-def fact(name: str, value: object, since: str = "2025-01-01") -> ClinicalFact:
-    return ClinicalFact(patient_key="p", name=name, value=value, valid_from=since, told=TOLD)  # type: ignore[arg-type]
+CLINIC = Told(source=Source.FHIR, origin="clinic")
+
+
+def fact(name: str, value: object, since: str = "2025-01-01", told: Told = TOLD) -> ClinicalFact:
+    return ClinicalFact(patient_key="p", name=name, value=value, valid_from=since, told=told)  # type: ignore[arg-type]
 
 
 def fracture(day: str, mechanism: str = "fragility") -> Outcome:
@@ -34,15 +37,21 @@ def test_the_newest_fact_counts() -> None:
 
 def test_two_facts_of_one_day_that_differ_are_a_conflict_and_neither_counts() -> None:
     record = clinical_record(
-        [fact("clinical.current_smoker", True), fact("clinical.current_smoker", False)], [], DAY
+        [fact("clinical.current_smoker", True), fact("clinical.current_smoker", False, told=CLINIC)], [], DAY
     )
     assert record is not None
     assert record.known.current_smoker is None
     assert record.conflicts == {"current_smoker": "2025-01-01"}
 
 
+def test_of_a_sources_two_values_of_one_day_the_last_counts() -> None:
+    record = clinical_record([fact("weight_kg", 60.0), fact("weight_kg", 60.4)], [], DAY)
+    assert record is not None
+    assert (record.known.weight_kg, record.conflicts) == (60.4, {})
+
+
 def test_a_newer_fact_ends_an_older_conflict() -> None:
-    facts = [fact("weight_kg", 60.0), fact("weight_kg", 64.0), fact("weight_kg", 62.0, "2025-02-01")]
+    facts = [fact("weight_kg", 60.0), fact("weight_kg", 64.0, told=CLINIC), fact("weight_kg", 62.0, "2025-02-01")]
     record = clinical_record(facts, [], DAY)
     assert record is not None
     assert (record.known.weight_kg, record.conflicts) == (62.0, {})
