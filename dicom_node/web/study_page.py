@@ -166,12 +166,12 @@ def _by_destination(page: StudyPage) -> dict[str, list[StudyDelivery]]:
 def _waterfall(numbers: AnalysisNumbers | None, language: Language) -> Waterfall | None:
     if numbers is None:
         return None
-    say = speaker(language)
+    _ = speaker(language)
     return waterfall(
         numbers.explanation,
         language,
-        others=say("{count} further inputs", count="{count}"),
-        words=InputWords(say("not known"), say("yes"), say("no"), say("male"), say("female")),
+        others=_("{count} further inputs", count="{count}"),
+        words=InputWords(_("not known"), _("yes"), _("no"), _("male"), _("female")),
     )
 
 

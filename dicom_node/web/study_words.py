@@ -92,7 +92,9 @@ class StepWords:
             Step.OPINION: self._opinion,
             Step.EVENT: lambda told: _known(self._say, EVENTS, str(told["code"])),
             Step.RETRIEVAL: self._retrieval,
-            Step.RETRIEVED: lambda told: self._say("Objects fetched from {archive}: {received}", **told),
+            Step.RETRIEVED: lambda told: self._say(
+                translatable("Objects fetched from {archive}: {received}"), **told
+            ),
         }
         if entry.step in tellers:
             return tellers[entry.step](values)
@@ -111,18 +113,20 @@ class StepWords:
             Step.ANALYSIS_STARTED: translatable("Analysis {analysis} started, attempt {attempts}"),
             Step.ANALYSIS_ENDED: translatable("Analysis {analysis} ended"),
             Step.DELIVERY_QUEUED: translatable("Objects queued for {destination}: {objects}"),
-            Step.DELIVERY_STORED: translatable("Objects accepted by {destination}, to be confirmed: {objects}"),
+            Step.DELIVERY_STORED: translatable(
+                "Objects accepted by {destination}, to be confirmed: {objects}"
+            ),
             Step.DELIVERY_ASKED: translatable("Objects that {destination} was asked to commit to: {objects}"),
             Step.DELIVERED: translatable("Objects delivered to {destination}: {objects}"),
         }
         if step is Step.DELIVERED and values.get("confirmed"):
-            return say("Objects that {destination} confirmed to keep: {objects}", **values)
+            return say(translatable("Objects that {destination} confirmed to keep: {objects}"), **values)
         return say(sentences[step], **values)
 
     def _retrieval(self, values: dict[str, Any]) -> str:
-        values["archive"] = values["archive"] or self._say("the first archive")
+        values["archive"] = values["archive"] or self._say(translatable("the first archive"))
         values["purpose"] = _known(self._say, PURPOSES, str(values["purpose"]))
-        return self._say("To be fetched from {archive}, {purpose}", **values)
+        return self._say(translatable("To be fetched from {archive}, {purpose}"), **values)
 
     def entry(self, field: str, value: Any) -> str:
         """Return what was entered, e.g. "side: Left"."""
@@ -134,12 +138,16 @@ class StepWords:
     def _entry(self, values: dict[str, Any]) -> str:
         field, value = str(values["field"]), values["value"]
         if value is None:
-            return self._say("Entry taken back: {field}", field=_known(self._say, FIELDS, field))
-        return self._say("Entered: {entry}", entry=self.entry(field, value))
+            return self._say(
+                translatable("Entry taken back: {field}"), field=_known(self._say, FIELDS, field)
+            )
+        return self._say(translatable("Entered: {entry}"), entry=self.entry(field, value))
 
     def _opinion(self, values: dict[str, Any]) -> str:
         verdict = _known(self._say, VERDICTS, str(values["verdict"]))
-        return self._say("{verdict} with analysis {analysis}", verdict=verdict, analysis=values["analysis"])
+        return self._say(
+            translatable("{verdict} with analysis {analysis}"), verdict=verdict, analysis=values["analysis"]
+        )
 
 
 def _known(say: Say, words: dict[str, str], key: str) -> str:
