@@ -36,7 +36,13 @@ ENTRIES = (
     Entry("/jobs", translatable("Jobs"), "jobs"),
     Entry("/models", translatable("Models"), "models", group=translatable("Quality")),
     Entry("/surveillance", translatable("Surveillance"), "surveillance"),
-    Entry("/doctor", translatable("Configuration check"), "doctor", group=translatable("Administration")),
+    Entry(
+        "/doctor",
+        translatable("Configuration check"),
+        "doctor",
+        Role.OPERATOR,
+        group=translatable("Administration"),
+    ),
     Entry("/audit", translatable("Audit"), "audit", Role.ADMINISTRATOR),
     Entry("/users", translatable("Users"), "users", Role.ADMINISTRATOR),
 )
