@@ -26,10 +26,15 @@ _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 def console_config(folder: Path, *, extra: str = "") -> NodeConfig:
     """Return the configuration of a node whose journal is there, with one user for each role."""
     config = load_config(folder, extra=extra)
+    add_users(config)
+    return config
+
+
+def add_users(config: NodeConfig) -> None:
+    """Make the journal, and one user for each role."""
     with closing(Journal(config.node.data_dir / "journal.db")) as journal:
         for role in Role:
             journal.add_account(role.value, role, _HASH)
-    return config
 
 
 @contextmanager

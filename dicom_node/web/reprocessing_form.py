@@ -42,7 +42,7 @@ class SelectionForm(BaseModel):
     findings: list[str] = Field(default_factory=list, max_length=100, description="Any of these findings.")
     model_older_than: str = Field("", max_length=100, description="Version of a model, or current.")
     engine_older_than: str = Field("", max_length=100, description="Version of the engine, or current.")
-    hours: str = Field("", max_length=20, description="Window of hours in UTC, e.g. 22-6; empty: always.")
+    hours: str = Field("", max_length=20, description="Hours, local time of the node, e.g. 22:00-06:00; empty: always.")
     studies_per_hour: Rate = Field(0.0, description="At most; 0: as fast as the node can.")
 
     def selection(self, journal: Journal) -> StudySelection:

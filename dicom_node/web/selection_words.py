@@ -26,7 +26,7 @@ def pace_speaker(language: str) -> Callable[[PlanPace], str]:
     def spoken(pace: PlanPace) -> str:
         said = []
         if pace.hours:
-            said.append(_("{hours} o'clock UTC", hours=pace.hours))
+            said.append(_("at {hours} local time", hours=pace.hours))
         if pace.studies_per_hour:
             number = format(pace.studies_per_hour, "g")
             said.append(_("at most {number} an hour", number=number))
