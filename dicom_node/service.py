@@ -45,6 +45,7 @@ from dicom_node.workflow.housekeeping import Housekeeping
 from dicom_node.workflow.job_board import JobBoard
 from dicom_node.workflow.learning.job import PERIOD_SECONDS as LEARNING_SECONDS
 from dicom_node.workflow.learning.job import LearningJob
+from dicom_node.workflow.opinions import Opinions
 from dicom_node.workflow.reprocess_runner import JOB_NAME as REPROCESSING_JOB
 from dicom_node.workflow.reprocess_runner import ReprocessRunner
 from dicom_node.workflow.routing import Router
@@ -232,6 +233,7 @@ class Service:
             router,
             config.completion,
             open_associations=self._receiver.open_associations,
+            look_at_returned=Opinions(archive, journal).look,
         )
         self._observation = Observation(
             config,

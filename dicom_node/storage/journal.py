@@ -26,6 +26,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.clinical`: facts and outcomes of patients, entries for studies;
 - `dicom_node.storage.surveillance`: figures by scanner and month, and alarms;
 - `dicom_node.storage.opinions`: corrections, and what radiologists say of results;
+- `dicom_node.storage.returned`: documents in which they say it;
 - `dicom_node.storage.overview_counts`, `dicom_node.storage.queries`: what commands ask, read-only.
 """
 
@@ -40,7 +41,6 @@ from dicom_node.storage.health import HealthTable
 from dicom_node.storage.jobs import JobTables
 from dicom_node.storage.learning import LearningTables
 from dicom_node.storage.notices import Notices
-from dicom_node.storage.opinions import OpinionTables
 from dicom_node.storage.overview_counts import OverviewCounts
 from dicom_node.storage.pledges import Pledges
 from dicom_node.storage.queries import Queries
@@ -49,6 +49,7 @@ from dicom_node.storage.records import Severity
 from dicom_node.storage.replacements import Replacements
 from dicom_node.storage.reprocessing import ReprocessingTables
 from dicom_node.storage.retention import Releases
+from dicom_node.storage.returned import ReturnedDocuments
 from dicom_node.storage.set_back import SetBackClock
 from dicom_node.storage.study_history import StudyHistory
 from dicom_node.storage.study_search import StudySearch
@@ -60,7 +61,7 @@ __all__ = ["Journal", "lease_owner"]
 
 
 class Journal(
-    OpinionTables,
+    ReturnedDocuments,
     WaitingTables,
     Queries,
     ReprocessingTables,

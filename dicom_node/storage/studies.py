@@ -77,13 +77,17 @@ class StudyTables(EventLog):
         return row["path"] if row else None
 
     def instances(self, study_instance_uid: str) -> tuple[StoredInstance, ...]:
-        """Return every input of a study in the version to analyse, in order of SOP Instance UID."""
+        """Return every input of a study in the version to analyse, in order of SOP Instance UID.
+
+        What speaks of our own results is none (`dicom_node.storage.returned`).
+        """
         extreme = "max" if self.analysed_version == "newest" else "min"
         rows = self._rows(
             f"""
             SELECT sop_instance_uid, sop_class_uid, transfer_syntax_uid, sha256, path,
                 {extreme}(version) AS version
             FROM instances WHERE study_instance_uid = ? AND kind = 'input'
+              AND sop_instance_uid NOT IN (SELECT sop_instance_uid FROM opinion_objects)
             GROUP BY sop_instance_uid ORDER BY sop_instance_uid
             """,  # noqa: S608 - SQLite takes the bare columns from the row that holds the extreme
             (study_instance_uid,),

@@ -62,6 +62,8 @@ class Completion:
     ----------
     open_associations : callable
         Number of associations still open that have fed a study, by Study Instance UID.
+    look_at_returned : callable
+        Tells documents about our own results from inputs, before a study is judged by what it holds.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Completion:
         settings: CompletionSettings,
         *,
         open_associations: Callable[[str], int],
+        look_at_returned: Callable[[], object] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
+        self._look_at_returned = look_at_returned
         self._journal = journal
         self._router = router
         self._settings = settings
@@ -82,6 +86,7 @@ class Completion:
 
     def check(self) -> int:
         """Close every study that is complete now; return how many."""
+        self._look_at_returned()
         closed = self._carry_out_requests()
         held = self._journal.holds()
         for study in self._journal.studies_in_state(StudyState.RECEIVING):
