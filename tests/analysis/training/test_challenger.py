@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from challengers import write_challenger
 from made_up_cohort import made_up
+from quick_reports import quick_reports
 
 from analysis.cohort.table import CohortTable
 from analysis.evaluation.observed import observe
 from analysis.risk import load_models
 from analysis.training.challenger import Challenges, Limits, closer_to_calibration, make_challengers
 from analysis.training.tuning import Plan
+
+pytestmark = pytest.mark.usefixtures(quick_reports.__name__)
 
 QUICK = Plan("random", 2, 3, 1)
 
@@ -34,7 +37,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def challenged(
-    site: tuple[CohortTable, CohortTable], models: Path, tmp_path_factory: pytest.TempPathFactory
+    quick_reports: None,
+    site: tuple[CohortTable, CohortTable],
+    models: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Challenges:
     limits = Limits(fractures_to_refit=10_000)
     return make_challengers(models, *site, tmp_path_factory.mktemp("out"), limits=limits, plan=QUICK)
