@@ -21,7 +21,7 @@ from analysis.surveillance.distributions import (
 Group = TypeVar("Group", bound=Hashable)
 
 Level = Literal["few", "stable", "moved", "far"]
-"""``few``: too few values to judge; else by the PSI's rules of thumb."""
+"""``few``: too few to judge; ``stable``: also what chance explains; else by the PSI's rules of thumb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,8 @@ def _measured(reference: Distribution, sample: FloatArray, limits: DriftLimits) 
 def _judged(measured: Drift, p_value: float, limits: DriftLimits) -> Drift:
     psi = measured.psi or 0.0
     level: Level = "far" if psi >= limits.far else "moved" if psi >= limits.moved else "stable"
+    if psi <= (measured.psi_by_chance or 0.0):
+        level = "stable"
     return Drift(
         measured.subjects,
         measured.known,

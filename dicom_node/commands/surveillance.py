@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dicom_node.commands.options import add_config_option, load_config, open_journal
 from dicom_node.errors import ConfigurationError
@@ -80,7 +80,7 @@ def _run(config: NodeConfig, options: argparse.Namespace) -> int:
 
 
 def _show(config: NodeConfig, options: argparse.Namespace) -> int:
-    from dicom_node.workflow.surveillance.view import surveillance_view
+    from dicom_node.workflow.surveillance.view import figure_document, surveillance_view
 
     with open_journal(config) as journal:
         view = surveillance_view(journal)
@@ -89,7 +89,7 @@ def _show(config: NodeConfig, options: argparse.Namespace) -> int:
         document = {
             "run": asdict(view.run) if view.run else None,
             "alarms": [asdict(alarm) for alarm in view.alarms],
-            "figures": [_document(figure) for figure in figures],
+            "figures": [figure_document(figure) for figure in figures],
         }
         print(json.dumps(document, indent=1, ensure_ascii=False))
         return 0
@@ -154,7 +154,7 @@ def _figure(one: Figure) -> str:
 
 
 def _export(config: NodeConfig, options: argparse.Namespace) -> int:
-    from dicom_node.workflow.surveillance.view import figures_as_csv
+    from dicom_node.workflow.surveillance.view import figure_document, figures_as_csv
 
     with open_journal(config) as journal:
         figures = _chosen(journal.surveillance_figures(), options)
@@ -162,7 +162,9 @@ def _export(config: NodeConfig, options: argparse.Namespace) -> int:
     if suffix == ".csv":
         text = figures_as_csv(figures)
     elif suffix == ".json":
-        text = json.dumps([_document(figure) for figure in figures], indent=1, ensure_ascii=False) + "\n"
+        text = (
+            json.dumps([figure_document(figure) for figure in figures], indent=1, ensure_ascii=False) + "\n"
+        )
     else:
         raise ConfigurationError(f"--out {options.out}: must end in .csv or .json")
     options.out.write_text(text, encoding="utf-8", newline="")
@@ -174,10 +176,6 @@ def _chosen(figures: list[Figure], options: argparse.Namespace) -> list[Figure]:
     return [
         one for one in figures if options.scanner in (None, one.scanner) and options.kind in (None, one.kind)
     ]
-
-
-def _document(figure: Figure) -> dict[str, Any]:
-    return {**asdict(figure), "detail": dict(figure.detail)}
 
 
 def _reference(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dicom_node.web import live
 from dicom_node.web.api import audit as audit_api
+from dicom_node.web.api import clinical as clinical_api
 from dicom_node.web.api import doctor as doctor_api
 from dicom_node.web.api import jobs as jobs_api
 from dicom_node.web.api import models as models_api
@@ -12,9 +13,11 @@ from dicom_node.web.api import queue as queue_api
 from dicom_node.web.api import reference
 from dicom_node.web.api import reprocessing as reprocessing_api
 from dicom_node.web.api import studies as studies_api
+from dicom_node.web.api import surveillance as surveillance_api
 from dicom_node.web.api import users as users_api
 from dicom_node.web.pages import (
     audit,
+    clinical,
     doctor,
     jobs,
     login,
@@ -25,6 +28,7 @@ from dicom_node.web.pages import (
     settings,
     studies,
     study,
+    surveillance,
     users,
 )
 
@@ -35,11 +39,13 @@ PAGES = (
     live.router,
     overview.router,
     studies.router,
+    clinical.router,
     study.router,
     queue.router,
     reprocessing.router,
     jobs.router,
     models.router,
+    surveillance.router,
     doctor.router,
     audit.router,
     users.router,
@@ -50,10 +56,12 @@ PAGES = (
 API = (
     overview_api.router,
     studies_api.router,
+    clinical_api.router,
     queue_api.router,
     jobs_api.router,
     reprocessing_api.router,
     models_api.router,
+    surveillance_api.router,
     doctor_api.router,
     audit_api.router,
     users_api.router,

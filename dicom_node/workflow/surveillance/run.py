@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -41,13 +42,15 @@ def run_surveillance(journal: Journal, config: NodeConfig, *, clock: Clock = utc
         survey(journal)
         today = clock().date()
         gathered = gather(journal, config, today)
-        made = list(figures(gathered, _references(config), config.surveillance))
+        made = [
+            _as_far_as_over(one, today) for one in figures(gathered, _references(config), config.surveillance)
+        ]
         studies = sum(
             len(own)
             for (scanner, month), own in gathered.studies.items()
             if scanner and month in gathered.months
         )
-        newest = _newest_judged(made, today)
+        newest = _newest_judged(made)
         raised, ended = _changes(journal.surveillance_alarms(only_open=True, limit=100_000), newest)
         journal.end_surveillance(
             run, SurveillanceResult(studies, made, raised, ended, _events(raised, ended))
@@ -72,18 +75,18 @@ def _references(config: NodeConfig) -> References:
     return found
 
 
-def _newest_judged(made: Sequence[Figure], today: date) -> dict[tuple[str, str, str], Figure]:
-    """The last judged figure of each thing, of months that are over.
+def _as_far_as_over(one: Figure, today: date) -> Figure:
+    """A figure of the present month is shown and not judged.
 
-    A month is held against its limit once: looking at it every night while it fills would multiply the
-    chances of a false alarm.
+    Holding a month against its limits every night while it fills would multiply the chances of a false alarm.
     """
-    present = f"{today:%Y-%m}"
-    return {
-        (one.scanner, one.kind, one.subject): one
-        for one in sorted(made, key=lambda figure: figure.month)
-        if one.judged and one.month < present
-    }
+    return replace(one, judged=False, crossed=False) if one.month >= f"{today:%Y-%m}" else one
+
+
+def _newest_judged(made: Sequence[Figure]) -> dict[tuple[str, str, str], Figure]:
+    """The last judged figure of each thing."""
+    ordered = sorted(made, key=lambda figure: figure.month)
+    return {(one.scanner, one.kind, one.subject): one for one in ordered if one.judged}
 
 
 def _changes(

@@ -6,12 +6,20 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.surveillance import Alarm, Figure, SurveillanceRun
 from dicom_node.workflow.surveillance.wording import scanner_name, subject_name
 
-__all__ = ["ScannerCard", "SurveillanceView", "figures_as_csv", "subject_label", "surveillance_view"]
+__all__ = [
+    "ScannerCard",
+    "SurveillanceView",
+    "figure_document",
+    "figures_as_csv",
+    "subject_label",
+    "surveillance_view",
+]
 
 CSV_COLUMNS = (
     "scanner",
@@ -142,6 +150,19 @@ def figures_as_csv(figures: Sequence[Figure]) -> str:
                 row[name] = value
         writer.writerow({name: _cell(value) for name, value in row.items()})
     return text.getvalue()
+
+
+def figure_document(figure: Figure) -> dict[str, Any]:
+    """Describe a figure as JSON-ready data."""
+    return {
+        "scanner": figure.scanner,
+        "month": figure.month,
+        "kind": figure.kind,
+        "subject": figure.subject,
+        "judged": figure.judged,
+        "crossed": figure.crossed,
+        "detail": dict(figure.detail),
+    }
 
 
 def _cell(value: object) -> object:

@@ -18,7 +18,7 @@ def subject_name(kind: str, subject: str) -> str:
     if kind == "feature":
         return feature_phrase(subject)
     if kind == "outcome":
-        return f"{subject} years"
+        return f"{subject}-year risk"
     return subject.replace("_", " ")
 
 
@@ -47,6 +47,5 @@ def _outcome_sentence(one: Figure) -> str:
         parts.append(f"observed to predicted fractures {value:.2f} ({low:.2f} to {high:.2f})")
     if detail["auc_crossed"]:
         parts.append(f"AUC {detail['auc']['value']:.2f}")
-    return (
-        f"within {one.subject} years, patients of the year to {one.month}: {', '.join(parts) or 'in order'}"
-    )
+    told = ", ".join(parts) or "in order"
+    return f"{one.subject}-year risk, patients of the year to {one.month}: {told}"
