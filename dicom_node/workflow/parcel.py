@@ -133,7 +133,7 @@ def unpack_results(returned: ReturnedParcel, archive: Archive) -> AnalysisOutcom
 
 def _site_files(config: AnalysisConfig) -> dict[str, dict[str, bytes]]:
     site = {"reference": {config.reference.name: config.reference.read_bytes()}}
-    site["models"] = _directory(config.models)
+    site["models"] = _directory(config.models, below=False)  # evaluation reports stay at home
     for name in _SITE_DIRECTORIES:
         path: Path | None = getattr(config, name)
         if path is not None:
@@ -141,8 +141,8 @@ def _site_files(config: AnalysisConfig) -> dict[str, dict[str, bytes]]:
     return site
 
 
-def _directory(folder: Path) -> dict[str, bytes]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+def _directory(folder: Path, *, below: bool = True) -> dict[str, bytes]:
+    files = [path for path in sorted(folder.rglob("*") if below else folder.iterdir()) if path.is_file()]
     if sum(path.stat().st_size for path in files) > MAX_SITE_BYTES:
         raise ConfigurationError(
             f"{folder}: holds more than {MAX_SITE_BYTES / 1e6:.0f} MB, all of which would travel with every "
