@@ -11,16 +11,17 @@ import signal
 import threading
 from collections import OrderedDict
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
-from typing import Annotated, cast
+from functools import cache
+from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Response
 
 from dicom_node.errors import NodeError
 from dicom_node.web.drawing import Drawn, PictureOrder, draw, load_drawers
 from dicom_node.workflow.memory import limited_memory
 from dicom_node.workflow.worker import killed_after
 
-__all__ = ["PictureError", "Pictures", "PicturesDep"]
+__all__ = ["PictureError", "Pictures", "PicturesDep", "pictures"]
 
 LIMIT_SECONDS = 20.0
 LIMIT_BYTES = 1_000_000_000
@@ -79,11 +80,6 @@ class Pictures:
                 self._executor = _new_executor()
                 self._executor.submit(load_drawers)
 
-    def close(self) -> None:
-        """End the process."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-
     def _draw(self, order: PictureOrder) -> Drawn:
         self._executor = self._executor or _new_executor()
         try:
@@ -105,6 +101,7 @@ class Pictures:
 
 
 def _limited(order: PictureOrder) -> Drawn:
+    load_drawers()  # what is imported once does not count into a picture's limits
     with killed_after(LIMIT_SECONDS), limited_memory(LIMIT_BYTES):
         return draw(order)
 
@@ -132,11 +129,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _pictures(request: Request) -> Pictures:
-    state = request.app.state
-    if not hasattr(state, "pictures"):
-        state.pictures = Pictures()
-    return cast(Pictures, state.pictures)
+@cache
+def pictures() -> Pictures:
+    """Return the pictures of this process: one decoder for all who ask."""
+    return Pictures()
 
 
-PicturesDep = Annotated[Pictures, Depends(_pictures)]
+PicturesDep = Annotated[Pictures, Depends(pictures)]

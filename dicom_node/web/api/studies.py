@@ -10,16 +10,21 @@ from pydantic import BaseModel, Field
 
 from dicom_node.storage.clinical_records import Verdict
 from dicom_node.storage.study_search import LONGEST_COUNT, FoundStudy, StudyFilter
+from dicom_node.web.api.bodies import Reason
 from dicom_node.web.context import ArchiveDep, JournalDep, Viewer
 from dicom_node.web.pages.study import LayerName, ShownStudy, StudyUid, study_actions
 from dicom_node.web.pictures import PicturesDep
 from dicom_node.web.study_actions import StudyActions
 from dicom_node.web.study_files import ResultFiles, picture_order
+from dicom_node.workflow.study_view import StudyPage
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/studies", tags=["studies"])
 Actions = Annotated[StudyActions, Depends(study_actions)]
+
+TOLD_AS_NUMBERS: dict[str, Any] = {"analyses": {"__all__": {"result_json"}}, "analysis": {"result_json"}}
+"""Left out of a study: the journal's text of what stands under ``numbers``."""
 
 DICOM_DAY = r"^(\d{8})?$"
 FILE: dict[int | str, dict[str, Any]] = {
@@ -83,12 +88,6 @@ class StudyList(BaseModel):
     next: int | None = Field(description="To be sent as `before` for the next page; null on the last one.")
 
 
-class Reason(BaseModel):
-    """Why something is done; journalled with who did it."""
-
-    reason: str = Field(min_length=1, max_length=500)
-
-
 class Resending(Reason):
     """What is sent again."""
 
@@ -133,14 +132,10 @@ def search(user: Viewer, journal: JournalDep, wanted: SearchModel) -> StudyList:
     )
 
 
-@router.get("/{study_key}")
-def show(user: Viewer, page: ShownStudy) -> dict[str, Any]:
+@router.get("/{study_key}", response_model_exclude=TOLD_AS_NUMBERS)
+def show(user: Viewer, page: ShownStudy) -> StudyPage:
     """Return everything the study's page shows: its way, its numbers with provenance, what people said."""
-    document = asdict(page)
-    for analysis in (*document["analyses"], document["analysis"] or {}):
-        analysis.pop("result_json", None)  # told as `numbers`
-    document["standing"] = sorted(page.standing)
-    return document
+    return page
 
 
 @router.get("/{study_key}/results/{sop_instance_uid}", response_class=Response, responses=FILE)

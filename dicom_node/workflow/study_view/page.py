@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from analysis.measurement.reference import ReferenceCurve
 from analysis.results import ReferenceBand
@@ -189,7 +188,7 @@ def _numbers(
         return None
     document = json.loads(analysis.result_json or "{}")
     named = (document.get("reference") or {}).get("name")
-    bands: Mapping[str, ReferenceBand] = MappingProxyType({})
+    bands: Mapping[str, ReferenceBand] = {}
     if reference is not None and reference.identity.name == named:
         bands = reference.bands(sex or None)
     return numbers_of(document, bands)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from types import MappingProxyType
 
 from dicom_node.storage.changes import Change
 from dicom_node.storage.clinical_records import Opinion, SiteEntry
@@ -64,7 +63,7 @@ class TimelineEntry:
     at: str
     step: Step
     state: str = ""
-    values: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, object] = field(default_factory=dict)
     detail: str = ""
     person: str = ""
 
