@@ -18,7 +18,7 @@ from dicom_node.web.answers import add_answers
 from dicom_node.web.live import Feed
 from dicom_node.web.rendering import STATIC, Pages
 from dicom_node.web.routers import API, PAGES
-from dicom_node.web.security import SecurityHeaders, check_csrf
+from dicom_node.web.security import SecurityHeaders, UnderPath, check_csrf
 from dicom_node.web.sessions import Sessions, console_key
 
 __all__ = ["create_app"]
@@ -37,7 +37,6 @@ def create_app(config: NodeConfig) -> FastAPI:
         version=__version__,
         description="What the console's pages do, for programs. A token stands in the header "
         "`Authorization: Bearer TOKEN`; an administrator makes it. Times are UTC, ISO 8601.",
-        root_path=config.console.root_path,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -57,6 +56,7 @@ def create_app(config: NodeConfig) -> FastAPI:
     app.state.pages = Pages.of(paths, config.node.ae_title)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(UnderPath, root_path=config.console.root_path)
     add_answers(app)
     return app
 

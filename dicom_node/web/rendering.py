@@ -40,18 +40,7 @@ class Pages:
     @classmethod
     def of(cls, paths: Sequence[str], node: str) -> Pages:
         """Load the templates of this package."""
-        environment = Environment(
-            loader=PackageLoader("dicom_node.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters["bytes"] = _bytes
-        environment.filters["moment"] = _moment
-        environment.globals["languages"] = LANGUAGES
-        environment.globals["state_tone"] = state_tone
-        return cls(paths, node, environment)
+        return cls(paths, node, _environment())
 
     def render(
         self,
@@ -87,9 +76,32 @@ class Pages:
 
 
 @cache
+def _environment() -> Environment:
+    """Return the one environment; it holds what no page changes, so that templates are compiled once."""
+    environment = Environment(
+        loader=PackageLoader("dicom_node.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["bytes"] = _bytes
+    environment.filters["thousands"] = _thousands
+    environment.filters["moment"] = _moment
+    environment.globals["languages"] = LANGUAGES
+    environment.globals["state_tone"] = state_tone
+    return environment
+
+
+@cache
 def _version(name: str) -> str:
     """Name what a static file holds, so that browsers may keep it for ever."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _thousands(number: int) -> str:
+    """Say a number of things, thousands apart."""
+    return f"{number:,}"
 
 
 def _bytes(number: float) -> str:

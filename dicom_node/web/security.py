@@ -17,6 +17,7 @@ __all__ = [
     "HEADERS",
     "CsrfError",
     "SecurityHeaders",
+    "UnderPath",
     "check_csrf",
 ]
 
@@ -77,6 +78,21 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_guarded if scope["type"] == "http" else send)
+
+
+class UnderPath:
+    """Tells routes below which path a proxy serves the console, whether it hands that on or not."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app = app
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._root_path:
+            scope["root_path"] = self._root_path
+            if not scope["path"].startswith(f"{self._root_path}/"):
+                scope["path"] = self._root_path + scope["path"]
+        await self._app(scope, receive, send)
 
 
 async def check_csrf(

@@ -9,13 +9,18 @@ from datetime import datetime, time
 from typing import Literal
 
 from dicom_node.config import NodeConfig
+from dicom_node.errors import ConfigurationError
 from dicom_node.storage.archive import Archive, is_locked
 from dicom_node.storage.connection import timestamp, utc_now
 from dicom_node.storage.jobs import Job
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
+from dicom_node.workflow.model_view import ModelLine, model_lines
 
 __all__ = ["DestinationState", "Disk", "Overview", "overview"]
+
+JOBS_SHOWN = 8
+RARE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,38 @@ class Overview:
     destinations: tuple[DestinationState, ...]
     disk: Disk
     jobs: tuple[Job, ...]
-    """Those that failed at their last run or are paused first, then by name."""
+    """Those that need a look: paused, or failed at their last run; then those that come once a minute or less
+    often, the last run first. What comes every second and goes well is left out."""
+    models: tuple[ModelLine, ...]
+    """The active ones, in the order in which they are preferred."""
+    model_trouble: str
+    """Why the models cannot be read; empty if they can."""
+
+    @property
+    def received_today(self) -> int:
+        """Studies received since midnight."""
+        return sum(self.today.values())
+
+    @property
+    def dead_letters(self) -> int:
+        """Deliveries that were given up."""
+        return sum(item.dead for item in self.destinations)
+
+    @property
+    def undelivered(self) -> int:
+        """Deliveries that wait or are being sent."""
+        return sum(item.waiting for item in self.destinations)
+
+    @property
+    def oldest_delivery(self) -> str:
+        """Since when the oldest undelivered object waits."""
+        return min((item.oldest_waiting for item in self.destinations if item.oldest_waiting), default="")
 
 
 def overview(config: NodeConfig, archive: Archive, journal: Journal) -> Overview:
     """Read everything; each question is answered by an index, however long the journal."""
     analyses = journal.waiting_analyses()
+    models, trouble = _models(config)
     return Overview(
         running=is_locked(config.node.data_dir),
         today=_today(journal),
@@ -88,6 +119,8 @@ def overview(config: NodeConfig, archive: Archive, journal: Journal) -> Overview
         destinations=_destinations(config, journal),
         disk=_disk(config, archive, journal),
         jobs=_jobs(journal),
+        models=models,
+        model_trouble=trouble,
     )
 
 
@@ -129,6 +162,16 @@ def _disk(config: NodeConfig, archive: Archive, journal: Journal) -> Disk:
 
 
 def _jobs(journal: Journal) -> tuple[Job, ...]:
-    return tuple(
-        sorted(journal.jobs(), key=lambda job: (job.outcome != "failed", job.pause is None, job.name))
-    )
+    jobs = journal.jobs()
+    conspicuous = [job for job in jobs if job.outcome == "failed" or job.pause]
+    rare = [job for job in jobs if job.period_seconds >= RARE_SECONDS and job not in conspicuous]
+    rare.sort(key=lambda job: job.started_at, reverse=True)
+    return tuple([*conspicuous, *rare][:JOBS_SHOWN])
+
+
+def _models(config: NodeConfig) -> tuple[tuple[ModelLine, ...], str]:
+    try:
+        lines = model_lines(config.analysis.models)
+    except ConfigurationError as error:
+        return (), str(error)
+    return tuple(line for line in lines if line.champion), ""

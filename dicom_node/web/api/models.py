@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from analysis.risk.versions import Version
 from dicom_node.web import admin_actions
+from dicom_node.web.api.bodies import Reason
 from dicom_node.web.context import Administrator, ConfigDep, JournalDep, Viewer
 from dicom_node.workflow.model_view import RegistryChange, changes_of, model_detail, model_lines
 
@@ -64,12 +65,6 @@ class Promotion(BaseModel):
     """Which version is to be in force, and why."""
 
     version: str = Field(min_length=1, max_length=200)
-    reason: str = Field(min_length=1, max_length=500)
-
-
-class Reason(BaseModel):
-    """Why something is done."""
-
     reason: str = Field(min_length=1, max_length=500)
 
 

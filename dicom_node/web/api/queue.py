@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from dicom_node.storage.waiting import OPEN_STATES, OpenState
 from dicom_node.web import admin_actions
+from dicom_node.web.api.bodies import Reason
 from dicom_node.web.context import ConfigDep, JournalDep, Operator, Viewer
 from dicom_node.workflow.queue_view import DestinationView, QueueItem, Why, queue_page
 
@@ -59,12 +60,6 @@ class Queue(BaseModel):
     total: int
     page: int
     pages: int
-
-
-class Reason(BaseModel):
-    """Why something is done."""
-
-    reason: str = Field(min_length=1, max_length=500)
 
 
 class OfDestination(Reason):

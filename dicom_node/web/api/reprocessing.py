@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.reprocessing import ItemState, PlanState, ReprocessingJob, ReprocessingPlan
 from dicom_node.web import reprocessing_actions
+from dicom_node.web.api.bodies import Reason
 from dicom_node.web.context import ConfigDep, JournalDep, Operator, Viewer
 from dicom_node.web.reprocessing_form import NewReprocessing, SelectionForm
 from dicom_node.workflow.reprocess_plans import preview, progress
@@ -87,12 +88,6 @@ class Made(BaseModel):
 
     plan: int | None
     first_at: str = Field(description="When the job comes first; empty for a plan.")
-
-
-class Reason(BaseModel):
-    """Why something is done."""
-
-    reason: str = Field(min_length=1, max_length=500)
 
 
 class NamedReason(Reason):

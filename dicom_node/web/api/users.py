@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from dicom_node.storage.users import Account, ApiToken, Role
 from dicom_node.web.accounts import Accounts
+from dicom_node.web.api.bodies import Reason
 from dicom_node.web.context import Administrator, ConfigDep, JournalDep, client_address
 
 __all__ = ["router"]
@@ -47,12 +48,6 @@ class MadeToken(TokenModel):
     """A token with its secret, which is shown this once."""
 
     secret: str
-
-
-class Reason(BaseModel):
-    """Why something is changed."""
-
-    reason: str = Field(min_length=1, max_length=500)
 
 
 @router.get("")

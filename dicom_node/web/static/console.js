@@ -2,7 +2,9 @@
 "use strict";
 
 (() => {
-  const language = document.documentElement.lang;
+  // dates as the reader's region writes them, as long as the page speaks the reader's language
+  const spoken = document.documentElement.lang;
+  const language = navigator.languages.find((tag) => tag.split("-")[0] === spoken.split("-")[0]) ?? spoken;
 
   const styles = {
     full: { dateStyle: "medium", timeStyle: "medium" },
@@ -77,6 +79,14 @@
     toast(document.getElementById("toasts").dataset.offline);
   });
   document.addEventListener("htmx:sseOpen", () => document.body.classList.remove("offline"));
+
+  // a link to something inside a closed part opens that part
+  function openTarget() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target instanceof HTMLDetailsElement) target.open = true;
+  }
+  window.addEventListener("hashchange", openTarget);
+  openTarget();
 
   showLocalTimes(document);
   setInterval(() => showLocalTimes(document), 30000);
