@@ -8,14 +8,21 @@ from pathlib import Path
 
 import pytest
 from asked_archives import scripted_archive, write_study
-from node_support import outcome
+from node_support import load_config, outcome
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from retrieval_ground import Ground, Pacs, new_ground
 
+from dicom_node.config import RetentionSettings
 from dicom_node.storage.records import StudyState
+from dicom_node.storage.reprocessing import ItemState, PlanPace
 from dicom_node.storage.retention import ReleasedKind
 from dicom_node.storage.retrievals import RetrievalPurpose
+from dicom_node.storage.selection import StudySelection
+from dicom_node.workflow.housekeeping import Retention
+from dicom_node.workflow.reprocess_plans import make_plan, preview
+from dicom_node.workflow.reprocess_runner import ReprocessRunner
+from dicom_node.workflow.routing import Router
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 
@@ -174,6 +181,31 @@ class TestReleasedOriginals:
         assert job is not None
         assert all(released.archive.resolve(instance.path).is_file() for instance in job.instances)
         assert {instance.version for instance in job.instances} == {1}, "the very bytes that were here"
+
+    def test_a_plan_fetches_them_and_retention_releases_them_again(
+        self, released: Ground, pacs: Pacs, tmp_path: Path
+    ) -> None:
+        journal, config = released.journal, load_config(tmp_path / "site")
+        everything = StudySelection(everything=True)
+        assert preview(journal, config, everything, PlanPace()).to_fetch == 1
+        plan = make_plan(journal, config, everything, PlanPace(), by="eve", reason="a new model")
+        router = Router((), released.archive, journal)
+        runner = ReprocessRunner(config, journal, router, open_associations=lambda: 0, clock=released.clock)
+        assert runner.pump() == 1
+        assert journal.claim_analysis("test", 60) is None, "not without its files"
+        with scripted_archive(find=pacs.find, get=pacs.get) as peer:
+            released.queue(peer).pump()
+        job = journal.claim_analysis("test", 60)
+        assert job is not None
+        assert journal.finish_analysis(job, outcome(identity="b" * 64))
+        runner.pump()
+        (item,) = journal.plan_items(plan)
+        assert (item.state, item.fetched) == (ItemState.CHANGED, True)
+        files = [released.archive.resolve(instance.path) for instance in job.instances]
+        assert all(file.is_file() for file in files)
+        kept = RetentionSettings(keep_originals_days=0.5, reserve_bytes=0)
+        Retention(kept, released.archive, journal, clock=released.clock).run()
+        assert not any(file.exists() for file in files)
 
     def test_other_bytes_are_a_new_version_and_warned_of(self, released: Ground, pacs: Pacs) -> None:
         for item in pacs.objects:
