@@ -32,6 +32,8 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
         "SELECT max(id) FROM analyses",
         "SELECT state, count(*) FROM studies GROUP BY state",
         "SELECT count(*) FROM holds",
+        # what lists say of a study is read from its result a moment after the analysis has ended
+        "SELECT count(*), max(study_key) FROM study_facts INDEXED BY study_facts_due WHERE due > 0",
     ),
     "queue": (
         "SELECT count(*), max(id) FROM deliveries INDEXED BY deliveries_open"
