@@ -21,6 +21,8 @@ from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
 from dicom_node.workflow.checkup import Checkup
 
+pytestmark = pytest.mark.usefixtures("cheap_logins")
+
 FILES = '[audit]\ntransport = "file"\ndirectory = "../audit"\n'
 
 

@@ -15,6 +15,8 @@ from dicom_node.storage.jobs import LastRun, RunRecord
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.reprocessing import PlanState
 
+pytestmark = pytest.mark.usefixtures("cheap_logins")
+
 RIGHTS = [("viewer", 403), ("operator", 303)]
 OLD = {"model_older_than": "current"}
 

@@ -13,6 +13,8 @@ from web_support import browser, console
 
 from analysis.risk.versions import list_versions
 
+pytestmark = pytest.mark.usefixtures("cheap_logins")
+
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 

@@ -17,6 +17,8 @@ from web_support import browser, console
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Delivery
 
+pytestmark = pytest.mark.usefixtures("cheap_logins")
+
 RIGHTS = [("viewer", 403), ("operator", 303), ("administrator", 303)]
 
 
