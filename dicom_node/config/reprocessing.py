@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from dicom_node.config.delivering import legal_hours
 from dicom_node.errors import ConfigurationError
 from dicom_node.settings import between, must, not_blank, read_table
+from dicom_node.workflow.cron import next_time
 
 __all__ = ["ConfiguredJob", "ReprocessingSettings", "read_jobs"]
 
@@ -76,7 +78,8 @@ def read_jobs(document: Mapping[str, Any], base: Path) -> tuple[ConfiguredJob, .
     Raises
     ------
     ConfigurationError
-        For an illegal key, a name given twice, or a job without a condition that does not say ``everything``.
+        For an illegal key, a name given twice, an expression that never comes, or a job without a condition
+        that does not say ``everything``.
     """
     entries = document.get("job", [])
     if not isinstance(entries, list):
@@ -90,6 +93,10 @@ def read_jobs(document: Mapping[str, Any], base: Path) -> tuple[ConfiguredJob, .
             raise ConfigurationError(
                 f"[[job]] {number} ({job.name}): has no condition; name one, or write everything = true"
             )
+        try:
+            next_time(job.cron, datetime.now(UTC))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"[[job]] {number} ({job.name}): {error}") from None
         jobs.append(job)
     return tuple(jobs)
 

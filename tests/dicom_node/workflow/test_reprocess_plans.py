@@ -410,6 +410,13 @@ class TestJobs:
         with pytest.raises(ConfigurationError, match="cron expression"):
             set_job(ground.journal, "x", wrong, ALL, FAST, source="command", by="eve", reason="")
 
+    def test_an_expression_of_the_configuration_is_checked_before_anything_starts(
+        self, tmp_path: Path
+    ) -> None:
+        job = '[[job]]\nname = "all"\ncron = "0 0 31 2 *"\neverything = true\n'
+        with pytest.raises(ConfigurationError, match=r"\[\[job\]\] 1 \(all\): .* never comes"):
+            load_config(tmp_path, extra=job)
+
     def test_a_configured_job_without_a_condition_must_say_everything(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="everything = true"):
             load_config(tmp_path, extra='[[job]]\nname = "all"\ncron = "0 0 1 * *"\n')
