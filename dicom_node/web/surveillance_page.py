@@ -88,11 +88,12 @@ class ScannerPictures:
 
 @dataclass(frozen=True, slots=True)
 class AlarmLine:
-    """One alarm, said in the reader's language."""
+    """One alarm, said in the reader's language; `numbers` is empty if its figure is no longer kept."""
 
     alarm: Alarm
     scanner: str
     words: str
+    numbers: str
 
 
 def pictures_of(
@@ -110,13 +111,40 @@ def pictures_of(
     return [_pictures(card, months, settings, say, language, present) for card in view.cards]
 
 
-def alarm_lines(alarms: Sequence[Alarm], language: Language) -> list[AlarmLine]:
-    """Say alarms in a language."""
+def alarm_lines(view: SurveillanceView, alarms: Sequence[Alarm], language: Language) -> list[AlarmLine]:
+    """Say some alarms of a view in a language."""
     say = speaker(language)
+    cards = {card.scanner: card for card in view.cards}
     return [
-        AlarmLine(alarm, alarm.scanner or say("All scanners together"), _alarm_words(alarm, say, language))
+        AlarmLine(
+            alarm,
+            alarm.scanner or say("All scanners together"),
+            _alarm_words(alarm, say, language),
+            _alarm_numbers(alarm, cards.get(alarm.scanner), say),
+        )
         for alarm in alarms
     ]
+
+
+def _alarm_numbers(alarm: Alarm, card: ScannerCard | None, say: Say) -> str:
+    figures = card.of(alarm.kind).get(alarm.subject, ()) if card else ()
+    figure = next((one for one in figures if one.month == alarm.month), None)
+    if figure is None:
+        return ""
+    detail = figure.detail
+    if alarm.kind in ("feature", "risk"):
+        return say(
+            "PSI {psi} over {patients} patients", psi=f"{detail['psi']:.2f}", patients=detail["subjects"]
+        )
+    if alarm.kind != "outcome":
+        return say("{count} of {total}", count=detail["count"], total=detail["total"])
+    ratio = "{value:.2f} ({low:.2f}–{high:.2f})".format(**detail["ratio"])
+    return say(
+        "observed : predicted {ratio}, {fractures} fractures of {subjects} patients",
+        ratio=ratio,
+        fractures=detail["fractures"],
+        subjects=detail["subjects"],
+    )
 
 
 def _pictures(
@@ -142,9 +170,9 @@ def _pictures(
     return ScannerPictures(
         card.scanner or say("All scanners together"),
         len(card.alarms),
-        _course(quality.get("", ()), months),
+        _course(quality.get("", ()), months, settings),
         _lines(quality, month, finding, settings.accepted_findings),
-        _course(declined.get("", ()), months),
+        _course(declined.get("", ()), months, settings),
         _lines(declined, month, reason, ()),
         drift_map(features, names, months.months) if features else None,
         tuple(
@@ -152,14 +180,14 @@ def _pictures(
             for name, figures in card.of("risk").items()
             if (course := risk_course(figures, months)) is not None
         ),
-        _course(card.of("agreement").get("", ()), months),
+        _course(card.of("agreement").get("", ()), months, settings),
         _outcomes(card, months, settings, say),
         month,
     )
 
 
-def _course(figures: Sequence[Figure], months: Months) -> ShareCourse | None:
-    return share_course(figures, months) if figures else None
+def _course(figures: Sequence[Figure], months: Months, settings: SurveillanceSettings) -> ShareCourse | None:
+    return share_course(figures, months, settings.least_studies) if figures else None
 
 
 def _lines(

@@ -30,8 +30,8 @@ def show(request: Request, user: Viewer, config: ConfigDep, journal: JournalDep)
         user=user,
         view=view,
         settings=config.surveillance,
-        alarms=alarm_lines(view.open_alarms, language),
-        past=alarm_lines(view.past_alarms[:20], language),
+        alarms=alarm_lines(view, view.open_alarms, language),
+        past=alarm_lines(view, view.past_alarms[:20], language),
         scanners=pictures_of(view, config.surveillance, language, f"{utc_now():%Y-%m}"),
     )
 

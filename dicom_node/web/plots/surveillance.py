@@ -109,7 +109,7 @@ class ShareCourse:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One feature in one month; `level` as in `analysis.surveillance.drift`."""
+    """One feature in one month; `level` is "few", "stable", "moved", or "far" where the limit is crossed."""
 
     x: float
     level: str
@@ -192,13 +192,16 @@ class Calibration:
     height: float = SQUARE
 
 
-def share_course(figures: Sequence[Figure], months: Months) -> ShareCourse:
-    """Place a share over months; the axis ends above the highest share, not its interval."""
+def share_course(figures: Sequence[Figure], months: Months, least: int) -> ShareCourse:
+    """Place a share over months; the axis ends above the highest share, not its interval.
+
+    Shares of less than `least` studies, and of a month that is not over, are marked as open.
+    """
     shown = [one for one in figures if one.detail["value"] is not None]
     limit = next((one.detail["limit"] for one in reversed(shown) if one.detail["limit"] is not None), None)
     highest = max([one.detail["value"] for one in shown] + [limit or 0.0, 0.05])
     y = Axis(0.0, min(1.0, highest * 1.25), HEIGHT - BOTTOM, TOP)
-    marks = tuple(_share(one, months, y) for one in shown)
+    marks = tuple(_share(one, months, y, least) for one in shown)
     return ShareCourse(_course(months, y, _percent), marks, None if limit is None else y.at(limit))
 
 
@@ -206,7 +209,7 @@ def drift_map(
     features: Mapping[str, Sequence[Figure]], names: Mapping[str, str], months: Sequence[str]
 ) -> DriftMap:
     """Place every feature's drift, the most drifted of the newest months first."""
-    axis = Months(tuple(months), NAMES, MAP_WIDTH)
+    axis = Months(tuple(months), NAMES, MAP_WIDTH - RIGHT)
     order = sorted(features, key=lambda name: (-_latest_psi(features[name]), names[name]))
     rows = tuple(
         Row(
@@ -278,7 +281,7 @@ def calibration(figure: Figure) -> Calibration:
     left, right, top, bottom = LEFT, SQUARE - RIGHT, TOP, SQUARE - 42.0
     x, y = Axis(0.0, most, left, right), Axis(0.0, most, bottom, top)
     steps = round_steps(0.0, most, 4)
-    curve = [point for point in detail["curve"] if point[0] <= most]
+    curve = [point for point in detail["curve"] if max(point[:2]) <= most]  # not bent along the edge
     upper = [f"{x.at(p)},{y.at(high)}" for p, _, _, high in curve]
     lower = [f"{x.at(p)},{y.at(low)}" for p, _, low, _ in reversed(curve)]
     return Calibration(
@@ -300,14 +303,15 @@ def _course(months: Months, y: Axis, label: Any) -> Course:
     return Course(months.ticks, tuple(Tick(y.at(value), label(value)) for value in steps))
 
 
-def _share(one: Figure, months: Months, y: Axis) -> Estimate:
+def _share(one: Figure, months: Months, y: Axis, least: int) -> Estimate:
     detail = one.detail
+    judged = one.judged if detail["limit"] is not None else detail["total"] >= least
     return Estimate(
         months.at(one.month),
         y.at(detail["value"]),
         y.at(detail["low"]),
         y.at(detail["high"]),
-        one.judged,
+        judged,
         one.crossed,
         f"{one.month}: {_percent(detail['value'])} ({detail['count']} / {detail['total']})",
     )
@@ -317,7 +321,8 @@ def _cell(one: Figure, name: str, axis: Months) -> Cell:
     detail = one.detail
     words = f"{name}, {one.month}: PSI {detail['psi']:.2f}, KS {detail['ks']:.2f}, n = {detail['subjects']}"
     x = round(axis.at(one.month) - axis.step / 2, 2)
-    return Cell(x, detail["level"], one.crossed, words)
+    moved = "moved" if detail["level"] == "far" else detail["level"]
+    return Cell(x, "far" if one.crossed else moved, one.crossed, words)
 
 
 def _latest_psi(figures: Sequence[Figure]) -> float:
