@@ -8,6 +8,7 @@ strikes when the thread ends that started the process, not the process.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 
@@ -32,6 +33,7 @@ def end_with_the_node() -> None:
     signal.signal(signal.SIGALRM, look)
     signal.siginterrupt(signal.SIGALRM, False)
     signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
+    atexit.register(look_no_more)  # the interpreter forgets handlers as it ends: the signal would kill it
 
 
 def look_no_more() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.workflow.lifeline import NODE_VARIABLE
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 
 SLOW_PRELOAD = """
@@ -30,6 +32,16 @@ context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["slow_preload"])
 threading.Thread(target=context.Process(target=int).start, daemon=True).start()
 input()
+"""
+
+SLOW_END = """
+import sys, time
+from dicom_node.workflow.lifeline import end_with_the_node
+class SlowToForget:
+    def __del__(self, sleep=time.sleep):
+        sleep(1)
+sys.kept_to_the_end = SlowToForget()
+end_with_the_node()
 """
 
 
@@ -73,3 +85,13 @@ def test_a_fork_server_does_not_outlive_a_node_that_is_killed(tmp_path: Path) ->
         node.send_signal(signal.SIGKILL)
         node.wait(timeout=10)
         assert until(lambda: not any(is_alive(pid) for pid in servers), seconds=20)
+
+
+def test_a_process_that_takes_its_time_to_end_is_not_killed_by_its_own_look() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", SLOW_END],
+        env={**os.environ, NODE_VARIABLE: str(os.getpid())},
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 0
