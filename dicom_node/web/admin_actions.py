@@ -1,13 +1,10 @@
-"""What administrators do on the pages of queue, jobs and models, and programs through the REST API.
+"""What operators do on the pages of queue and jobs, and programs through the REST API.
 
 Each is journalled with the person and the reason.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from analysis.risk import versions
 from dicom_node.errors import OperationRefusedError
 from dicom_node.storage.journal import Journal
 from dicom_node.web.changes import record_change
@@ -18,11 +15,9 @@ __all__ = [
     "discard_dead_letters",
     "discard_delivery",
     "pause_job",
-    "promote_model",
     "resume_job",
     "retry_delivery",
     "retry_destination",
-    "roll_back_model",
     "run_job",
 ]
 
@@ -115,33 +110,3 @@ def resume_job(journal: Journal, user: User, name: str, reason: str) -> None:
     with journal.all_or_nothing():
         if journal.resume_job(name, by=user.name, reason=reason):
             record_change(journal, user, "job.resume", name, reason)
-
-
-def promote_model(
-    journal: Journal, user: User, directory: Path, name: str, version: str, reason: str
-) -> versions.Version:
-    """Make a version the active one, from the next study on; nothing is reprocessed.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such version, or its file is damaged.
-    """
-    now = versions.promote(directory, name, version, reason, user=user.name)
-    record_change(journal, user, "model.promote", name, reason, detail=f"active: {version}")
-    return now
-
-
-def roll_back_model(
-    journal: Journal, user: User, directory: Path, name: str, reason: str
-) -> versions.Version:
-    """Make the version before the active one active again; nothing is reprocessed.
-
-    Raises
-    ------
-    ConfigurationError
-        If no earlier version is known, or its file is damaged.
-    """
-    now = versions.rollback(directory, name, reason, user=user.name)
-    record_change(journal, user, "model.rollback", name, reason, detail=f"active again: {now.version}")
-    return now

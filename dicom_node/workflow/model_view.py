@@ -1,7 +1,7 @@
 """The registry of risk models as an administrator sees it: lines of versions, provenance, cards, reports.
 
-A version's evaluation report (``dicom-node evaluate``) is looked for in ``reports/VERSION`` of the directory
-of models, or where the version's entry says (``"report"``).
+A version's evaluation report (``dicom-node evaluate``) is looked for in ``reports/NAME-VERSION`` of the
+directory of models, or where the version's entry says (``"report"``).
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ __all__ = [
     "EvaluationReport",
     "Figure",
     "Figures",
+    "HeldOut",
+    "Interval",
     "ModelDetail",
     "ModelLine",
     "RegistryChange",
@@ -105,6 +107,40 @@ class EvaluationReport:
     json: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A challenger beside its champion, on the same patients of the site, whom neither was fitted to.
+
+    Attributes
+    ----------
+    kind : str
+        ``recalibrated`` or ``refitted``.
+    years : int
+        Horizon of all figures.
+    subjects, fractures : int
+        Held-out patients, and their fractures within the horizon.
+    figures : mapping of str to tuple of Interval or None
+        Of champion and challenger; by ``observed_to_expected``, ``slope``, ``auc``, ``brier``.
+    """
+
+    champion: str
+    challenger: str
+    kind: str
+    years: int
+    subjects: int
+    fractures: int
+    figures: Mapping[str, tuple[Interval | None, Interval | None]]
+
+
 @dataclass(frozen=True)
 class ModelDetail:
     """Everything known of one version.
@@ -129,6 +165,7 @@ class ModelDetail:
     cohort: Mapping[str, str]
     has_card: bool
     report: EvaluationReport | None
+    held_out: HeldOut | None
     changes: Sequence[RegistryChange] = field(default_factory=tuple)
 
 
@@ -195,6 +232,7 @@ def model_detail(directory: Path, name: str, version: str) -> ModelDetail:
         cohort=_texts(chosen.entry.get("cohort", {})),
         has_card=_card_path(directory, chosen) is not None,
         report=evaluation_report(directory, chosen),
+        held_out=_held_out(chosen.entry.get("held_out")),
         changes=[change for change in changes_of(directory) if change.model == name],
     )
 
@@ -255,7 +293,7 @@ def model_card(directory: Path, version: Version) -> str:
 
 def evaluation_report(directory: Path, version: Version) -> EvaluationReport | None:
     """Return where a version's evaluation report lies; None if it has none."""
-    named = str(version.entry.get("report") or f"reports/{version.version}")
+    named = str(version.entry.get("report") or f"reports/{version.name}-{version.version}")
     folder = _inside(directory, named)
     if folder is None or not (folder / f"{REPORT_STEM}.html").is_file():
         return None
@@ -358,6 +396,29 @@ def _evaluation(directory: Path, version: Version) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _held_out(told: Mapping[str, Any] | None) -> HeldOut | None:
+    """Read what `dicom_node.workflow.learning` wrote of a challenge."""
+    if not told:
+        return None
+    sides = (told["champion_figures"], told["challenger_figures"])
+    return HeldOut(
+        champion=str(told["champion"]),
+        challenger=str(told["challenger"]),
+        kind=str(told["kind"]),
+        years=int(told["years"]),
+        subjects=int(told["held_out_subjects"]),
+        fractures=int(told["held_out_fractures"]),
+        figures={
+            name: (_interval(sides[0].get(name)), _interval(sides[1].get(name)))
+            for name in ("observed_to_expected", "slope", "auc", "brier")
+        },
+    )
+
+
+def _interval(told: Mapping[str, Any] | None) -> Interval | None:
+    return Interval(told["value"], told["low"], told["high"]) if told else None
 
 
 def _settings(version: Version, fitted: Mapping[str, Any]) -> dict[str, str]:

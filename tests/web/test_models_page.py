@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from admin_site import NEWER, admin_config
 from fastapi import FastAPI
-from web_support import browser, console
+from web_support import browser, console, console_config
 
 from analysis.risk.versions import list_versions
 
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_told_and_cannot_be_promoted(site: FastAPI) -> None:
 
 
 def test_figures_of_the_evaluation_report_are_served_and_run_nothing(site: FastAPI) -> None:
-    folder = models_of(site) / "reports" / NEWER
+    folder = models_of(site) / "reports" / f"full-{NEWER}"
     folder.mkdir(parents=True)
     (folder / "evaluation.html").write_text(
         f'<figure><img alt="ROC" src="data:image/svg+xml;base64,{base64.b64encode(SVG).decode()}">'
@@ -115,6 +115,28 @@ def test_a_card_cannot_bring_tags(site: FastAPI) -> None:
     page = browser(site, "viewer").get(f"/models/full/{in_force(site)}/card").text
     assert "&lt;script&gt;alert(1)" in page
     assert 'href="javascript' not in page
+
+
+@pytest.mark.parametrize(("role", "status"), [("operator", 403), ("administrator", 303)])
+def test_putting_in_shadow_and_ending_it_take_an_administrator(site: FastAPI, role: str, status: int) -> None:
+    client = browser(site, role)
+    data = {"name": "full", "version": NEWER, "reason": "watch it"}
+    assert client.post("/models/shadow", data=data).status_code == status
+    in_shadow = [item.version for item in list_versions(models_of(site)) if item.in_shadow]
+    assert in_shadow == ([NEWER] if status == 303 else [])
+    assert client.post("/models/end-shadow", data={"name": "full", "reason": "seen"}).status_code == status
+    assert not [item for item in list_versions(models_of(site)) if item.in_shadow]
+
+
+def test_the_shipped_models_are_not_changed_and_the_page_says_how_to_have_ones_own(tmp_path: Path) -> None:
+    with console(console_config(tmp_path)) as app:
+        client = browser(app)
+        assert "dicom-node models copy" in client.get("/models").text
+        name = "full"
+        shipped = next(item for item in list_versions(models_of(app)) if item.name == name)
+        assert "data-opens" not in client.get(f"/models/{name}/{shipped.version}").text
+        data = {"name": name, "version": shipped.version, "reason": "x"}
+        assert client.post("/models/promote", data=data).status_code == 409
 
 
 def test_an_unknown_version_is_refused(site: FastAPI) -> None:

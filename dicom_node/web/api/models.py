@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from analysis.risk.versions import Version
-from dicom_node.web import admin_actions
 from dicom_node.web.api.bodies import Reason
 from dicom_node.web.context import Administrator, ConfigDep, JournalDep, Viewer
+from dicom_node.workflow import promotion
 from dicom_node.workflow.model_view import RegistryChange, changes_of, model_detail, model_lines
 
 __all__ = ["router"]
@@ -62,7 +62,7 @@ class ModelChange(BaseModel):
 
 
 class Promotion(BaseModel):
-    """Which version is to be in force, and why."""
+    """Which version is meant, and why."""
 
     version: str = Field(min_length=1, max_length=200)
     reason: str = Field(min_length=1, max_length=500)
@@ -110,9 +110,10 @@ def promote(
     user: Administrator, config: ConfigDep, journal: JournalDep, name: str, wanted: Promotion
 ) -> ModelVersion:
     """Make a version the active one, from the next study on; nothing is reprocessed."""
+    directory = config.analysis.models
     return _version(
-        admin_actions.promote_model(
-            journal, user, config.analysis.models, name, wanted.version, wanted.reason
+        promotion.promote_model(
+            directory, journal, name, wanted.version, user=user.name, reason=wanted.reason
         )
     )
 
@@ -122,7 +123,28 @@ def roll_back(
     user: Administrator, config: ConfigDep, journal: JournalDep, name: str, why: Reason
 ) -> ModelVersion:
     """Make the version before the active one active again; nothing is reprocessed."""
-    return _version(admin_actions.roll_back_model(journal, user, config.analysis.models, name, why.reason))
+    directory = config.analysis.models
+    return _version(promotion.roll_back_model(directory, journal, name, user=user.name, reason=why.reason))
+
+
+@router.post("/{name}/shadow")
+def put_in_shadow(
+    user: Administrator, config: ConfigDep, journal: JournalDep, name: str, wanted: Promotion
+) -> ModelVersion:
+    """Have a version computed for every study and told to nobody."""
+    directory = config.analysis.models
+    return _version(
+        promotion.shadow_model(directory, journal, name, wanted.version, user=user.name, reason=wanted.reason)
+    )
+
+
+@router.post("/{name}/end-shadow")
+def end_shadow(
+    user: Administrator, config: ConfigDep, journal: JournalDep, name: str, why: Reason
+) -> ModelVersion:
+    """Have the shadow model of a name no longer computed."""
+    directory = config.analysis.models
+    return _version(promotion.end_shadow_of(directory, journal, name, user=user.name, reason=why.reason))
 
 
 def _version(item: Version) -> ModelVersion:

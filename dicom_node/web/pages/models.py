@@ -9,11 +9,12 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 
+from analysis.risk import SHIPPED_MODELS
 from dicom_node.errors import OperationRefusedError
-from dicom_node.web import admin_actions
 from dicom_node.web.context import Administrator, ConfigDep, JournalDep, Viewer, redirect, render
 from dicom_node.web.markdown import as_html
 from dicom_node.web.model_plots import plots_of
+from dicom_node.workflow import promotion
 from dicom_node.workflow.model_view import (
     EvaluationReport,
     changes_of,
@@ -40,7 +41,7 @@ _REPORT_POLICY = (
 
 
 @router.get("")
-def show(request: Request, user: Viewer, config: ConfigDep, done: str = "", model: str = "") -> HTMLResponse:
+def show(request: Request, user: Viewer, config: ConfigDep, journal: JournalDep) -> HTMLResponse:
     """Show every model and what was changed."""
     directory = config.analysis.models
     return render(
@@ -49,8 +50,9 @@ def show(request: Request, user: Viewer, config: ConfigDep, done: str = "", mode
         user=user,
         lines=model_lines(directory),
         changes=changes_of(directory)[:50],
-        done=done,
-        model=model,
+        runs=journal.learning_runs(5),
+        learns=config.learning.enabled,
+        own=directory.resolve() != SHIPPED_MODELS.resolve(),
     )
 
 
@@ -65,7 +67,8 @@ def promote(
     reason: Reason,
 ) -> RedirectResponse:
     """Make a version the active one, from the next study on."""
-    now = admin_actions.promote_model(journal, user, config.analysis.models, name, version, reason)
+    directory = config.analysis.models
+    now = promotion.promote_model(directory, journal, name, version, user=user.name, reason=reason)
     return redirect(request, f"/models/{now.name}/{now.version}?done=promoted")
 
 
@@ -74,8 +77,33 @@ def roll_back(
     request: Request, user: Administrator, config: ConfigDep, journal: JournalDep, name: Text, reason: Reason
 ) -> RedirectResponse:
     """Make the version before the active one active again."""
-    now = admin_actions.roll_back_model(journal, user, config.analysis.models, name, reason)
+    now = promotion.roll_back_model(config.analysis.models, journal, name, user=user.name, reason=reason)
     return redirect(request, f"/models/{now.name}/{now.version}?done=rolled-back")
+
+
+@router.post("/shadow")
+def put_in_shadow(
+    request: Request,
+    user: Administrator,
+    config: ConfigDep,
+    journal: JournalDep,
+    name: Text,
+    version: Text,
+    reason: Reason,
+) -> RedirectResponse:
+    """Have a version computed for every study and told to nobody."""
+    directory = config.analysis.models
+    promotion.shadow_model(directory, journal, name, version, user=user.name, reason=reason)
+    return redirect(request, f"/models/{name}/{version}")
+
+
+@router.post("/end-shadow")
+def end_shadow(
+    request: Request, user: Administrator, config: ConfigDep, journal: JournalDep, name: Text, reason: Reason
+) -> RedirectResponse:
+    """Have the shadow model of a name no longer computed."""
+    promotion.end_shadow_of(config.analysis.models, journal, name, user=user.name, reason=reason)
+    return redirect(request, "/models")
 
 
 @router.get("/{name}/{version}")
@@ -94,6 +122,7 @@ def show_version(
         line=line,
         plots=plots_of(detail),
         figures=report_figures(detail.report) if detail.report else [],
+        own=directory.resolve() != SHIPPED_MODELS.resolve(),
         done=done,
     )
 

@@ -101,7 +101,7 @@ def test_an_unknown_version_is_refused(models: Path) -> None:
 
 
 def test_the_figures_of_an_evaluation_report_are_taken_out_of_it(models: Path) -> None:
-    folder = models / "reports" / NEWER
+    folder = models / "reports" / f"full-{NEWER}"
     folder.mkdir(parents=True)
     picture = base64.b64encode(SVG).decode()
     (folder / "evaluation.html").write_text(
@@ -134,3 +134,28 @@ def test_an_entry_cannot_name_files_outside_of_its_directory(models: Path) -> No
     detail = model_detail(models, "full", NEWER)
     assert (detail.report, detail.has_card) == (None, False)
     assert model_card(models, detail.version) == ""
+
+
+def test_a_challenger_stands_beside_its_champion_on_held_out_patients(models: Path) -> None:
+    def side(value: float) -> dict[str, object]:
+        estimate = {"value": value, "low": value - 0.1, "high": value + 0.1}
+        return {"observed_to_expected": estimate, "slope": None, "auc": estimate, "brier": estimate}
+
+    listed = json.loads((models / "versions.json").read_text())
+    listed["versions"][-1]["held_out"] = {
+        "champion": "a",
+        "challenger": NEWER,
+        "kind": "recalibrated",
+        "years": 5,
+        "held_out_subjects": 120,
+        "held_out_fractures": 21,
+        "champion_figures": side(1.6),
+        "challenger_figures": side(1.0),
+    }
+    (models / "versions.json").write_text(json.dumps(listed))
+    found = model_detail(models, "full", NEWER).held_out
+    assert found is not None
+    champion, challenger = found.figures["observed_to_expected"]
+    assert champion is not None
+    assert challenger is not None
+    assert (champion.value, challenger.value, found.figures["slope"]) == (1.6, 1.0, (None, None))
