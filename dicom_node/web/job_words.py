@@ -19,15 +19,24 @@ _PURPOSES: dict[str, str] = {
     "completion": translatable("Decides which studies are complete"),
     "console": translatable("Keeps this console running"),
     "execution": translatable("Hands complete studies to the analysis"),
+    "fhir": translatable("Reads outcomes and clinical facts from the FHIR server"),
     "job board": translatable("Carries out what people want of the other jobs"),
+    "learning": translatable("Trains challengers when enough new outcomes are known"),
     "notifications": translatable("Sends what somebody must know by mail or webhook"),
+    "reprocessing": translatable("Has studies of plans analysed again"),
     "retention": translatable("Releases files whose time is over"),
+    "retrievals that nobody serves": translatable(
+        "Gives up retrievals from archives that are not configured"
+    ),
+    "study search": translatable("Notes what studies are found by"),
+    "surveillance": translatable("Looks for drift and lost calibration"),
     "watch": translatable("Notices studies that are stuck, and a clock that was set back"),
 }
 
 _PREFIXES: tuple[tuple[str, str], ...] = (
     ("delivery to ", translatable("Sends what waits for {name}")),
     ("confirmation at ", translatable("Has {name} confirm what it accepted")),
+    ("retrieval from ", translatable("Fetches studies from {name}")),
     ("count at ", translatable("Asks {name} how many objects studies have")),
 )
 
