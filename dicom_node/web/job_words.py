@@ -23,6 +23,7 @@ _PURPOSES: dict[str, str] = {
     "job board": translatable("Carries out what people want of the other jobs"),
     "learning": translatable("Trains challengers when enough new outcomes are known"),
     "notifications": translatable("Sends what somebody must know by mail or webhook"),
+    "priors": translatable("Asks archives for earlier studies of patients"),
     "reprocessing": translatable("Has studies of plans analysed again"),
     "retention": translatable("Releases files whose time is over"),
     "retrievals that nobody serves": translatable(
