@@ -84,8 +84,8 @@ def _run(options: argparse.Namespace) -> int:
             progress=report,
         ).run()
         numbers = document(history)
-        options.out.mkdir(parents=True, exist_ok=True)
-        write_figure(history, options.out / FIGURE_FILE)
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_figure(numbers, options.out / FIGURE_FILE)
     text = json.dumps(numbers, indent=1, ensure_ascii=False)
     (options.out / NUMBERS_FILE).write_text(text + "\n", encoding="utf-8")
     _show(numbers)

@@ -216,11 +216,10 @@ class SimulatedSite:
             if month < history.months:
                 self._scan(month)
             self._tell_outcomes(month)
-            if month <= history.months:
-                self._watch(month)
+            self._watch(month)
+            if month < history.months:
                 self._learn(month)
                 self._decide(month)
-        self._watch(last)
         self._journal.close()
         return history
 
@@ -312,7 +311,8 @@ class SimulatedSite:
     def _decide(self, month: int) -> None:
         """The simulated person: after an alarm, promote a challenger that has proved itself in shadow."""
         history, now = self._history, month + 1
-        if not history.alarms or history.alarms[-1] != now or not history.shadows:
+        acted = history.promotions[-1].month if history.promotions else 0
+        if not history.shadows or not any(month > acted for month in history.alarms):
             return
         span = history.shadows[-1]
         if span.until is not None or now - span.since < SHADOW_MONTHS:

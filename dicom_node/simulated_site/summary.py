@@ -24,8 +24,8 @@ __all__ = ["Point", "document", "points"]
 
 Role = Literal["in force", "in shadow", "replaced"]
 
-LEAST_FRACTURES = 10
-"""Fewer fractures of a group make no point (as in surveillance)."""
+LEAST_FRACTURES = 20
+"""Fewer fractures of a group make no point: they know O:E to a factor of 1.5 (1/√events)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Point:
 
 
 def points(history: SiteHistory) -> list[Point]:
-    """Figures by year of scan; years are divided where another model took over or went into shadow."""
+    """Figures by year of scan, divided where another model took over; of models in shadow while they were."""
     patients = history.patients
     told = patients["told_risk"].to_numpy(np.float64)
     version = patients["told_version"].to_numpy(str)
@@ -63,20 +63,15 @@ def points(history: SiteHistory) -> list[Point]:
             found += _point(
                 history, "in force", one, (begin, end), risk=told, chosen=inside & (version == one)
             )
-        for span in history.shadows:
-            risk = history.shadow.get(span.version)
-            if risk is not None:
-                found += _point(history, "in shadow", span.version, (begin, end), risk=risk, chosen=inside)
         replaced = [item.before for item in history.promotions if item.month <= 12 * begin + 1e-9]
         if replaced:
-            found += _point(
-                history,
-                "replaced",
-                replaced[0],
-                (begin, end),
-                risk=_risk_by(history, replaced[0]),
-                chosen=inside,
-            )
+            risk = _risk_by(history, replaced[0])
+            found += _point(history, "replaced", replaced[0], (begin, end), risk=risk, chosen=inside)
+    for span in history.shadows:
+        begin, end = span.since / 12, (span.until or history.months) / 12
+        if span.version in history.shadow:
+            risk, inside = history.shadow[span.version], _scanned(history, begin, end)
+            found += _point(history, "in shadow", span.version, (begin, end), risk=risk, chosen=inside)
     return found
 
 
@@ -90,6 +85,7 @@ def document(history: SiteHistory) -> dict[str, Any]:
             "plan": asdict(plan),
             "model": MODEL,
             "horizon_years": HORIZON,
+            "least_fractures": LEAST_FRACTURES,
             "limits": asdict(history.limits),
             "patients": len(history.patients),
             "patients_with_a_risk": int(history.patients["told_risk"].notna().sum()),
@@ -144,10 +140,8 @@ def _point(
     if found.fractures < LEAST_FRACTURES:
         return []
     slope = found.calibration.slope if found.calibration else None
-    year = history.patients.loc[chosen, SCAN_DAY] / DAYS_PER_YEAR
-    begin, end = max(span[0], math.floor(12 * year.min()) / 12), min(span[1], math.ceil(12 * year.max()) / 12)
     counts = found.subjects, found.fractures
-    return [Point(role, version, begin, end, *counts, found.observed_to_expected, slope, found.auc)]
+    return [Point(role, version, *span, *counts, found.observed_to_expected, slope, found.auc)]
 
 
 def _risk_by(history: SiteHistory, version: str) -> FloatArray:
