@@ -57,6 +57,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     """Check everything the node needs, one finding per subject, as soon as it is known."""
     from dicom_node.access_diagnosis import check_access
     from dicom_node.archive_diagnosis import check_archives
+    from dicom_node.clinical_diagnosis import check_clinical
     from dicom_node.keeping_diagnosis import check_keeping
     from dicom_node.learning_diagnosis import check_learning
     from dicom_node.observing_diagnosis import check_observing
@@ -73,6 +74,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from _check_reports(config)
     yield from _check_destinations(config)
     yield from check_archives(config)
+    yield from check_clinical(config)
 
 
 def check_analysis_files(config: AnalysisConfig) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class FhirServer(ThreadingHTTPServer):
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.addresses: list[str] = []
         self.searches: list[tuple[str, Mapping[str, str]]] = []
+        self.version = "4.0.1"
         self.next_at = ""
         """Sends searches on to another server's address, if set."""
 
@@ -54,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.query:
             query = parse_qs(parts.query)
             self._page(int(query["search"][0]), int(query["page"][0]))
+            return
+        if parts.path.endswith("/metadata"):
+            self._answer({"resourceType": "CapabilityStatement", "fhirVersion": self.server.version})
             return
         kind, id_ = parts.path.split("/")[-2:]
         one = [item for item in self.server.resources if (item["resourceType"], item["id"]) == (kind, id_)]

@@ -72,6 +72,12 @@ class FhirClient:
             bundle = self._bundle("GET", self._of_same_server(str(following)), None)
         raise FhirError(f"{self._base}: a search has more than {MOST_PAGES} pages; ask its administrator why")
 
+    def version(self) -> str:
+        """Return the version of FHIR that the server says it speaks, e.g. ``4.0.1``."""
+        answer = self._answer("GET", f"{self._base}/metadata", None)
+        self._check(answer)
+        return str(self._document(answer, "CapabilityStatement").get("fhirVersion", "unknown"))
+
     def patient(self, reference: str) -> Mapping[str, Any] | None:
         """Return the Patient that a reference names, None if the server has none (any more)."""
         relative = "/".join(reference.split("/")[-2:])
