@@ -6,6 +6,7 @@ Patient data stays in the journal's file. Facts from headers and results are wri
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -162,13 +163,31 @@ class StudySearch(EventLog):
         before : int, optional
             Key of the last study of the page before this one.
         """
+        return self._found(self._keys(wanted, before, limit))
+
+    def search_and_count(self, wanted: StudyFilter, *, limit: int) -> tuple[list[FoundStudy], int]:
+        """Return the first page of what fits, and how many fit, by one search.
+
+        The count is `LONGEST_COUNT` + 1 where there are more.
+        """
+        keys = self._keys(wanted, None, max(limit, LONGEST_COUNT + 1))
+        return self._found(keys[:limit]), min(len(keys), LONGEST_COUNT + 1)
+
+    def _keys(self, wanted: StudyFilter, before: int | None, limit: int) -> list[int]:
         where, parameters = _conditions(wanted)
         if before is not None:
             where, parameters = f"{where} AND study_key < :before", {**parameters, "before": before}
         rows = self._rows(
-            f"""
-            WITH page AS MATERIALIZED
-                (SELECT * FROM study_facts WHERE {where} ORDER BY study_key DESC LIMIT :limit)
+            f"SELECT study_key FROM study_facts WHERE {where} ORDER BY study_key DESC LIMIT :limit",  # noqa: S608
+            {**parameters, "limit": limit},
+        )
+        return [row["study_key"] for row in rows]
+
+    def _found(self, keys: Sequence[int]) -> list[FoundStudy]:
+        """Return some studies by their keys, newest first."""
+        rows = self._rows(
+            """
+            WITH page AS (SELECT study_facts.* FROM json_each(:keys) JOIN study_facts ON study_key = value)
             SELECT study_key, page.study_instance_uid, page.state, studies.reason, page.study_date,
                 received_at, patient_name, patient_id, scanner, station, laterality, risk_category,
                 risk_10_years, engine_version, model_version,
@@ -182,19 +201,10 @@ class StudySearch(EventLog):
                 LEFT JOIN deliveries ON deliveries.study_instance_uid = page.study_instance_uid
                     AND deliveries.state <> 'discarded'
             GROUP BY study_key ORDER BY study_key DESC
-            """,  # noqa: S608 - our own conditions
-            {**parameters, "limit": limit},
+            """,
+            {"keys": json.dumps(list(keys))},
         )
         return [_found(row) for row in rows]
-
-    def count_studies(self, wanted: StudyFilter) -> int:
-        """Return how many studies fit, `LONGEST_COUNT` + 1 where there are more."""
-        where, parameters = _conditions(wanted)
-        row = self._row(
-            f"SELECT count(*) AS studies FROM (SELECT 1 FROM study_facts WHERE {where} LIMIT :limit)",  # noqa: S608
-            {**parameters, "limit": LONGEST_COUNT + 1},
-        )
-        return int(row["studies"]) if row else 0
 
     def search_choices(self) -> SearchChoices:
         """Return which scanners and findings there are to choose from."""
@@ -211,8 +221,8 @@ class StudySearch(EventLog):
 
     def found_study(self, study_key: int) -> FoundStudy | None:
         """Return the study that a URL names, None if there is none."""
-        found = self.search_studies(StudyFilter(), before=study_key + 1, limit=1)
-        return found[0] if found and found[0].study_key == study_key else None
+        found = self._found([study_key])
+        return found[0] if found else None
 
     def due_studies(self, limit: int) -> list[DueStudy]:
         """Return studies whose facts are to be read, the newest first: a backlog must not hide them."""

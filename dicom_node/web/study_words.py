@@ -72,7 +72,7 @@ EVENTS = {
     "study_released": translatable("Released"),
     "study_stuck": translatable("Did not move on"),
     "completion_requested": translatable("Completion was asked for"),
-    "results_unchanged": translatable("The result is unchanged; nothing was sent"),
+    "result_unchanged": translatable("The result is unchanged; nothing was sent"),
 }
 
 

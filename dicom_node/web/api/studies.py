@@ -84,7 +84,9 @@ class StudyList(BaseModel):
     """One page of a search, last received first."""
 
     studies: list[StudyLine]
-    count: int = Field(description=f"How many fit; {LONGEST_COUNT + 1} stands for more than {LONGEST_COUNT}.")
+    count: int | None = Field(
+        description=f"How many fit, on the first page only; {LONGEST_COUNT + 1}: more than {LONGEST_COUNT}."
+    )
     next: int | None = Field(description="To be sent as `before` for the next page; null on the last one.")
 
 
@@ -123,11 +125,15 @@ class Done(BaseModel):
 def search(user: Viewer, journal: JournalDep, wanted: SearchModel) -> StudyList:
     """Find studies."""
     chosen = StudyFilter(**wanted.model_dump(exclude={"before", "limit"}))
-    found = journal.search_studies(chosen, before=wanted.before, limit=wanted.limit + 1)
+    count = None
+    if wanted.before is None:
+        found, count = journal.search_and_count(chosen, limit=wanted.limit + 1)
+    else:
+        found = journal.search_studies(chosen, before=wanted.before, limit=wanted.limit + 1)
     page = found[: wanted.limit]
     return StudyList(
         studies=[_line(study) for study in page],
-        count=journal.count_studies(chosen),
+        count=count,
         next=page[-1].study_key if len(found) > wanted.limit else None,
     )
 

@@ -117,7 +117,11 @@ def _page(request: Request, user: User, journal: Journal, form: SearchForm, trai
     """Show one page of the list; `trail` names the last study of every page before it."""
     keys = [int(key) for key in re.findall(r"\d+", trail)]
     wanted = form.filter()
-    found = journal.search_studies(wanted, before=keys[-1] if keys else None, limit=PAGE_SIZE + 1)
+    count = None
+    if keys:
+        found = journal.search_studies(wanted, before=keys[-1], limit=PAGE_SIZE + 1)
+    else:
+        found, count = journal.search_and_count(wanted, limit=PAGE_SIZE + 1)
     studies, more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
     say = speaker(user.language)
     part = "hx-request" in request.headers
@@ -127,7 +131,7 @@ def _page(request: Request, user: User, journal: Journal, form: SearchForm, trai
         user=user,
         form=form,
         studies=studies,
-        count=journal.count_studies(wanted),
+        count=count,
         longest_count=LONGEST_COUNT,
         page=len(keys) + 1,
         trail=_trail(keys),
