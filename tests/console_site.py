@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from node_support import wait_until
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Playwright, Response
@@ -18,10 +19,21 @@ from pydicom.dataset import Dataset
 from real_peers import OrthancServer, find_program, known_to_orthanc, pick_free_port, running_orthanc
 from running_node import DICOM_NODE, running_node, write_node_config
 
-__all__ = ["PASSWORD", "Pacs", "Person", "Site", "chromium", "running_site", "wait_until"]
+from dicom_node.storage.journal import Journal
+
+__all__ = [
+    "PASSWORD",
+    "MakePerson",
+    "Pacs",
+    "Person",
+    "Site",
+    "chromium",
+    "pages_of",
+    "running_site",
+    "wait_until",
+]
 
 PASSWORD = "four words which differ"  # noqa: S105 - of tests only
-STRUCTURED_REPORT = "1.2.840.10008.5.1.4.1.1.88."
 ANALYSIS_SECONDS = 120
 """How long a first analysis may take: its process loads the engine, and the machine may be busy."""
 
@@ -61,10 +73,13 @@ class Pacs:
     def reports(self, study_uid: str) -> list[Dataset]:
         """Our structured reports of a study that have arrived."""
         found = []
-        for instance in self.server.get("/instances?expand&requestedTags=StudyInstanceUID;SOPClassUID"):
-            tags = instance["RequestedTags"]
-            if tags["StudyInstanceUID"] == study_uid and tags["SOPClassUID"].startswith(STRUCTURED_REPORT):
-                found.append(self.server.dataset(instance["ID"]))
+        for study in self.server.get("/studies?expand"):
+            if study["MainDicomTags"]["StudyInstanceUID"] != study_uid:
+                continue
+            for series in study["Series"]:
+                held = self.server.get(f"/series/{series}")
+                if held["MainDicomTags"]["Modality"] == "SR":
+                    found += [self.server.dataset(instance) for instance in held["Instances"]]
         return found
 
 
@@ -96,17 +111,21 @@ class Site:
         command = [program, "-aet", calling_ae, "-aec", "RADIUSDXA", "127.0.0.1", str(self.dicom_port)]
         subprocess.run([*command, *map(str, files)], check=True, timeout=60, capture_output=True)
 
-    def studies(self) -> dict[str, dict[str, Any]]:
-        """What ``dicom-node studies`` knows, by Study Instance UID."""
-        listed = json.loads(self.run("studies", "--json"))
-        return {study["study_instance_uid"]: study for study in listed}
-
     def wait_for_state(self, study_uid: str, *states: str) -> None:
-        def reached() -> bool:
-            study = self.studies().get(study_uid)
-            return study is not None and study["state"] in states
+        with closing(Journal(self.config.parent / "node_data" / "journal.db")) as journal:
 
-        wait_until(reached, seconds=ANALYSIS_SECONDS)
+            def reached() -> bool:
+                study = journal.study(study_uid)
+                return study is not None and study.state in states
+
+            wait_until(reached, seconds=ANALYSIS_SECONDS)
+
+    def key_of(self, study_uid: str) -> int:
+        """The number by which the console's addresses name a study."""
+        with closing(Journal(self.config.parent / "node_data" / "journal.db")) as journal:
+            key = journal.study_key(study_uid)
+        assert key
+        return key
 
 
 @contextmanager
@@ -156,6 +175,31 @@ def chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=find_program("chromium"), args=["--no-sandbox"])
 
 
+NO_PAGES = re.compile(r"\.(?:dcm|pdf|png|csv|json|zip|md|svg)$|/(?:logout|live)$")
+MOST_PAGES = 60
+
+
+def pages_of(person: Person, *more: str) -> Iterator[str]:
+    """Open every kind of page that can be reached by links, the study's pages of `more` too; yield each path.
+
+    Of pages that differ by a number, an identifier or a query only, the first is opened.
+    """
+    waiting, seen = ["/", "/settings", *more], set()
+    while waiting and len(seen) < MOST_PAGES:
+        path = urlsplit(waiting.pop(0)).path
+        kind = path if path in more else re.sub(r"[^/]*\d[^/]*", "N", path)
+        if kind in seen or NO_PAGES.search(path):
+            continue
+        seen.add(kind)
+        answer = person.open(path)
+        assert answer.status == 200, f"{path}: {answer.status}"
+        yield path
+        links = person.page.locator("a[href^='/']:not([download])").evaluate_all(
+            "links => links.map(link => link.getAttribute('href'))"
+        )
+        waiting += links
+
+
 class Person:
     """Somebody before a browser of their own. Whatever the browser complains of is kept in `problems`."""
 
@@ -164,6 +208,7 @@ class Person:
     ) -> None:
         self.site = site
         self.problems: list[str] = []
+        self._expected: tuple[str, ...] = ()
         self.context: BrowserContext = browser.new_context(
             viewport=VIEWPORT,
             locale=language,
@@ -195,10 +240,14 @@ class Person:
         """The token of the session, as every form of a page brings it along."""
         return str(self.page.locator("input[name=csrf_token]").first.input_value())
 
+    def expects(self, *texts: str) -> None:
+        """Do not count complaints with one of these texts: Chromium notes every answer that is no success."""
+        self._expected = texts
+
     def complaints(self) -> list[str]:
         """Take what the browser has complained of since the last time."""
         problems, self.problems = self.problems, []
-        return problems
+        return [line for line in problems if not any(text in line for text in self._expected)]
 
     def reads_until(self, seen: Callable[[], bool], seconds: float = 30) -> None:
         """Look at the open page, without reloading it, until something is seen."""
@@ -224,3 +273,7 @@ class Person:
     def _request(self, request: Any) -> None:
         if not request.url.startswith((self.site.address, "data:", "blob:", "about:")):
             self.problems.append(f"asked for something elsewhere: {request.url}")
+
+
+MakePerson = Callable[..., Person]
+"""``(role="administrator", **wishes of Person)`` -> somebody who is logged in."""

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from console_site import Person, Site, chromium, running_site
-from playwright.sync_api import Browser, sync_playwright
+from console_site import MakePerson, Person, Site, chromium, running_site
+from playwright.sync_api import Browser, expect, sync_playwright
 
-MakePerson = Callable[..., Person]
+PATIENCE_MILLISECONDS = 20_000
+"""How long something may take to be seen: the machine may have other work."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         launched = chromium(playwright)
         yield launched

@@ -1,0 +1,243 @@
+"""How the console looks and reads: light and dark, English and Chinese, by keyboard, for everybody (WCAG AA).
+
+Its site has studies of every kind, something given up, somebody's opinion and an entry, so that no page is
+empty; the pictures of the documentation are taken of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from console_site import PASSWORD, MakePerson, Person, Site, pages_of, running_site
+from PIL import Image, ImageStat
+from playwright.sync_api import Browser, Page, expect
+from sample_copies import SAMPLES, copy_study, files_of, study_uid_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.orthanc, pytest.mark.dcmtk, pytest.mark.chromium]
+
+SHOWN = "03-calibrated-follow-up"
+"""The study whose page is looked at: it has an earlier one."""
+
+SERIOUS = ("serious", "critical")
+HAN = re.compile("[\\u4e00-\\u9fff]")
+COLORS = 128
+"""Of a picture in the documentation: few enough for a small file, enough for a radiograph's greys."""
+
+TakePicture = Callable[[Person, str], None]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    extra = f"""
+[[destination]]
+name = "research archive"
+ae_title = "AWAY"
+host = "127.0.0.1"
+port = 9
+give_up_days = 0.0001
+[audit]
+transport = "file"
+directory = "{folder / "audit"}"
+"""
+    with running_site(folder, extra=extra) as started:
+        for role in ("viewer", "operator", "administrator"):
+            started.add_user(role, role)
+        fill(started, folder)
+        yield started
+
+
+def fill(site: Site, folder: Path) -> None:
+    """Send every sample, the first visit before the second, and wait until each has come to an end."""
+    samples = sorted(path.name for path in SAMPLES.iterdir() if path.is_dir())
+    for sample in samples:
+        site.push(*files_of(sample))
+        site.wait_for_state(study_uid_of(sample), "analyzed", "not_applicable", "rejected")
+    _, files = copy_study(
+        "01-calibrated-low-risk", folder / "copy", PatientName="NEW^Study", PatientID="SIM-0009"
+    )
+    site.push(*files, calling_ae="DXA2")
+
+
+@pytest.fixture(scope="module")
+def study(site: Site) -> int:
+    """The key of the study that is looked at."""
+    return site.key_of(study_uid_of(SHOWN))
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> TakePicture:
+    """Keeps a picture of what a person sees, where ``--console-pictures`` wants one."""
+    folder: Path | None = request.config.getoption("--console-pictures")
+
+    def take(person: Person, name: str) -> None:
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        person.page.mouse.move(0, 0)
+        person.page.evaluate("document.activeElement.blur()")
+        shot = Image.open(BytesIO(person.page.screenshot(animations="disabled", caret="hide")))
+        small = shot.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+        small.save(folder / f"{name}.png", optimize=True)
+
+    return take
+
+
+def open_study(person: Person, study: int) -> Page:
+    person.open(f"/studies/{study}")
+    expect(person.page.locator("#viewer .viewer-message")).to_be_hidden()
+    return person.page
+
+
+def violations(page: Page, name: str) -> list[str]:
+    """What axe-core finds that keeps somebody from reading or using the page."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{name}: {item['id']} ({item['impact']}): {node['target']} {node['failureSummary']}"
+        for item in found
+        if item["impact"] in SERIOUS
+        for node in item["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_keeps_anybody_from_reading_or_using_it(person: MakePerson, study: int, scheme: str) -> None:
+    reader = person("administrator", color_scheme=scheme)
+    page = reader.page
+    found: list[str] = []
+    visited = []
+    for path in pages_of(reader, f"/studies/{study}"):
+        visited.append(path)
+        for summary in page.locator("main summary:visible").all():
+            summary.click()
+        found += violations(page, path)
+        for dialog in page.locator("dialog").all():
+            dialog.evaluate("dialog => dialog.showModal()")
+            found += violations(page, f"{path} #{dialog.get_attribute('id')}")
+            dialog.evaluate("dialog => dialog.close()")
+    assert found == []
+    assert len(visited) >= 15, visited
+
+
+def test_the_first_pages_of_all_can_be_read_by_everybody(browser: Browser, site: Site) -> None:
+    stranger = Person(browser, site)
+    stranger.open("/login")
+    found = violations(stranger.page, "login")
+    stranger.page.emulate_media(color_scheme="dark")
+    found += violations(stranger.page, "login, dark")
+    stranger.close()
+    assert found == []
+
+
+def brightness(person: Person) -> float:
+    """Mean grey of what a person sees, 0 to 255."""
+    return ImageStat.Stat(Image.open(BytesIO(person.page.screenshot())).convert("L")).mean[0]
+
+
+def test_dark_is_dark_by_the_systems_wish_and_by_the_users_own(person: MakePerson) -> None:
+    by_system = person("viewer", color_scheme="dark")
+    expect(by_system.page.get_by_role("heading", level=1)).to_be_visible()
+    assert brightness(by_system) < 60
+    by_user = person("viewer", color_scheme="dark")
+    by_user.open("/settings")
+    by_user.page.get_by_label("Theme").select_option("light")
+    by_user.page.get_by_role("button", name="Save").first.click()
+    by_user.open("/")
+    assert brightness(by_user) > 200
+    by_user.open("/settings")
+    by_user.page.get_by_label("Theme").select_option("")
+    by_user.page.get_by_role("button", name="Save").first.click()
+    expect(by_user.page.locator("html:not([data-theme])")).to_have_count(1)
+
+
+def test_chinese_by_the_browsers_wish_and_by_the_users_own(person: MakePerson, study: int) -> None:
+    by_browser = person("administrator", language="zh-CN")
+    page = by_browser.page
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(HAN.pattern))
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    for path in pages_of(by_browser, f"/studies/{study}"):
+        if path.startswith("/api/"):
+            continue
+        heading = page.locator("main h1").inner_text()
+        labels = page.locator("main :is(th[scope=col], thead th, h2, dt, label, button)").all_inner_texts()
+        said = [text for text in labels if re.search("[A-Za-z]{4,}", text) or HAN.search(text)]
+        chinese = [text for text in said if HAN.search(text)]
+        assert len(chinese) >= 0.6 * len(said), (
+            path,
+            heading,
+            [text for text in said if text not in chinese],
+        )
+    by_user = person("operator")
+    by_user.open("/settings")
+    by_user.page.get_by_label("Language").select_option("zh")
+    by_user.page.get_by_role("button", name="Save").first.click()
+    expect(by_user.page.get_by_role("heading", level=1)).to_have_text(re.compile(HAN.pattern))
+    by_user.page.locator("select[name=language]").select_option("")
+    by_user.page.locator("form:has(select[name=language]) button[type=submit]").click()
+    expect(by_user.page.get_by_role("heading", level=1)).not_to_have_text(re.compile(HAN.pattern))
+
+
+def press_until(page: Page, key: str, reached: str) -> None:
+    """Press a key until the focus is on an element; wherever it is on the way, it must be seen."""
+    for _ in range(80):
+        page.keyboard.press(key)
+        if page.evaluate("selector => document.activeElement.matches(selector)", reached):
+            break
+    else:
+        raise AssertionError(f"{reached} cannot be reached by {key}")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none", f"the focus on {reached} is not seen"
+
+
+def test_the_console_is_used_by_keyboard_alone(browser: Browser, site: Site, study: int) -> None:
+    person = Person(browser, site)
+    page = person.page
+    person.open("/login")
+    page.keyboard.type("operator")
+    press_until(page, "Tab", "input[name=password]")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches('a.skip')"), (
+        "the first stop leads past the navigation"
+    )
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+
+    person.open("/")
+    press_until(page, "Tab", "nav a[href='/studies']")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Studies")
+    press_until(page, "Tab", f"a[href='/studies/{study}']")
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+
+    press_until(page, "Tab", "button[data-opens=hold]")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("document.activeElement.dataset.opens") == "hold", "the focus is back where it was"
+    page.keyboard.press("Enter")
+    press_until(page, "Tab", "dialog[open] textarea")
+    page.keyboard.type("by keyboard")
+    press_until(page, "Tab", "dialog[open] button[type=submit]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("by keyboard").first).to_be_visible()
+    press_until(page, "Tab", "button[data-opens=release]")
+    page.keyboard.press("Enter")
+    press_until(page, "Tab", "dialog[open] textarea")
+    page.keyboard.type("by keyboard again")
+    press_until(page, "Tab", "dialog[open] button[type=submit]")
+    page.keyboard.press("Enter")
+    expect(page.locator("button[data-opens=hold]")).to_be_visible()
+    assert person.complaints() == []
+    person.close()
