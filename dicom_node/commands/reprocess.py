@@ -157,11 +157,20 @@ def _follows(journal: Journal, options: argparse.Namespace) -> bool:
     elif options.jobs:
         show_jobs(journal)
     elif options.remove_job is not None:
-        done = journal.remove_reprocessing_job(options.remove_job, by=by, reason=reason)
-        print(f"job {options.remove_job!r}: {'removed' if done else 'there is none of that name'}")
+        _remove_job(journal, options.remove_job, by=by, reason=reason)
     else:
         return False
     return True
+
+
+def _remove_job(journal: Journal, name: str, *, by: str, reason: str) -> None:
+    sources = {job.name: job.source for job in journal.reprocessing_jobs()}
+    if name not in sources:
+        raise ConfigurationError(f"there is no job {name!r}; dicom-node reprocess --jobs lists them")
+    if sources[name] == "configuration":
+        raise ConfigurationError(f"job {name!r} stands in node.toml as a [[job]]; take it out there")
+    journal.remove_reprocessing_job(name, by=by, reason=reason)
+    print(f"job {name!r}: removed")
 
 
 def _selection(journal: Journal, options: argparse.Namespace) -> StudySelection:

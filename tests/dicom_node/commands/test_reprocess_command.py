@@ -79,6 +79,7 @@ def test_a_job_is_set_listed_and_removed(reprocess: Reprocess, journal: Journal)
     assert "0 22 * * 1-5" in reprocess("--jobs")
     assert "removed" in reprocess("--remove-job", "weekdays")
     assert "no job makes plans" in reprocess("--jobs")
+    assert "there is no job 'weekdays'" in reprocess("--remove-job", "weekdays", status=2)
 
 
 def test_a_patient_is_chosen_by_id_and_the_plan_does_not_hold_it(
