@@ -133,7 +133,6 @@ def fill_journal(path: Path, studies: int, *, newest: datetime | None = None) ->
             ],
         )
         rows.execute("COMMIT")
-        rows.execute("ANALYZE")
     return uids
 
 

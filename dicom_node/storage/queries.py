@@ -119,5 +119,8 @@ class Queries(Commitments):
 
     def oldest_waiting_analysis(self) -> str:
         """Return since when the oldest queued or running analysis waits; empty if none does."""
-        row = self._row("SELECT min(queued_at) AS at FROM analyses WHERE state IN ('queued', 'running')")
+        row = self._row(
+            "SELECT min(queued_at) AS at FROM analyses INDEXED BY analyses_by_state"
+            " WHERE state IN ('queued', 'running')"
+        )
         return (row["at"] if row else None) or ""
