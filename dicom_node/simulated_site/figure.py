@@ -19,7 +19,7 @@ ALARM, OTHERS, LIMITS, OTHER_POPULATION = "#CC3311", "#777777", "#E8F3E8", "#DDD
 WIDTH_INCHES, HEIGHT_INCHES = 7.2, 8.6
 AFTERWARDS_YEARS = 1.2
 """How long the figure goes on after the last scan: until the last patients' first year is known."""
-OFFSET = {"in force": 0.0, "in shadow": 0.0, "replaced": -0.08}
+OFFSET = {"in force": 0.0, "in shadow": 0.09, "replaced": -0.09}
 """Years by which points of the same patients stand side by side."""
 _MARKERS = {"in force": ("o", True), "in shadow": ("D", False), "replaced": ("s", False)}
 

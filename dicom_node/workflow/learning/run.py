@@ -119,13 +119,13 @@ class Learning:
     def _learn(
         self, number: int, started_by: str, progress: Callable[[str], None]
     ) -> tuple[RunState, str, dict[str, Any]]:
-        from analysis.training.challenger import make_challengers
-
         progress("gathering the cohort")
         cohort = self._cohort()
         patients = len(cohort.training) + len(cohort.held_out)
         if cohort.left_out.get(UNFOLLOWED, 0) > patients:
             return "declined", _UNFOLLOWED_REASON, self._counted(cohort)
+        from analysis.training.challenger import make_challengers  # takes a while to import
+
         staging = self._folder / f"run-{number:05d}"
         reach("learning.before_training")
         challenges = make_challengers(
