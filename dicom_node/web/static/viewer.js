@@ -44,7 +44,7 @@
     }
     resetWindow();
     message.hidden = true;
-    fit();
+    focusOnRegions();
   }
 
   function paint() {
@@ -102,6 +102,23 @@
 
   function fit() {
     view = { zoom: 1, x: 0, y: 0 };
+    place();
+  }
+
+  // a report page shows the scan small: begin at what was measured
+  function focusOnRegions() {
+    fit();
+    const regions = stage.querySelector(`[data-layer="${OUTLINES}"]`).getBBox();
+    const room = stage.getBoundingClientRect();
+    if (!regions.height || regions.height > rows * 0.45) return;
+    const base = Math.min(room.width / (columns * aspect), room.height / rows);
+    const zoom = Math.min(MAX_ZOOM, (0.7 * room.height) / (regions.height * base), (0.7 * room.width) / (regions.width * aspect * base));
+    if (zoom <= 1) return;
+    view = {
+      zoom,
+      x: (columns / 2 - regions.x - regions.width / 2) * aspect * base * zoom,
+      y: (rows / 2 - regions.y - regions.height / 2) * base * zoom,
+    };
     place();
   }
 
