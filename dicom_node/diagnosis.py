@@ -58,6 +58,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     from dicom_node.access_diagnosis import check_access
     from dicom_node.archive_diagnosis import check_archives
     from dicom_node.clinical_diagnosis import check_clinical
+    from dicom_node.console_diagnosis import check_console
     from dicom_node.keeping_diagnosis import check_keeping
     from dicom_node.learning_diagnosis import check_learning
     from dicom_node.observing_diagnosis import check_observing
@@ -67,6 +68,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from check_keeping(config)
     yield from check_access(config)
     yield from check_observing(config)
+    yield from check_console(config)
     yield from _check_analysis(config.analysis)
     yield from check_learning(config)
     yield _check_executor(config)

@@ -12,7 +12,7 @@ from dicom_node.config import AuditSettings, NodeConfig
 from dicom_node.diagnosis import Finding, Level
 from dicom_node.errors import ConfigurationError
 
-__all__ = ["check_observing"]
+__all__ = ["check_observing", "is_loopback"]
 
 
 def check_observing(config: NodeConfig) -> Iterator[Finding]:
@@ -57,7 +57,7 @@ def _check_monitoring(config: NodeConfig) -> Finding:
                 "monitoring",
                 f"{settings.host}:{settings.port} cannot be had ({error.strerror}); set [monitoring] port",
             )
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         return Finding(
             Level.WARN,
             "monitoring",
@@ -91,7 +91,8 @@ def _check_audit(settings: AuditSettings) -> Finding:
     return Finding(Level.OK, "audit", f"to {where}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches what listens there."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
