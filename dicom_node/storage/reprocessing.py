@@ -7,15 +7,22 @@ one transaction; so a plan goes on where it was, whenever the node died, and tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
 
 from dicom_node.errors import ConfigurationError
 from dicom_node.storage.completions import Completions
 from dicom_node.storage.connection import Row
-from dicom_node.storage.records import PLANNED, UNCHANGED, Severity, StudyState
+from dicom_node.storage.records import PLANNED, UNCHANGED, StudyState
+from dicom_node.storage.reprocessing_jobs import ReprocessingJobTable
+from dicom_node.storage.reprocessing_records import (
+    ItemState,
+    JobSource,
+    PlanItem,
+    PlanPace,
+    PlanState,
+    ReprocessingJob,
+    ReprocessingPlan,
+)
 from dicom_node.storage.routings import Routing
 from dicom_node.storage.selection import SelectionTables, StudySelection
 
@@ -30,127 +37,9 @@ __all__ = [
     "ReprocessingTables",
 ]
 
-JobSource = Literal["configuration", "command", "console"]
 
-
-class PlanState(StrEnum):
-    """Where a plan stands."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    DONE = "done"
-    CANCELLED = "cancelled"
-
-
-class ItemState(StrEnum):
-    """What became of one study of a plan."""
-
-    WAITING = "waiting"
-    QUEUED = "queued"
-    """Its analysis is queued or running."""
-    CHANGED = "changed"
-    """Its result differs and replaces the one before."""
-    UNCHANGED = "unchanged"
-    """Its result says the same; nothing was sent."""
-    DECLINED = "declined"
-    """The engine has declined it, as it may have done before."""
-    SKIPPED = "skipped"
-    """It was not analysed, for the reason given."""
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-OPEN_ITEMS = (ItemState.WAITING, ItemState.QUEUED)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanPace:
-    """When and how fast studies are queued.
-
-    Attributes
-    ----------
-    hours : str
-        Window of the day, such as ``22:00-06:00``, by the clock on the wall; empty: always.
-    studies_per_hour : float
-        At most; 0: as fast as the node can.
-    """
-
-    hours: str = ""
-    studies_per_hour: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ReprocessingPlan:
-    """One row of ``reprocessing_plans``; times are ISO 8601 UTC, empty if they have not come.
-
-    Attributes
-    ----------
-    job : str
-        Name of the `ReprocessingJob` that made it; empty if a person did.
-    waits_for : str
-        Why nothing is queued at present; empty while it goes on.
-    items : mapping of ItemState to int
-        How many of its studies are where; states without one are absent.
-    """
-
-    id: int
-    job: str
-    selection: StudySelection
-    pace: PlanPace
-    state: PlanState
-    waits_for: str
-    requested_by: str
-    reason: str
-    created_at: str
-    first_queued_at: str
-    last_queued_at: str
-    ended_at: str
-    items: Mapping[ItemState, int]
-
-    @property
-    def studies(self) -> int:
-        """How many studies it holds."""
-        return sum(self.items.values())
-
-    @property
-    def remaining(self) -> int:
-        """How many of them are not settled yet."""
-        return sum(self.items.get(state, 0) for state in OPEN_ITEMS)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanItem:
-    """One study of a plan."""
-
-    study_instance_uid: str
-    position: int
-    state: ItemState
-    reason: str
-    analysis_id: int | None
-    fetched: bool
-    """Whether originals had to be fetched for it."""
-    queued_at: str
-    ended_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReprocessingJob:
-    """What makes a plan whenever its cron expression comes; `next_at` and `last_at` are ISO 8601 UTC."""
-
-    name: str
-    selection: StudySelection
-    cron: str
-    pace: PlanPace
-    source: JobSource
-    created_by: str
-    reason: str
-    created_at: str
-    next_at: str
-    last_at: str
-
-
-class ReprocessingTables(Completions, SelectionTables):
-    """The tables ``reprocessing_plans``, ``reprocessing_items`` and ``reprocessing_jobs``."""
+class ReprocessingTables(Completions, SelectionTables, ReprocessingJobTable):
+    """The tables ``reprocessing_plans`` and ``reprocessing_items``."""
 
     def create_plan(
         self,
@@ -321,27 +210,28 @@ class ReprocessingTables(Completions, SelectionTables):
         )
         return int(row["items"]) if row else 0
 
-    def new_studies_waiting(self) -> int:
-        """Return how many analyses of no plan could begin now."""
+    def new_studies_wait(self) -> bool:
+        """Tell whether an analysis of no plan could begin now."""
         row = self._row(
             """
-            SELECT count(*) AS waiting FROM analyses
+            SELECT 1 FROM analyses
             WHERE state = 'queued' AND next_attempt_at <= ? AND "trigger" <> ?
               AND study_instance_uid NOT IN (SELECT study_instance_uid FROM holds)
               AND NOT EXISTS (SELECT 1 FROM retrievals
                               WHERE retrievals.study_instance_uid = analyses.study_instance_uid
                                 AND purpose = 'original' AND retrievals.state IN ('waiting', 'running'))
+            LIMIT 1
             """,
             (self._now(), PLANNED),
         )
-        return int(row["waiting"]) if row else 0
+        return row is not None
 
-    def objects_received(self, *, within_seconds: float) -> int:
-        """Return how many objects were received and recorded within the last so many seconds."""
+    def objects_received(self, *, within_seconds: float, at_most: int) -> int:
+        """Return how many objects were recorded within the last so many seconds, counted up to `at_most`."""
         row = self._row(
-            "SELECT count(*) AS objects FROM (SELECT received_at FROM instances ORDER BY id DESC LIMIT 10000)"
+            "SELECT count(*) AS objects FROM (SELECT received_at FROM instances ORDER BY id DESC LIMIT ?)"
             " WHERE received_at > ?",
-            (self._after(-within_seconds),),
+            (at_most, self._after(-within_seconds)),
         )
         return int(row["objects"]) if row else 0
 
@@ -353,83 +243,6 @@ class ReprocessingTables(Completions, SelectionTables):
             (plan_id, self._after(-seconds)),
         )
         return int(row["ended"]) if row else 0
-
-    def reprocessing_jobs(self) -> list[ReprocessingJob]:
-        """Return the jobs that make plans, by name."""
-        return [_recurring(row) for row in self._rows("SELECT * FROM reprocessing_jobs ORDER BY name")]
-
-    def due_reprocessing_jobs(self) -> list[ReprocessingJob]:
-        """Return the jobs whose time has come."""
-        rows = self._rows(
-            "SELECT * FROM reprocessing_jobs WHERE next_at <= ? ORDER BY next_at", (self._now(),)
-        )
-        return [_recurring(row) for row in rows]
-
-    def put_reprocessing_job(
-        self,
-        name: str,
-        selection: StudySelection,
-        pace: PlanPace,
-        *,
-        cron: str,
-        next_at: str,
-        source: JobSource,
-        by: str,
-        reason: str,
-    ) -> None:
-        """Journal a job, in place of one of the same name and source.
-
-        Raises
-        ------
-        ConfigurationError
-            If a job of that name came from elsewhere.
-        """
-        with self._transaction():
-            known = self._row("SELECT source FROM reprocessing_jobs WHERE name = ?", (name,))
-            if known and "configuration" in (known["source"], source) and known["source"] != source:
-                raise ConfigurationError(
-                    f"a job {name!r} exists already, from the {known['source']}; choose another name"
-                )
-            self._execute(
-                """
-                INSERT INTO reprocessing_jobs
-                VALUES (:name, :selection, :cron, :hours, :per_hour, :source, :by, :reason, :now, :next, '')
-                ON CONFLICT (name) DO UPDATE SET selection = excluded.selection, cron = excluded.cron,
-                    hours = excluded.hours, studies_per_hour = excluded.studies_per_hour,
-                    source = excluded.source, created_by = excluded.created_by, reason = excluded.reason,
-                    next_at = iif(cron = excluded.cron, next_at, excluded.next_at)
-                """,
-                {
-                    "name": name,
-                    "selection": selection.to_json(),
-                    "cron": cron,
-                    "hours": pace.hours,
-                    "per_hour": pace.studies_per_hour,
-                    "source": source,
-                    "by": by,
-                    "reason": reason,
-                    "now": self._now(),
-                    "next": next_at,
-                },
-            )
-            if source != "configuration":
-                self._note_reprocessing("reprocessing_job_set", f"job {name!r}, by {by}: {reason}")
-
-    def remove_reprocessing_job(self, name: str, *, by: str, reason: str) -> bool:
-        """Forget a job; plans that it has made go on. False if there is none of that name."""
-        with self._transaction():
-            removed = self._execute("DELETE FROM reprocessing_jobs WHERE name = ?", (name,))
-            if removed:
-                self._note_reprocessing("reprocessing_job_removed", f"job {name!r}, by {by}: {reason}")
-            return bool(removed)
-
-    def reprocessing_job_ran(self, name: str, *, next_at: str) -> None:
-        """Journal that a job's time has come, and when it comes again."""
-        with self._transaction():
-            self._execute(
-                "UPDATE reprocessing_jobs SET last_at = ?, next_at = ? WHERE name = ?",
-                (self._now(), next_at, name),
-            )
 
     def _plan(self, row: Row) -> ReprocessingPlan:
         pace = PlanPace(row.pop("hours"), row.pop("studies_per_hour"))
@@ -492,9 +305,6 @@ class ReprocessingTables(Completions, SelectionTables):
     def _note_plan(self, plan_id: int, message: str, what: str) -> None:
         self._note_reprocessing(f"reprocessing_{what}", f"plan {plan_id}: {message}")
 
-    def _note_reprocessing(self, code: str, message: str) -> None:
-        self.note_event(Severity.INFO, code, message)
-
 
 def _what_became(analysis: Row) -> tuple[ItemState, str]:
     if analysis["state"] == "failed":
@@ -504,8 +314,3 @@ def _what_became(analysis: Row) -> tuple[ItemState, str]:
     if analysis["status"] != "analyzed":
         return ItemState.DECLINED, analysis["reason"]
     return ItemState.CHANGED, ""
-
-
-def _recurring(row: Row) -> ReprocessingJob:
-    pace = PlanPace(row.pop("hours"), row.pop("studies_per_hour"))
-    return ReprocessingJob(**{**row, "selection": StudySelection.from_json(row["selection"])}, pace=pace)

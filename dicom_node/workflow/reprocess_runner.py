@@ -109,21 +109,19 @@ class ReprocessRunner:
         return queued
 
     def _waits_for(self, plan: ReprocessingPlan) -> str:
-        """Say why a plan may queue nothing now; empty if it may."""
+        """Say why a plan may queue nothing now; empty if it may. Without counts: each text is a commit."""
         settings = self._config.reprocessing
         if plan.pace.hours and not within_hours(plan.pace.hours, self._clock()):
             return f"the hours {plan.pace.hours}"
         if self._is_ahead_of_its_rate(plan):
             return f"its rate of {plan.pace.studies_per_hour:g} studies per hour"
-        waiting = self._journal.new_studies_waiting()
-        if waiting:
-            return f"{waiting} new studies, which are analysed first"
-        associations = self._open_associations()
-        if associations > settings.pause_above_associations:
-            return f"the receiver: {associations} associations are open"
-        objects = self._journal.objects_received(within_seconds=LOAD_SECONDS)
-        if objects > settings.pause_above_objects_per_minute:
-            return f"the receiver: {objects} objects came within a minute"
+        if self._journal.new_studies_wait():
+            return "new studies, which are analysed first"
+        if self._open_associations() > settings.pause_above_associations:
+            return f"the receiver: more than {settings.pause_above_associations} associations are open"
+        limit = settings.pause_above_objects_per_minute
+        if self._journal.objects_received(within_seconds=LOAD_SECONDS, at_most=limit + 1) > limit:
+            return f"the receiver: more than {limit} objects came within a minute"
         return ""
 
     def _is_ahead_of_its_rate(self, plan: ReprocessingPlan) -> bool:
