@@ -140,8 +140,8 @@ def _fill_journal(rows: sqlite3.Connection, moments: list[str]) -> None:
         " path, priority, state, attempts, next_attempt_at, lease_owner, lease_expires_at, reason,"
         " last_status, created_at, stored_at, delivered_at, transaction_uid, requested_at, verifications,"
         " refusals, replaced_by)"
-        " VALUES (?, '1.2.840.10008.5.1.4.1.1.88.33', ?, 'pacs', 'result', ?, 5, ?, 1, ?, '', '', '', 0, ?, ?, ?,"
-        " '', '', 0, 0, '')",
+        " VALUES (?, '1.2.840.10008.5.1.4.1.1.88.33', ?, 'pacs', 'result', ?, 5, ?, 1, ?, '', '', '', 0,"
+        " ?, ?, ?, '', '', 0, 0, '')",
         (
             (
                 f"{ROOT}.{n}.{part}",
