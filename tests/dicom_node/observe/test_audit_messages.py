@@ -62,6 +62,17 @@ def test_a_message_follows_the_schema(event_id: str) -> None:
     assert len(requestors) <= 1  # PS3.15 table A.5.2-1
 
 
+def test_a_changed_user_is_a_security_alert_that_names_both_people() -> None:
+    changed = messages.user_security_changed(
+        SOURCE, AT, by=Participant("anna"), subject="bert", description="user.role role operator"
+    )
+    root = parse(changed)
+    kind = root.find("EventIdentification/EventTypeCode")
+    assert (kind.get("csd-code"), kind.get("originalText")) == ("110137", "User Security Attributes Changed")
+    assert root.find("ActiveParticipant").get("UserID") == "anna"
+    assert root.find("ParticipantObjectIdentification").get("ParticipantObjectID") == "user:bert"
+
+
 @pytest.mark.parametrize("event_id", ["110102", "110104"])
 def test_a_transfer_names_one_patient_one_study_and_both_ends(event_id: str) -> None:
     root = parse(EVERY_KIND[event_id])
