@@ -27,6 +27,8 @@ from argon2 import PasswordHasher
 
 from dicom_node.config import NodeConfig
 from dicom_node.storage.journal import Journal
+from dicom_node.storage.reprocessing import PlanPace
+from dicom_node.storage.selection import StudySelection
 from dicom_node.storage.study_search import comparable
 from dicom_node.storage.users import Role
 
@@ -88,8 +90,28 @@ def fill(path: Path, studies: int) -> int:
         rows.execute("BEGIN")
         _fill_journal(rows, moments)
         _fill_facts(rows, studies)
+        _fill_changes(rows, newest)
         rows.execute("COMMIT")
+    with closing(Journal(path)) as journal:
+        planned = [f"{ROOT}.{n}" for n in range(min(studies, 10_000))]
+        journal.create_plan(
+            planned, StudySelection(everything=True), PlanPace(), by="reader", reason="measured"
+        )
     return path.stat().st_size
+
+
+def _fill_changes(rows: sqlite3.Connection, newest: datetime) -> None:
+    rows.executemany(
+        "INSERT INTO changes (at, user, action, subject, reason, detail) VALUES (?, ?, ?, 'pacs', 'why', '')",
+        (
+            (
+                (newest - timedelta(minutes=20_000 - n)).isoformat(timespec="microseconds"),
+                f"user {n % 7}",
+                ("delivery.retry", "job.run", "study.reprocess")[n % 3],
+            )
+            for n in range(20_000)
+        ),
+    )
 
 
 def _fill_journal(rows: sqlite3.Connection, moments: list[str]) -> None:
@@ -160,7 +182,8 @@ def _fill_journal(rows: sqlite3.Connection, moments: list[str]) -> None:
 
 
 def _delivery_state(number: int) -> str:
-    return {0: "dead", 1: "pending"}.get(number % 1000, "delivered")
+    """Of 100,000 studies' objects 10,000 are given up and as many wait."""
+    return {0: "dead", 1: "pending"}.get(number % 40, "delivered")
 
 
 def _fill_facts(rows: sqlite3.Connection, studies: int) -> None:
@@ -198,8 +221,10 @@ def _patient(number: int) -> tuple[str, str]:
 
 
 def _figures(config: NodeConfig, studies: int, rounds: int) -> list[Figure]:
+    from analysis.risk.versions import list_versions
     from dicom_node.web.app import create_app
 
+    model = list_versions(config.analysis.models)[0]
     with TestClient(create_app(config), follow_redirects=False) as client:
         _log_in(client)
         middle = studies // 2
@@ -221,9 +246,16 @@ def _figures(config: NodeConfig, studies: int, rounds: int) -> list[Figure]:
                 patient="family1", risk="low", finding=FINDINGS[1], dated_from="2020-01-01"
             ),
             "one study": _get(f"/studies/{middle}"),
-            "queue": _get("/queue"),
+            "queue: a fifth of the studies": _get("/queue"),
+            "queue: 100th page of what was given up": _get("/queue?state=dead&page=100"),
             "jobs": _get("/jobs"),
-            "audit": _get("/audit"),
+            "reprocessing of 10,000 studies": _get("/jobs/reprocessing/1?after=5000"),
+            "models": _get("/models"),
+            "one version of a model": _get(f"/models/{model.name}/{model.version}"),
+            "audit: 20,000 changes": _get("/audit"),
+            "audit: a person, a topic, from a day on": _get(
+                "/audit?user=user+3&action=delivery&since=2020-01-01"
+            ),
             "REST: search": lambda api: api.post("/api/studies/search", json={"patient": "given1"}),
         }
         return [_figure(client, page, ask, rounds) for page, ask in asked.items()]
