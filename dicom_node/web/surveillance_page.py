@@ -23,6 +23,7 @@ from dicom_node.web.plots.surveillance import (
     risk_course,
     share_course,
 )
+from dicom_node.web.refusal_words import refusal_name
 from dicom_node.workflow.surveillance.view import ScannerCard, SurveillanceView
 
 __all__ = ["AlarmLine", "FindingLine", "Outcomes", "ScannerPictures", "alarm_lines", "pictures_of"]
@@ -107,39 +108,39 @@ def pictures_of(
         The month that is not over, YYYY-MM.
     """
     months = Months(view.months)
-    say = speaker(language)
-    return [_pictures(card, months, settings, say, language, present) for card in view.cards]
+    _ = speaker(language)
+    return [_pictures(card, months, settings, _, language, present) for card in view.cards]
 
 
 def alarm_lines(view: SurveillanceView, alarms: Sequence[Alarm], language: Language) -> list[AlarmLine]:
     """Say some alarms of a view in a language."""
-    say = speaker(language)
+    _ = speaker(language)
     cards = {card.scanner: card for card in view.cards}
     return [
         AlarmLine(
             alarm,
-            alarm.scanner or say("All scanners together"),
-            _alarm_words(alarm, say, language),
-            _alarm_numbers(alarm, cards.get(alarm.scanner), say),
+            alarm.scanner or _("All scanners together"),
+            _alarm_words(alarm, _, language),
+            _alarm_numbers(alarm, cards.get(alarm.scanner), _),
         )
         for alarm in alarms
     ]
 
 
-def _alarm_numbers(alarm: Alarm, card: ScannerCard | None, say: Say) -> str:
+def _alarm_numbers(alarm: Alarm, card: ScannerCard | None, _: Say) -> str:
     figures = card.of(alarm.kind).get(alarm.subject, ()) if card else ()
     figure = next((one for one in figures if one.month == alarm.month), None)
     if figure is None:
         return ""
     detail = figure.detail
     if alarm.kind in ("feature", "risk"):
-        return say(
+        return _(
             "PSI {psi} over {patients} patients", psi=f"{detail['psi']:.2f}", patients=detail["subjects"]
         )
     if alarm.kind != "outcome":
-        return say("{count} of {total}", count=detail["count"], total=detail["total"])
+        return _("{count} of {total}", count=detail["count"], total=detail["total"])
     ratio = "{value:.2f} ({low:.2f}–{high:.2f})".format(**detail["ratio"])
-    return say(
+    return _(
         "observed : predicted {ratio}, {fractures} fractures of {subjects} patients",
         ratio=ratio,
         fractures=detail["fractures"],
@@ -151,7 +152,7 @@ def _pictures(
     card: ScannerCard,
     months: Months,
     settings: SurveillanceSettings,
-    say: Say,
+    _: Say,
     language: Language,
     present: str,
 ) -> ScannerPictures:
@@ -162,13 +163,13 @@ def _pictures(
     names = {name: feature_name(name, language) for name in features}
 
     def finding(code: str) -> str:
-        return finding_name(say, code)
+        return finding_name(_, code)
 
     def reason(code: str) -> str:
-        return _reason_name(say, code)
+        return refusal_name(_, code)
 
     return ScannerPictures(
-        card.scanner or say("All scanners together"),
+        card.scanner or _("All scanners together"),
         len(card.alarms),
         _course(quality.get("", ()), months, settings),
         _lines(quality, month, finding, settings.accepted_findings),
@@ -181,7 +182,7 @@ def _pictures(
             if (course := risk_course(figures, months)) is not None
         ),
         _course(card.of("agreement").get("", ()), months, settings),
-        _outcomes(card, months, settings, say),
+        _outcomes(card, months, settings, _),
         month,
     )
 
@@ -212,7 +213,7 @@ def _lines(
 
 
 def _outcomes(
-    card: ScannerCard, months: Months, settings: SurveillanceSettings, say: Say
+    card: ScannerCard, months: Months, settings: SurveillanceSettings, _: Say
 ) -> tuple[Outcomes, ...]:
     limits = settings.observed_to_expected_from, settings.observed_to_expected_to
     found = []
@@ -220,31 +221,22 @@ def _outcomes(
         measured = [one for one in figures if one.detail.get("groups")]
         judged = [one for one in measured if one.judged]
         newest = (judged or measured or list(figures))[-1]
-        waiting = "" if newest.judged else say(WAITING[newest.detail["waiting"]])
+        waiting = "" if newest.judged else _(WAITING[newest.detail["waiting"]])
         drawn = calibration(newest) if judged else None
         found.append(Outcomes(years, newest, waiting, ratio_course(judged, months, limits), drawn))
     return tuple(found)
 
 
-def _reason_name(say: Say, code: str) -> str:
-    own = {
-        "failed": translatable("Analysis failed"),
-        "not_applicable": translatable("Not a forearm scan"),
-        "unreadable": translatable("Not readable"),
-    }
-    return say(own[code]) if code in own else finding_name(say, code)
-
-
-def _alarm_words(alarm: Alarm, say: Say, language: Language) -> str:
+def _alarm_words(alarm: Alarm, _: Say, language: Language) -> str:
     subject = alarm.subject
     if alarm.kind == "feature":
-        return say("Drift of {feature}", feature=feature_name(subject, language))
+        return _("Drift of {feature}", feature=feature_name(subject, language))
     if alarm.kind == "risk":
-        return say("Drift of the risk that model {model} predicts", model=subject)
+        return _("Drift of the risk that model {model} predicts", model=subject)
     if alarm.kind == "outcome":
-        return say("{years}-year fractures are not as predicted", years=subject)
+        return _("{years}-year fractures are not as predicted", years=subject)
     if alarm.kind == "agreement":
-        return say("Radiologists disagree too often")
+        return _("Radiologists disagree too often")
     if alarm.kind == "declined":
-        return say("Too many studies are declined")
-    return say("Too many studies have the finding “{finding}”", finding=finding_name(say, subject))
+        return _("Too many studies are declined")
+    return _("Too many studies have the finding “{finding}”", finding=finding_name(_, subject))
