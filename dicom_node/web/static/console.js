@@ -34,6 +34,15 @@
     }
   }
 
+  // what scrolls can be reached, and then scrolled, by keyboard; what does not scroll is no stop on the way
+  function letScroll() {
+    for (const part of document.querySelectorAll(".table, .inset, pre")) {
+      const scrolls = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+      if (scrolls) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
+  }
+
   function toast(text) {
     const place = document.getElementById("toasts");
     const line = document.createElement("p");
@@ -67,7 +76,12 @@
     for (const button of document.querySelectorAll("button[type=submit][disabled]")) button.disabled = false;
   });
 
-  document.addEventListener("htmx:afterSettle", (event) => showLocalTimes(event.target));
+  document.addEventListener("htmx:afterSettle", (event) => {
+    showLocalTimes(event.target);
+    letScroll();
+  });
+  document.addEventListener("toggle", letScroll, true);
+  window.addEventListener("resize", letScroll);
   document.addEventListener("htmx:sendError", () => toast(document.getElementById("toasts").dataset.failed));
   document.addEventListener("htmx:responseError", (event) => {
     const answer = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
@@ -89,5 +103,6 @@
   openTarget();
 
   showLocalTimes(document);
+  letScroll();
   setInterval(() => showLocalTimes(document), 30000);
 })();
