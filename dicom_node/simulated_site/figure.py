@@ -82,9 +82,8 @@ def _colours(numbers: Numbers) -> dict[str, str]:
 
 def _versions(numbers: Numbers) -> list[str]:
     """Versions that were in force, in the order of their turn."""
-    promotions = numbers["promotions"]
-    first = promotions[0]["before"] if promotions else numbers["by_year_of_scan"][0]["version"]
-    return [first, *(promotion["after"] for promotion in promotions)]
+    told = (point["version"] for point in numbers["by_year_of_scan"] if point["role"] == "in force")
+    return [next(told, ""), *(promotion["after"] for promotion in numbers["promotions"])]
 
 
 def _models(panel: Any, numbers: Numbers, plan: SitePlan, colours: Mapping[str, str]) -> None:
