@@ -31,7 +31,11 @@ from dicom_node.faults import ENVIRONMENT_VARIABLE, POINTS, TOKEN_VARIABLE
 __all__ = ["DrillReport", "Strike", "run_drill"]
 
 DRILLED = tuple(
-    point for point in POINTS if not point.startswith(("retrieval.", "reprocessing.", "retention.", "backup.", "migration."))
+    point
+    for point in POINTS
+    if not point.startswith(
+        ("retrieval.", "reprocessing.", "learning.", "retention.", "backup.", "migration.")
+    )
 )
 """What a study on its way passes; the others have drills of their own beside what they do."""
 
