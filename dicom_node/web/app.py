@@ -23,6 +23,9 @@ from dicom_node.web.sessions import Sessions, console_key
 
 __all__ = ["create_app"]
 
+MAXIMUM_BODY_BYTES = 1_000_000
+"""Of a request: forms and JSON hold some hundred bytes, and they are read before it is known who asks."""
+
 
 def create_app(config: NodeConfig) -> FastAPI:
     """Return the console of a node, whose journal must exist.
@@ -37,6 +40,7 @@ def create_app(config: NodeConfig) -> FastAPI:
         version=__version__,
         description="What the console's pages do, for programs. A token stands in the header "
         "`Authorization: Bearer TOKEN`; an administrator makes it. Times are UTC, ISO 8601.",
+        max_body_size=MAXIMUM_BODY_BYTES,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

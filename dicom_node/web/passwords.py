@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -19,6 +20,10 @@ _hasher = PasswordHasher()
 """argon2id with the library's parameters (RFC 9106, second recommendation: 64 MiB, 3 passes)."""
 
 
+_checking = threading.BoundedSemaphore(2)
+"""So many checks at once: each takes 64 MiB, and anybody may ask for one."""
+
+
 def hash_password(password: str) -> str:
     """Return the hash of a password; raises `OperationRefusedError` for one that is too short or long."""
     if not LEAST_PASSWORD_LENGTH <= len(password) <= GREATEST_PASSWORD_LENGTH:
@@ -32,7 +37,8 @@ def hash_password(password: str) -> str:
 def is_password(password: str, password_hash: str | None) -> bool:
     """Tell whether a hash is that password's; without a hash it takes as long, and is not."""
     try:
-        return _hasher.verify(password_hash or _hash_of_nobody(), password[:GREATEST_PASSWORD_LENGTH])
+        with _checking:
+            return _hasher.verify(password_hash or _hash_of_nobody(), password[:GREATEST_PASSWORD_LENGTH])
     except (Argon2Error, InvalidHashError):
         return False
 

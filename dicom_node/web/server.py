@@ -11,6 +11,8 @@ from dicom_node.web.app import create_app
 
 __all__ = ["serve"]
 
+MAXIMUM_CONNECTIONS = 500
+"""Further ones are answered with 503; an open page holds one, and for a moment a few more."""
 STOP_SECONDS = 2
 """How long a stop waits for requests that are being answered; streams of events never end by themselves."""
 
@@ -26,6 +28,7 @@ def serve(config: NodeConfig, listening: socket.socket) -> None:
             proxy_headers=True,
             forwarded_allow_ips=list(config.console.trusted_proxies),
             timeout_graceful_shutdown=STOP_SECONDS,
+            limit_concurrency=MAXIMUM_CONNECTIONS,
         )
     )
     server.run(sockets=[listening])

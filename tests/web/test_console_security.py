@@ -240,6 +240,13 @@ def test_no_template_has_inline_script_or_style() -> None:
         assert "|safe" not in text.replace(" ", ""), path
 
 
+def test_nobody_makes_the_console_read_what_no_form_holds(app: FastAPI) -> None:
+    stranger = browser(app, None)
+    huge = b"x" * 2_000_000
+    assert stranger.post("/login", content=huge).status_code == 413
+    assert stranger.post("/api/users/tokens", content=iter([huge])).status_code == 413
+
+
 def test_the_key_is_for_the_node_alone(app: FastAPI) -> None:
     path = app.state.config.node.data_dir / KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
