@@ -79,7 +79,7 @@ class SelectionForm(BaseModel):
 class NewReprocessing(SelectionForm):
     """A plan, made now; or a job that makes one whenever its cron expression comes."""
 
-    cron: str = Field("", max_length=100, description="Five fields, UTC; empty: once, now.")
+    cron: str = Field("", max_length=100, description="Five fields, local time of the node; empty: once, now.")
     name: str = Field("", max_length=100, description="Of the job, where there is a cron expression.")
     reason: str = Field(min_length=1, max_length=500)
 
