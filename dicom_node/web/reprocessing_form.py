@@ -42,7 +42,9 @@ class SelectionForm(BaseModel):
     findings: list[str] = Field(default_factory=list, max_length=100, description="Any of these findings.")
     model_older_than: str = Field("", max_length=100, description="Version of a model, or current.")
     engine_older_than: str = Field("", max_length=100, description="Version of the engine, or current.")
-    hours: str = Field("", max_length=20, description="Hours, local time of the node, e.g. 22:00-06:00; empty: always.")
+    hours: str = Field(
+        "", max_length=20, description="Hours, local time of the node, e.g. 22:00-06:00; empty: always."
+    )
     studies_per_hour: Rate = Field(0.0, description="At most; 0: as fast as the node can.")
 
     def selection(self, journal: Journal) -> StudySelection:
@@ -79,7 +81,9 @@ class SelectionForm(BaseModel):
 class NewReprocessing(SelectionForm):
     """A plan, made now; or a job that makes one whenever its cron expression comes."""
 
-    cron: str = Field("", max_length=100, description="Five fields, local time of the node; empty: once, now.")
+    cron: str = Field(
+        "", max_length=100, description="Five fields, local time of the node; empty: once, now."
+    )
     name: str = Field("", max_length=100, description="Of the job, where there is a cron expression.")
     reason: str = Field(min_length=1, max_length=500)
 
