@@ -30,9 +30,10 @@ Change = Callable[[str, dict[str, np.ndarray]], None]
 class Site:
     """Fills a journal month by month; everything follows from the seed."""
 
-    def __init__(self, path: Path, seed: int = 1) -> None:
+    def __init__(self, path: Path, seed: int = 1, *, today: date = TODAY) -> None:
         Journal(path).close()
         self.path = path
+        self._today = today
         self._rng = np.random.default_rng(seed)
         self._model: RiskModel = next(
             model for model in load_models(SHIPPED_MODELS).models if model.identity.name == MODEL
@@ -78,7 +79,7 @@ class Site:
                 first = date.fromisoformat(f"{month}-01")
                 for index in range(studies):
                     day = first + timedelta(days=int(self._rng.integers(0, 28)))
-                    if day > TODAY:
+                    if day > self._today:
                         continue
                     key = self._study(journal, scanner, day, declined=bool(refused[index]))
                     if refused[index]:

@@ -118,14 +118,18 @@ def _show_alarms(view: SurveillanceView) -> None:
 
 
 def _show_newest(figures: list[Figure]) -> None:
-    """The newest month of each thing; of findings and features those that are most remarkable."""
+    """The newest judged month of each thing, else its newest."""
     from rich.table import Table
 
     from dicom_node.tables import print_table
     from dicom_node.workflow.surveillance.view import subject_label
     from dicom_node.workflow.surveillance.wording import scanner_name
 
-    newest = {(one.scanner, one.kind, one.subject): one for one in figures}
+    newest: dict[tuple[str, str, str], Figure] = {}
+    for one in figures:  # by month
+        key = one.scanner, one.kind, one.subject
+        if one.judged or key not in newest or not newest[key].judged:
+            newest[key] = one
     table = Table(
         "scanner", "kind", "what", "month", "figure", "", title="newest figures", title_justify="left"
     )

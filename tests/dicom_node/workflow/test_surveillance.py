@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from node_support import write_config
+from node_support import wait_until, write_config
 from surveillance_site import TODAY, Site
 
 from dicom_node.config import NodeConfig
@@ -16,7 +16,7 @@ from dicom_node.observe.notifications import TITLES
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.surveillance import Figure
 from dicom_node.workflow.surveillance.gather import months_until
-from dicom_node.workflow.surveillance.nightly import surveillance_due
+from dicom_node.workflow.surveillance.nightly import NightlySurveillance, surveillance_due
 from dicom_node.workflow.surveillance.run import run_surveillance
 from dicom_node.workflow.surveillance.view import figures_as_csv, surveillance_view
 
@@ -26,7 +26,7 @@ MONTHS = months_until(TODAY, 6)
 
 @pytest.fixture
 def config(tmp_path: Path) -> NodeConfig:
-    return NodeConfig.load(write_config(tmp_path))
+    return NodeConfig.load(write_config(tmp_path, extra="[surveillance]\nmonths = 8\n"))
 
 
 @pytest.fixture
@@ -172,8 +172,7 @@ def test_radiologists_who_disagree_are_heard(site: Site, journal: Journal, confi
 def test_twice_as_many_fractures_as_predicted_are_found_once_they_are_ripe(
     site: Site, journal: Journal, config: NodeConfig
 ) -> None:
-    two_years = months_until(TODAY, 24)
-    site.add_months(HOLOGIC, two_years, 100, worse=lambda month: 2.5, outcomes_until=TODAY)
+    site.add_months(HOLOGIC, months_until(TODAY, 20), 100, worse=lambda month: 2.5, outcomes_until=TODAY)
     run(journal, config)
     outcome = [one for one in journal.surveillance_figures("outcome", HOLOGIC) if one.subject == "1"]
     judged = [one for one in outcome if one.judged]
@@ -186,7 +185,7 @@ def test_twice_as_many_fractures_as_predicted_are_found_once_they_are_ripe(
 
 
 def test_outcomes_as_predicted_raise_no_alarm(site: Site, journal: Journal, config: NodeConfig) -> None:
-    site.add_months(HOLOGIC, months_until(TODAY, 24), 100, outcomes_until=TODAY)
+    site.add_months(HOLOGIC, months_until(TODAY, 20), 100, outcomes_until=TODAY)
     run(journal, config)
     assert any(one.judged for one in journal.surveillance_figures("outcome"))
     assert crossed(journal) == set()
@@ -254,3 +253,37 @@ def _figure(journal: Journal, kind: str, subject: str, month: str) -> Figure:
     return next(
         one for one in journal.surveillance_figures(kind) if (one.subject, one.month) == (subject, month)
     )
+
+
+@pytest.mark.slow  # a process at the lowest priority
+def test_the_clock_has_it_run_in_a_process_of_its_own_and_not_again_that_night(
+    site: Site, journal: Journal, config: NodeConfig
+) -> None:
+    site.add_months(HOLOGIC, MONTHS[:2], 30)
+    nightly = NightlySurveillance(config, journal)
+    try:
+        nightly.look()
+        wait_until(
+            lambda: bool(journal.surveillance_runs()) and journal.surveillance_runs()[0].state == "done",
+            seconds=60,
+        )
+        nightly.look()
+        nightly.look()
+    finally:
+        nightly.stop()
+    [only] = journal.surveillance_runs()
+    assert (only.state, only.reason) == ("done", "")
+
+
+def test_a_run_that_fails_leaves_the_figures_of_the_one_before(
+    site: Site, journal: Journal, config: NodeConfig
+) -> None:
+    site.add_months(HOLOGIC, MONTHS[:2])
+    run(journal, config)
+    before = journal.surveillance_figures()
+    with journal._transaction():
+        journal._execute("UPDATE surveyed_analyses SET inputs = 'no JSON'")
+    with pytest.raises(ValueError):
+        run(journal, config)
+    assert journal.surveillance_figures() == before
+    assert journal.surveillance_runs()[0].state == "failed"
