@@ -23,6 +23,7 @@ from pydicom.uid import (
     SegmentationStorage,
     generate_uid,
 )
+from returned_documents import file_bytes, key_objects
 from scripted_scp import StoredObjects, scripted_scp, write_object
 from worker_functions import analyze_as_rejected
 
@@ -32,7 +33,10 @@ from dicom_node.network.sender import Peer, Timeouts, read_sendable, store
 from dicom_node.service import Service
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.records import AnalysisOutcome, StudyState
+from dicom_node.storage.reprocessing import ItemState, PlanPace, PlanState
+from dicom_node.storage.selection import StudySelection
 from dicom_node.workflow.execution import Work
+from dicom_node.workflow.reprocess_plans import make_plan
 from dicom_node.workflow.worker import WorkOrder
 from reports.options import EVERY_RESULT
 
@@ -126,6 +130,22 @@ def test_own_results_that_a_pacs_sends_back_are_stored_once_and_not_analysed(tmp
             assert state_of(service, "1.2.3") == StudyState.ANALYZED, "not opened again"
             kept = [event for event in service.journal.events() if event.code == "own_result"]
             assert len(kept) == 1
+            assert service.journal.summary()["analyses"] == {"done": 1}
+
+
+def test_a_rejection_that_a_reader_sends_back_is_an_opinion_and_starts_no_analysis(tmp_path: Path) -> None:
+    with scripted_scp(sop_classes=RESULT_CLASSES) as pacs:
+        config = load_config(tmp_path, destinations=[("pacs", pacs.peer)])
+        with running(config, one_result(config, tmp_path)) as service:
+            push(service, [write_object(tmp_path / "in.dcm", study="1.2.3")])
+            wait_until(lambda: service.journal.summary()["deliveries"] == {"delivered": 1})
+            (result,) = service.journal.results("1.2.3")
+            rejection = tmp_path / "rejection.dcm"
+            rejection.write_bytes(file_bytes(key_objects("1.2.3", [result.sop_instance_uid], "113001")))
+            assert push(service, [rejection]) == [0]
+            wait_until(lambda: len(service.journal.opinions("1.2.3")) == 1)
+            assert state_of(service, "1.2.3") == StudyState.ANALYZED
+            assert len(service.journal.instances("1.2.3")) == 1
             assert service.journal.summary()["analyses"] == {"done": 1}
 
 
@@ -242,6 +262,27 @@ def test_reprocessing_the_same_input_sends_nothing_new(
     wait_until(lambda: service.journal.summary()["analyses"] == {"done": 2}, seconds=30)
     assert service.journal.summary()["deliveries"] == {"delivered": len(EVERY_RESULT)}
     assert len(set(pacs.sop_instance_uids)) == len(pacs.sop_instance_uids) == len(EVERY_RESULT)
+
+
+def test_a_plan_over_a_study_that_says_the_same_sends_nothing_and_says_so(
+    answered_study: tuple[Path, StoredObjects, Service], tmp_path: Path
+) -> None:
+    file, pacs, service = answered_study
+    uid = dcmread(file).StudyInstanceUID
+    plan = make_plan(
+        service.journal,
+        load_config(tmp_path),
+        StudySelection(everything=True),
+        PlanPace(),
+        by="eve",
+        reason="to see whether anything changes",
+    )
+    wait_until(lambda: service.journal.plan(plan).state is PlanState.DONE, seconds=60)
+    assert service.journal.plan(plan).items == {ItemState.UNCHANGED: 1}
+    assert service.journal.summary()["deliveries"] == {"delivered": len(EVERY_RESULT)}
+    assert len(pacs.sop_instance_uids) == len(EVERY_RESULT)
+    told = service.journal.events(study_instance_uid=uid)
+    assert "result_unchanged" in [event.code for event in told]
 
 
 def test_reports_of_a_study_that_a_late_object_completes_name_the_reports_they_replace(
