@@ -15,6 +15,7 @@ from node_support import outcome, receive_complete
 
 from analysis.risk import load_models
 from analysis.risk.shadow import put_in_shadow
+from analysis.risk.versions import promote, rollback
 from dicom_node.config import load_analysis_config
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import AnalysisOutcome, ShadowRecord
@@ -70,6 +71,20 @@ def test_results_are_the_same_bytes_with_and_without_a_shadow(
     damaged.write_text("{}")  # a shadow that fails never fails the analysis
     assert analyze(tmp_path / "damaged", models, sample_studies) == without
     assert content(tmp_path / "damaged") == content(tmp_path / "without")
+
+
+def test_a_promotion_holds_from_the_next_study_on_without_a_restart(
+    models: Path, tmp_path: Path, sample_studies: Path
+) -> None:
+    """The worker that runs on reads the registry anew, and the identity of results changes with the model."""
+    before = analyze(tmp_path / "data", models, sample_studies)
+    challenger = write_challenger(tmp_path / "challenger", NAME, "site-1")
+    promote(models, NAME, "site-1", "better here", source=challenger, user="mei")
+    after = analyze(tmp_path / "data", models, sample_studies)
+    assert after.model_version == "site-1" != before.model_version
+    assert after.identity != before.identity
+    rollback(models, NAME, "worse here", user="mei")
+    assert analyze(tmp_path / "data", models, sample_studies).identity == before.identity
 
 
 def test_what_models_were_given_gives_the_risk_that_was_reported(
