@@ -73,6 +73,15 @@ SOURCES = {"pixels": translatable("measured on the pixels"), "vendor": translata
 
 BONES = {"radius": translatable("Radius"), "ulna": translatable("Ulna"), "both": translatable("Both bones")}
 
+CONTEXT = {
+    "age": translatable("Age"),
+    "sex": translatable("Sex"),
+    "height": translatable("Height"),
+    "weight": translatable("Weight"),
+    "forearm_length": translatable("Forearm length"),
+}
+"""Clinical inputs that every analysis names; others are called as the models call them."""
+
 SEXES = {"F": translatable("female"), "M": translatable("male"), "O": translatable("other")}
 
 
@@ -106,6 +115,7 @@ def page_values(page: StudyPage, language: str) -> dict[str, Any]:
         "feature_name": lambda feature: feature_name(feature, chosen),
         "region_name": lambda region: region_name(region, chosen),
         "family_name": lambda family: family_name(family, chosen),
+        "context_name": lambda name: say(CONTEXT[name]) if name in CONTEXT else feature_name(name, chosen),
         "engine_text": lambda text: engine_text(text, chosen),
         "unit": lambda unit: units.get(unit, unit),
         "num": number_text,
