@@ -27,6 +27,7 @@ picked up again. The methods live with their tables:
 - `dicom_node.storage.surveillance`: figures by scanner and month, and alarms;
 - `dicom_node.storage.opinions`: corrections, and what radiologists say of results;
 - `dicom_node.storage.returned`: documents in which they say it;
+- `dicom_node.storage.fhir_reading`: how far FHIR servers were read;
 - `dicom_node.storage.overview_counts`, `dicom_node.storage.queries`: what commands ask, read-only.
 """
 
@@ -37,6 +38,7 @@ import uuid
 
 from dicom_node.storage.audits import AuditTables
 from dicom_node.storage.change_search import ChangeSearch
+from dicom_node.storage.fhir_reading import FhirReading
 from dicom_node.storage.health import HealthTable
 from dicom_node.storage.jobs import JobTables
 from dicom_node.storage.learning import LearningTables
@@ -62,6 +64,7 @@ __all__ = ["Journal", "lease_owner"]
 
 class Journal(
     ReturnedDocuments,
+    FhirReading,
     WaitingTables,
     Queries,
     ReprocessingTables,

@@ -13,8 +13,8 @@ from typing import Any
 from dicom_node.config import FhirSettings
 from dicom_node.errors import ConfigurationError
 from dicom_node.network.fhir import FhirClient
-from dicom_node.storage.clinical import FHIR_RESOURCE_TYPES
 from dicom_node.storage.clinical_records import Added
+from dicom_node.storage.fhir_reading import FHIR_RESOURCE_TYPES
 from dicom_node.storage.journal import Journal
 from dicom_node.workflow.clinical_import.fhir_codes import SHIPPED_CODES, Codes
 from dicom_node.workflow.clinical_import.fhir_resources import FhirReader, Identifying
