@@ -118,7 +118,8 @@ def _population(name: str, size: int, seed: int, hazard_ratio: float) -> pd.Data
 def _measured(table: pd.DataFrame, region: str, rng: np.random.Generator) -> FloatArray:
     mean, deviation = numbers(f"exposure.{region}_density")
     true = mean + deviation * table[TRUE_EXPOSURES[region]].to_numpy(np.float64)
-    return np.maximum(true + MEASUREMENT_SD[region] * rng.standard_normal(len(table)), 0.05)
+    measured = true + MEASUREMENT_SD[region] * rng.standard_normal(len(table))
+    return np.asarray(np.maximum(measured, 0.05), dtype=np.float64)
 
 
 __all__ = ["CAUSE", "DEATH_DAY", "FRACTURE_DAY", "SCAN_DAY", "SHIFTED", "SitePlan", "draw_site"]
