@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.cohort.columns import CAUSE, DEATH, ENDING, FRACTURE, SUBJECT_ID, YEARS, FloatArray
+from analysis.cohort.columns import DEATH, ENDING, FRACTURE, SUBJECT_ID, YEARS, FloatArray
 from analysis.simulation.cohort.parameters import numbers
 from analysis.simulation.cohort.people import CHUNK, chunk_sizes
 from analysis.simulation.cohort.populations import population_of
@@ -120,6 +120,3 @@ def _measured(table: pd.DataFrame, region: str, rng: np.random.Generator) -> Flo
     true = mean + deviation * table[TRUE_EXPOSURES[region]].to_numpy(np.float64)
     measured = true + MEASUREMENT_SD[region] * rng.standard_normal(len(table))
     return np.asarray(np.maximum(measured, 0.05), dtype=np.float64)
-
-
-__all__ = ["CAUSE", "DEATH_DAY", "FRACTURE_DAY", "SCAN_DAY", "SHIFTED", "SitePlan", "draw_site"]
