@@ -126,6 +126,11 @@ async def live(request: Request, user: Viewer, sessions: SessionsDep) -> Streami
 
     async def events() -> AsyncIterator[str]:
         yield "retry: 3000\n\n"
+        for topic in (
+            *TOPICS,
+            "overview",
+        ):  # what changed while nobody listened: before, or between two streams
+            yield f"event: {topic}\ndata: \n\n"
         async for topic in request.app.state.feed.topics():
             if topic:
                 yield f"event: {topic}\ndata: \n\n"
