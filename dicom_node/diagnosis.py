@@ -62,6 +62,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     from dicom_node.keeping_diagnosis import check_keeping
     from dicom_node.learning_diagnosis import check_learning
     from dicom_node.observing_diagnosis import check_observing
+    from dicom_node.surveillance_diagnosis import check_surveillance
 
     yield Finding(Level.OK, "configuration", f"{config.path} is sound")
     yield from _check_data_dir(config)
@@ -71,6 +72,7 @@ def diagnose(config: NodeConfig) -> Iterator[Finding]:
     yield from check_console(config)
     yield from _check_analysis(config.analysis)
     yield from check_learning(config)
+    yield from check_surveillance(config)
     yield _check_executor(config)
     yield from _check_routes(config)
     yield from _check_reports(config)

@@ -238,14 +238,6 @@ def _quantiles(reference: Distribution) -> list[float]:
 
 def _outcomes(month: str, gathered: Gathered, settings: SurveillanceSettings) -> Iterator[Figure]:
     """What became of patients first scanned in the twelve months that end with `month`."""
-    limits = OutcomeLimits(
-        settings.least_subjects,
-        settings.least_fractures,
-        ratio=(settings.observed_to_expected_from, settings.observed_to_expected_to),
-        auc=settings.auc,
-        # O:E and AUC at every horizon are one family
-        significance=settings.significance / len(HORIZONS_YEARS),
-    )
     window = months_until(date.fromisoformat(f"{month}-01"), COHORT_MONTHS)
     followed: dict[str, tuple[list[MonitoredStudy], FollowUp]] = {}
     for scanner in gathered.scanners:
@@ -254,11 +246,19 @@ def _outcomes(month: str, gathered: Gathered, settings: SurveillanceSettings) ->
         known, follow_up = gathered.follow_up(predicted)
         if known:
             followed[scanner] = known, follow_up
-    for years in HORIZONS_YEARS:
+    longest = max((float(follow_up.years.max()) for _, follow_up in followed.values()), default=0.0)
+    reached = [years for years in HORIZONS_YEARS if years == HORIZONS_YEARS[0] or longest >= years]
+    limits = OutcomeLimits(
+        settings.least_subjects,
+        settings.least_fractures,
+        ratio=(settings.observed_to_expected_from, settings.observed_to_expected_to),
+        auc=settings.auc,
+        # every horizon that anybody has reached belongs to the family
+        significance=settings.significance / len(reached),
+    )
+    for years in reached:
         groups = {
-            scanner: (_risk_at(known, years), follow_up)
-            for scanner, (known, follow_up) in followed.items()
-            if years == HORIZONS_YEARS[0] or float(follow_up.years.max()) >= years
+            scanner: (_risk_at(known, years), follow_up) for scanner, (known, follow_up) in followed.items()
         }
         for scanner, part in performance_of_groups(groups, float(years), limits).items():
             yield Figure(
