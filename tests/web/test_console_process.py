@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -20,7 +22,7 @@ from dicom_node.config import ConsoleSettings
 from dicom_node.console_process import ConsoleProcess
 from dicom_node.storage.journal import Journal
 
-SECONDS = 60.0
+SECONDS = 180.0
 """A console has to import FastAPI, on a machine that runs other tests besides."""
 
 
@@ -97,3 +99,14 @@ def test_a_taken_port_is_said_once_with_its_cure_and_does_no_harm(tmp_path: Path
             assert f"port = {port}: cannot listen there" in event.message
             assert "set enabled = false" in event.message
             console.stop()
+
+
+def test_the_nodes_own_process_loads_nothing_of_the_console() -> None:
+    code = (
+        "import sys, dicom_node.commands.serve, dicom_node.service\n"
+        "print([name for name in ('fastapi', 'uvicorn', 'jinja2', 'argon2') if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert answer.stdout.strip() == "[]"
