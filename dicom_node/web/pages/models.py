@@ -15,17 +15,14 @@ from dicom_node.web.context import Administrator, ConfigDep, JournalDep, Viewer,
 from dicom_node.web.markdown import as_html
 from dicom_node.web.model_plots import plots_of
 from dicom_node.workflow import promotion
-from dicom_node.workflow.model_view import (
+from dicom_node.workflow.model_reports import (
     EvaluationReport,
-    changes_of,
     evaluation_report,
     find_figure,
-    find_version,
     model_card,
-    model_detail,
-    model_lines,
     report_figures,
 )
+from dicom_node.workflow.model_view import changes_of, find_version, model_detail, model_lines
 
 __all__ = ["router"]
 

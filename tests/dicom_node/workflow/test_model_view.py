@@ -13,15 +13,8 @@ import pytest
 from analysis.risk import SHIPPED_MODELS
 from analysis.risk.versions import list_versions, promote
 from dicom_node.errors import OperationRefusedError
-from dicom_node.workflow.model_view import (
-    changes_of,
-    evaluation_report,
-    find_figure,
-    model_card,
-    model_detail,
-    model_lines,
-    report_figures,
-)
+from dicom_node.workflow.model_reports import evaluation_report, find_figure, model_card, report_figures
+from dicom_node.workflow.model_view import changes_of, model_detail, model_lines
 
 NEWER = "9.9.9-site"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
