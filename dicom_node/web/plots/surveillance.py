@@ -231,18 +231,7 @@ def risk_course(figures: Sequence[Figure], months: Months) -> RiskCourse | None:
     training = shown[-1].detail["training_quantiles"]
     highest = max([one.detail["quantiles"][-1] for one in shown] + [training[-1]])
     y = Axis(0.0, min(1.0, highest * 1.1), HEIGHT - BOTTOM, TOP)
-    boxes = tuple(
-        Box(
-            months.at(one.month),
-            *(y.at(value) for value in one.detail["quantiles"]),
-            round(min(12.0, months.step * 0.6), 2),
-            one.crossed,
-            f"{one.month}: {_percent(one.detail['quantiles'][2])} "
-            f"({_percent(one.detail['quantiles'][1])}–{_percent(one.detail['quantiles'][3])}), "
-            f"PSI {one.detail['psi']:.2f}, n = {one.detail['subjects']}",
-        )
-        for one in shown
-    )
+    boxes = tuple(_box(one, months, y) for one in shown)
     return RiskCourse(_course(months, y, _percent), boxes, tuple(y.at(value) for value in training))
 
 
@@ -256,17 +245,7 @@ def ratio_course(
     ratios = [one.detail["ratio"] for one in shown if one.judged] or [one.detail["ratio"] for one in shown]
     highest = max([ratio["high"] for ratio in ratios] + [limits[1]])
     y = Axis(0.0, min(highest * 1.05, 4.0), HEIGHT - BOTTOM, TOP)
-    marks = tuple(
-        Estimate(
-            months.at(one.month),
-            *(y.at(one.detail["ratio"][name]) for name in ("value", "low", "high")),
-            one.judged,
-            bool(one.detail["ratio_crossed"]),
-            f"{one.month}: {_interval(one.detail['ratio'])}, "
-            f"{one.detail['fractures']} / {one.detail['subjects']}",
-        )
-        for one in shown
-    )
+    marks = tuple(_ratio(one, months, y) for one in shown)
     return RatioCourse(
         _course(months, y, lambda value: f"{value:g}"), marks, y.at(1.0), y.at(limits[0]), y.at(limits[1])
     )
@@ -317,6 +296,14 @@ def _share(one: Figure, months: Months, y: Axis, least: int) -> Estimate:
     )
 
 
+def _ratio(one: Figure, months: Months, y: Axis) -> Estimate:
+    detail = one.detail
+    value, low, high = (y.at(detail["ratio"][name]) for name in ("value", "low", "high"))
+    words = f"{one.month}: {_interval(detail['ratio'])}, {detail['fractures']} / {detail['subjects']}"
+    crossed = bool(detail["ratio_crossed"])
+    return Estimate(months.at(one.month), value, low, high, judged=one.judged, crossed=crossed, words=words)
+
+
 def _cell(one: Figure, name: str, axis: Months) -> Cell:
     detail = one.detail
     words = f"{name}, {one.month}: PSI {detail['psi']:.2f}, KS {detail['ks']:.2f}, n = {detail['subjects']}"
@@ -336,8 +323,8 @@ def _group(group: Mapping[str, Any], x: Axis, y: Axis) -> Estimate:
         f"{_percent(group['predicted'])} → {_percent(observed['value'])} "
         f"({_percent(observed['low'])}–{_percent(observed['high'])}), n = {group['subjects']}"
     )
-    heights = (y.at(observed[name]) for name in ("value", "low", "high"))
-    return Estimate(x.at(group["predicted"]), *heights, True, False, words)
+    value, low, high = (y.at(observed[name]) for name in ("value", "low", "high"))
+    return Estimate(x.at(group["predicted"]), value, low, high, judged=True, crossed=False, words=words)
 
 
 def _percent(value: float) -> str:
