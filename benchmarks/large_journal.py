@@ -128,7 +128,8 @@ def started(folder: Path, data_dir: Path) -> float:
     config = folder / "node.toml"
     config.write_text(
         f'[node]\nhost = "127.0.0.1"\nport = {port}\ndata_dir = "{data_dir}"\n'
-        "[receiver]\nmin_free_bytes = 0\n[monitoring]\nenabled = false\n[console]\nenabled = false\n[analysis]\n"
+        "[receiver]\nmin_free_bytes = 0\n[monitoring]\nenabled = false\n[console]\nenabled = false\n"
+        "[analysis]\n"
         f'reference = "{CONF / "reference/iscd-atlas-female.csv"}"\n'
         f'guideline = "{CONF / "guidelines/acp-2023.toml"}"\n'
     )

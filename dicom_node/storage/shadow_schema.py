@@ -52,8 +52,8 @@ _SHADOW = (
     ) STRICT
     """,
 )
-"""`inputs`, `risks` and `figures` are JSON: values by feature, probabilities by horizon in years, what the run
-came to. `key` (hexadecimal) decides which patients are held out; a patient's place never changes."""
+"""`inputs`, `risks` and `figures` are JSON: values by feature, probabilities by horizon in years, a run's own.
+`key` (hexadecimal) decides which patients are held out; a patient's place never changes."""
 
 
 def add_shadow(connection: sqlite3.Connection) -> None:

@@ -296,6 +296,22 @@ def _share(one: Figure, months: Months, y: Axis, least: int) -> Estimate:
     )
 
 
+def _box(one: Figure, months: Months, y: Axis) -> Box:
+    low, lower, median, upper, high = one.detail["quantiles"]
+    return Box(
+        x=months.at(one.month),
+        low=y.at(low),
+        lower=y.at(lower),
+        median=y.at(median),
+        upper=y.at(upper),
+        high=y.at(high),
+        width=round(min(12.0, months.step * 0.6), 2),
+        crossed=one.crossed,
+        words=f"{one.month}: {_percent(median)} ({_percent(lower)}–{_percent(upper)}), "
+        f"PSI {one.detail['psi']:.2f}, n = {one.detail['subjects']}",
+    )
+
+
 def _ratio(one: Figure, months: Months, y: Axis) -> Estimate:
     detail = one.detail
     value, low, high = (y.at(detail["ratio"][name]) for name in ("value", "low", "high"))

@@ -1,4 +1,4 @@
-"""Who is held out is decided once, by a key that stays here; a run is journalled to its end or as interrupted."""
+"""Who is held out is decided once, by a key that stays here; a run is journalled to its end."""
 
 from __future__ import annotations
 

@@ -51,7 +51,11 @@ def test_of_a_sources_two_values_of_one_day_the_last_counts() -> None:
 
 
 def test_a_newer_fact_ends_an_older_conflict() -> None:
-    facts = [fact("weight_kg", 60.0), fact("weight_kg", 64.0, told=CLINIC), fact("weight_kg", 62.0, "2025-02-01")]
+    facts = [
+        fact("weight_kg", 60.0),
+        fact("weight_kg", 64.0, told=CLINIC),
+        fact("weight_kg", 62.0, "2025-02-01"),
+    ]
     record = clinical_record(facts, [], DAY)
     assert record is not None
     assert (record.known.weight_kg, record.conflicts) == (62.0, {})
