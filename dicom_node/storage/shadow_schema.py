@@ -52,7 +52,7 @@ _SHADOW = (
     ) STRICT
     """,
 )
-"""`inputs`, `risks` and `figures` are JSON: values by feature, probabilities by horizon in years, a run's own.
+"""`inputs`, `risks` and `figures` are JSON: values by feature, probabilities by horizon (years), a run's own.
 `key` (hexadecimal) decides which patients are held out; a patient's place never changes."""
 
 
