@@ -3,4 +3,4 @@
 Importing this package is cheap; heavy libraries load in the modules that use them.
 """
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
