@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 PASSWORD = "four words which differ"  # noqa: S105 - of tests only
+MEASUREMENTS = "126000"
+"""Imaging Measurement Report (DCM), the title of TID 1500 (PS3.16)."""
+
 ANALYSIS_SECONDS = 120
 """How long a first analysis may take: its process loads the engine, and the machine may be busy."""
 
@@ -71,7 +74,7 @@ class Pacs:
         return self._server
 
     def reports(self, study_uid: str) -> list[Dataset]:
-        """Our structured reports of a study that have arrived."""
+        """The measurements' reports of a study that have arrived: TID 1500, of which each result has one."""
         found = []
         for study in self.server.get("/studies?expand"):
             if study["MainDicomTags"]["StudyInstanceUID"] != study_uid:
@@ -80,6 +83,7 @@ class Pacs:
                 held = self.server.get(f"/series/{series}")
                 if held["MainDicomTags"]["Modality"] == "SR":
                     found += [self.server.dataset(instance) for instance in held["Instances"]]
+        found = [report for report in found if report.ConceptNameCodeSequence[0].CodeValue == MEASUREMENTS]
         return found
 
 
@@ -120,6 +124,12 @@ class Site:
 
             wait_until(reached, seconds=ANALYSIS_SECONDS)
 
+    def has_work(self) -> bool:
+        """Whether a study is still on its way to its result."""
+        with closing(Journal(self.config.parent / "node_data" / "journal.db")) as journal:
+            on_the_way = ("receiving", "complete", "analyzing")
+            return any(journal.summary()["studies"].get(state) for state in on_the_way)
+
     def key_of(self, study_uid: str) -> int:
         """The number by which the console's addresses name a study."""
         with closing(Journal(self.config.parent / "node_data" / "journal.db")) as journal:
@@ -137,7 +147,7 @@ def running_site(
     Parameters
     ----------
     extra : str
-        TOML after the destination's keys.
+        TOML after the destination's keys; ``PACS_PORT`` stands for the port of the PACS.
     destination : str
         More keys of the destination ``pacs``.
     """
@@ -147,7 +157,7 @@ def running_site(
         folder / "node",
         destinations={"pacs": ("TESTPACS", pacs.dicom_port)},
         console_port=console_port,
-        extra=destination + extra,
+        extra=destination + extra.replace("PACS_PORT", str(pacs.dicom_port)),
     )
     pacs.settings.update(known_to_orthanc("RADIUSDXA", dicom_port))
     pacs.start()
@@ -186,12 +196,13 @@ def pages_of(person: Person, *more: str) -> Iterator[str]:
     """
     waiting, seen = ["/", "/settings", *more], set()
     while waiting and len(seen) < MOST_PAGES:
-        path = urlsplit(waiting.pop(0)).path
-        kind = path if path in more else re.sub(r"[^/]*\d[^/]*", "N", path)
+        address = waiting.pop(0)
+        path = urlsplit(address).path
+        kind = re.sub(r"/models/[^/]+|[^/]*\d[^/]*", "N", path)
         if kind in seen or NO_PAGES.search(path):
             continue
         seen.add(kind)
-        answer = person.open(path)
+        answer = person.open(address)
         assert answer.status == 200, f"{path}: {answer.status}"
         yield path
         links = person.page.locator("a[href^='/']:not([download])").evaluate_all(

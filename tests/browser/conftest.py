@@ -1,6 +1,7 @@
 """The console in Debian's Chromium at a running node beside a real Orthanc.
 
-``pytest tests/browser -m slow --console-pictures docs/images/console`` renews the pictures in the docs.
+``pytest tests/browser -m slow --console-pictures docs/images/console`` renews the pictures in the docs;
+they want Debian's fonts-noto-core and fonts-noto-cjk.
 """
 
 from __future__ import annotations

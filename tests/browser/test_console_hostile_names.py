@@ -66,7 +66,7 @@ def test_a_script_as_a_name_is_shown_as_it_is_written_and_runs_nowhere(
     assert_harmless(reader)
     page.get_by_role("link", name=NAME).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(NAME)
-    expect(page.locator("#viewer .viewer-message")).to_be_hidden()
+    expect(page.locator("#viewer .viewer-message")).to_be_hidden(timeout=60_000)
     assert_harmless(reader)
 
 

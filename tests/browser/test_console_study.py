@@ -50,7 +50,7 @@ def reader(site: Site, person: MakePerson) -> Person:
     site.wait_for_state(uid, "analyzed")
     operator = person("operator")
     operator.open(f"/studies/{site.key_of(uid)}")
-    expect(operator.page.locator("#viewer .viewer-message")).to_be_hidden()
+    expect(operator.page.locator("#viewer .viewer-message")).to_be_hidden(timeout=60_000)
     return operator
 
 
