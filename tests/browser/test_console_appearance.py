@@ -48,6 +48,8 @@ DOCTOR_HEIGHT = 770
 COMMON_COLORS = 160
 """Of the 256 of a picture in the documentation."""
 
+PICTURED_STUDY = "02-calibrated-high-risk"
+
 PICTURED = {
     "overview": "/",
     "studies": "/studies",
@@ -298,8 +300,9 @@ def test_the_console_is_used_by_keyboard_alone(browser: Browser, site: Site, stu
 
 
 def test_each_page_is_shown_in_the_documentation(
-    browser: Browser, site: Site, person: MakePerson, study: int, picture: TakePicture
+    browser: Browser, site: Site, person: MakePerson, picture: TakePicture
 ) -> None:
+    study = site.key_of(study_uid_of(PICTURED_STUDY))
     stranger = Person(browser, site)
     stranger.open("/login")
     picture(stranger, "login")
