@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pydicom import dcmread
-from sample_copies import files_of, study_uid_of
+from sample_copies import copy_study, files_of, study_uid_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.orthanc, pytest.mark.dcmtk, pytest.mark.chromium]
 
 SAMPLE = "02-calibrated-high-risk"
+NO_SIDE = {
+    "PatientID": "SIM-0002B",
+    "ImageLaterality": "",
+    "StudyDescription": "DXA Forearm",
+    "ProtocolName": "DXA Forearm",
+    "DerivationDescription": "Simulated dual-energy decomposition",
+}
+"""As a scanner sends it whose technologist chose no side."""
+
 ANALYSIS_MILLISECONDS = 1000 * ANALYSIS_SECONDS
 
 
@@ -169,13 +179,21 @@ def test_zoom_by_buttons_and_keys_and_back(reader: Person) -> None:
     assert canvas.bounding_box() == fitted
 
 
-def test_a_corrected_side_supersedes_the_report_at_the_pacs(site: Site, reader: Person) -> None:
-    page, uid = reader.page, study_uid_of(SAMPLE)
+def test_a_corrected_side_supersedes_the_report_at_the_pacs(
+    site: Site, person: MakePerson, tmp_path: Path
+) -> None:
+    uid, files = copy_study(SAMPLE, tmp_path, **NO_SIDE)
+    site.push(*files)
+    wait_until(lambda: len(site.pacs.reports(uid)) == 1, seconds=ANALYSIS_SECONDS)
     (former,) = site.pacs.reports(uid)
+    operator = person("operator")
+    page = operator.page
+    operator.open(f"/studies/{site.key_of(uid)}")
+    expect(page.locator(".side-mark")).to_have_count(0)
     page.get_by_role("button", name="Correct side").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Left").check()
-    dialog.get_by_label("Reason").fill("the technologist chose the wrong side")
+    dialog.get_by_label("Right").check()
+    dialog.get_by_label("Reason").fill("the technologist chose no side")
     dialog.get_by_role("button", name="Correct").click()
 
     wait_until(lambda: len(site.pacs.reports(uid)) == 2, seconds=ANALYSIS_SECONDS)
@@ -186,10 +204,27 @@ def test_a_corrected_side_supersedes_the_report_at_the_pacs(site: Site, reader: 
         for series in study.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
     ]
-    assert named == [former.SOPInstanceUID]
+    assert former.SOPInstanceUID in named
     assert "PredecessorDocumentsSequence" not in former
     way = page.locator("section[aria-labelledby=way-title]")
-    expect(way).to_contain_text("the technologist chose the wrong side")
+    expect(way).to_contain_text("the technologist chose no side")
     expect(way).to_contain_text("operator")
-    reader.open(f"/studies/{site.key_of(uid)}")
-    expect(page.locator(".side-mark")).to_have_text("L")
+    operator.open(f"/studies/{site.key_of(uid)}")
+    expect(page.locator(".side-mark")).to_have_text("R")
+
+
+def test_a_side_that_the_picture_contradicts_is_not_sent_and_is_taken_back(
+    site: Site, reader: Person
+) -> None:
+    page, uid = reader.page, study_uid_of(SAMPLE)
+    for side, state in (("Left", "rejected"), ("as the objects say", "analyzed")):
+        page.get_by_role("button", name="Correct side").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label(side).check()
+        dialog.get_by_label("Reason").fill("a slip of the hand")
+        dialog.get_by_role("button", name="Correct").click()
+        site.wait_for_state(uid, state)
+        if state == "rejected":
+            reader.open(f"/studies/{site.key_of(uid)}")
+            expect(page.get_by_text("the picture shows a right one").first).to_be_visible()
+    assert len(site.pacs.reports(uid)) == 1

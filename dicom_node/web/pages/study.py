@@ -183,7 +183,7 @@ def correct_side(
     actions: Actions,
     study_key: int,
     reason: Reason,
-    laterality: Annotated[Literal["L", "R", ""], Form()],
+    laterality: Annotated[Literal["L", "R", ""], Form()] = "",  # an empty field counts as none
 ) -> RedirectResponse:
     """Enter the side; empty takes an entry back."""
     actions.correct("laterality", laterality or None, reason)
