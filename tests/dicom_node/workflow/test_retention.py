@@ -373,9 +373,12 @@ def _bring_into_state(path: Path, uid: str, study: dict[str, object]) -> None:
         journal.execute("UPDATE studies SET state = ? WHERE study_instance_uid = ?", (study["state"], uid))
         for state in study["analyses"]:  # type: ignore[attr-defined]
             journal.execute(
-                'INSERT INTO analyses SELECT NULL, study_instance_uid, "trigger", input_digest, identity,'
-                " engine_version, model_version, ?, attempts, interruptions, next_attempt_at, lease_owner,"
-                " lease_expires_at, reason, status, result_json, queued_at, started_at, finished_at"
+                'INSERT INTO analyses (study_instance_uid, "trigger", input_digest, identity, engine_version,'
+                " model_version, state, attempts, interruptions, next_attempt_at, lease_owner, lease_expires_at,"
+                " reason, status, result_json, queued_at, started_at, finished_at)"
+                ' SELECT study_instance_uid, "trigger", input_digest, identity, engine_version, model_version, ?,'
+                " attempts, interruptions, next_attempt_at, lease_owner, lease_expires_at, reason, status,"
+                " result_json, queued_at, started_at, finished_at"
                 " FROM analyses WHERE study_instance_uid = ? LIMIT 1",
                 (state, uid),
             )
