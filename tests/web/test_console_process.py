@@ -61,6 +61,7 @@ def site(tmp_path: Path) -> tuple[Path, int]:
     return config, port
 
 
+@pytest.mark.slow
 def test_a_killed_console_comes_again_and_a_stopped_node_takes_it_along(site: tuple[Path, int]) -> None:
     config, port = site
     with running_node(config) as node:
@@ -75,6 +76,7 @@ def test_a_killed_console_comes_again_and_a_stopped_node_takes_it_along(site: tu
     assert not is_alive(second)
 
 
+@pytest.mark.slow
 def test_a_killed_node_takes_its_console_along(site: tuple[Path, int]) -> None:
     config, port = site
     with running_node(config) as node:

@@ -81,6 +81,7 @@ def test_after_five_failures_a_name_waits_even_with_the_right_password(app: Fast
     assert log_in(client, "operator", PASSWORD) == 303  # others are not locked out
 
 
+@pytest.mark.usefixtures("cheap_logins")
 def test_after_twenty_failures_an_address_waits(app: FastAPI) -> None:
     client = browser(app, None)
     assert {log_in(client, f"name {number}", "wrong") for number in range(20)} == {403}

@@ -367,18 +367,20 @@ def _answered(ground: Ground, uid: str, study: dict[str, object]) -> list[Path]:
     return files
 
 
+_COPIED = (
+    'study_instance_uid, "trigger", input_digest, identity, engine_version, model_version, attempts,'
+    " interruptions, next_attempt_at, lease_owner, lease_expires_at, reason, status, result_json, queued_at, started_at,"
+    " finished_at"
+)
+
+
 def _bring_into_state(path: Path, uid: str, study: dict[str, object]) -> None:
     """Put a study into any mix of states, legal or not."""
     with sqlite3.connect(path) as journal:
         journal.execute("UPDATE studies SET state = ? WHERE study_instance_uid = ?", (study["state"], uid))
         for state in study["analyses"]:  # type: ignore[attr-defined]
             journal.execute(
-                'INSERT INTO analyses (study_instance_uid, "trigger", input_digest, identity, engine_version,'
-                " model_version, state, attempts, interruptions, next_attempt_at, lease_owner, lease_expires_at,"
-                " reason, status, result_json, queued_at, started_at, finished_at)"
-                ' SELECT study_instance_uid, "trigger", input_digest, identity, engine_version, model_version, ?,'
-                " attempts, interruptions, next_attempt_at, lease_owner, lease_expires_at, reason, status,"
-                " result_json, queued_at, started_at, finished_at"
+                f"INSERT INTO analyses ({_COPIED}, state) SELECT {_COPIED}, ?"  # noqa: S608 - our own columns
                 " FROM analyses WHERE study_instance_uid = ? LIMIT 1",
                 (state, uid),
             )
