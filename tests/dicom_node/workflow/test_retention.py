@@ -369,8 +369,8 @@ def _answered(ground: Ground, uid: str, study: dict[str, object]) -> list[Path]:
 
 _COPIED = (
     'study_instance_uid, "trigger", input_digest, identity, engine_version, model_version, attempts,'
-    " interruptions, next_attempt_at, lease_owner, lease_expires_at, reason, status, result_json, queued_at, started_at,"
-    " finished_at"
+    " interruptions, next_attempt_at, lease_owner, lease_expires_at, reason, status, result_json, queued_at,"
+    " started_at, finished_at"
 )
 
 
