@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from dicom_node.workflow.lifeline import NODE_VARIABLE
@@ -25,22 +26,27 @@ class BackgroundCommand:
     config : Path
     arguments : str
         The command with its options.
+    on_failure : callable, optional
+        Told the exit status of a run that did not end with 0; by default the log is.
     """
 
-    def __init__(self, config: Path, *arguments: str) -> None:
+    def __init__(
+        self, config: Path, *arguments: str, on_failure: Callable[[int], None] | None = None
+    ) -> None:
         self._config = config
         self._arguments = arguments
+        self._on_failure = on_failure or self._log_failure
         self._process: subprocess.Popen[bytes] | None = None
 
     def is_running(self) -> bool:
-        """Whether a run is under way; tells the log of one that ended badly."""
+        """Whether a run is under way; tells of one that ended badly."""
         if self._process is None:
             return False
         status = self._process.poll()
         if status is None:
             return True
         if status:
-            logger.error("dicom-node %s ended with status %d", " ".join(self._arguments), status)
+            self._on_failure(status)
         self._process = None
         return False
 
@@ -67,3 +73,6 @@ class BackgroundCommand:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def _log_failure(self, status: int) -> None:
+        logger.error("dicom-node %s ended with status %d", " ".join(self._arguments), status)

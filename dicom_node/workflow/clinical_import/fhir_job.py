@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -13,7 +10,7 @@ from dicom_node.config import NodeConfig
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
-from dicom_node.workflow.lifeline import NODE_VARIABLE
+from dicom_node.workflow.background import BackgroundCommand
 
 __all__ = ["PERIOD_SECONDS", "FhirJob"]
 
@@ -23,8 +20,6 @@ PERIOD_SECONDS = 60.0
 
 RETRY = timedelta(minutes=15)
 """Least time between two runs: a server that is down is not asked all the time."""
-
-STOP_SECONDS = 5.0
 
 PROBLEMS = 1
 """Exit status of a run that took what it could and names what it could not."""
@@ -37,7 +32,7 @@ class FhirJob:
         self._config = config
         self._journal = journal
         self._clock = clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run = BackgroundCommand(config.path, "fhir", "fetch", on_failure=self._tell_failure)
         self._started_at: datetime | None = None
 
     @property
@@ -47,26 +42,13 @@ class FhirJob:
 
     def look(self) -> None:
         """Start a run if one is due, see to one that has ended."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                return
-            self._told_end(self._process.returncode)
-            self._process = None
-        if self._is_due(self._clock()):
+        if not self._run.is_running() and self._is_due(self._clock()):
             self._started_at = self._clock()
-            self._process = self._start()
+            self._run.start()
 
     def stop(self) -> None:
         """End the run that is under way; the next one reads again what it had not finished."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        self._run.stop()
 
     def _is_due(self, now: datetime) -> bool:
         if self._started_at is not None and timedelta() <= now - self._started_at < RETRY:
@@ -74,20 +56,7 @@ class FhirJob:
         last = self._journal.fhir_last_read(self._config.fhir.name)
         return not last or now - datetime.fromisoformat(last) >= timedelta(hours=self._config.fhir.hours)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "dicom_node", "fhir", "fetch", "--background"),
-                *("--config", str(self._config.path)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, NODE_VARIABLE: str(os.getpid())},
-        )
-
-    def _told_end(self, status: int) -> None:
-        if status == 0:
-            return
+    def _tell_failure(self, status: int) -> None:
         name = self._config.fhir.name
         if status == PROBLEMS:
             what = "has resources that could not be taken, or did not answer"

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 from dicom_node.config import NodeConfig
 from dicom_node.storage.connection import Clock, utc_now
 from dicom_node.storage.journal import Journal
-from dicom_node.workflow.lifeline import NODE_VARIABLE
+from dicom_node.workflow.background import BackgroundCommand
 
 __all__ = ["PERIOD_SECONDS", "NightlySurveillance", "surveillance_due"]
 
-logger = logging.getLogger(__name__)
-
 PERIOD_SECONDS = 60.0
-
-STOP_SECONDS = 5.0
 
 
 class NightlySurveillance:
@@ -29,42 +21,16 @@ class NightlySurveillance:
         self._config = config
         self._journal = journal
         self._clock = clock
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run = BackgroundCommand(config.path, "surveillance", "run")
 
     def look(self) -> None:
         """Start the night's run if it is due; a night that the node slept through is made up for."""
-        if self._process is not None:
-            status = self._process.poll()
-            if status is None:
-                return
-            if status:
-                logger.error("the run of surveillance ended with status %d", status)
-            self._process = None
-        if surveillance_due(self._journal, self._config, self._clock()):
-            self._process = self._start()
+        if not self._run.is_running() and surveillance_due(self._journal, self._config, self._clock()):
+            self._run.start()
 
     def stop(self) -> None:
         """End the run that is under way; the next start makes up for it."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "dicom_node", "surveillance", "run", "--background"),
-                *("--config", str(self._config.path)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, NODE_VARIABLE: str(os.getpid())},
-        )
+        self._run.stop()
 
 
 def surveillance_due(journal: Journal, config: NodeConfig, now: datetime) -> bool:
