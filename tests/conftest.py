@@ -10,9 +10,13 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from real_peers import OrthancServer, find_program, pick_free_port, running_orthanc
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright
 
 PEERS = {
     "orthanc": ("Orthanc", "orthanc orthanc-dicomweb"),
@@ -69,6 +73,15 @@ def orthanc(tmp_path: Path) -> Iterator[OrthancServer]:
     """A running Orthanc of the test's own; mark the test with ``orthanc``."""
     with running_orthanc(tmp_path / "orthanc") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Playwright's driver: a process can have one only, whose event loop stays with its main thread."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")

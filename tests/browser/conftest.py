@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from console_site import MakePerson, Person, Site, chromium, running_site
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect
 
 PATIENCE_MILLISECONDS = 20_000
 """How long something may take to be seen: the machine may have other work."""
@@ -24,12 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    with sync_playwright() as playwright:
-        launched = chromium(playwright)
-        yield launched
-        launched.close()
+    launched = chromium(playwright)
+    yield launched
+    launched.close()
 
 
 @pytest.fixture(scope="module")

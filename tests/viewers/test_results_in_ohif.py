@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ohif import ohif_folder, serving_ohif
-from playwright.sync_api import FloatRect, sync_playwright
+from playwright.sync_api import FloatRect, Playwright
 from reader import Reader, likeness
 from real_peers import OrthancServer, find_program, running_orthanc
 from sample_results import AnsweredStudy, answered_study
@@ -50,11 +50,15 @@ def pacs(study: AnsweredStudy, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-def reader(pacs: OrthancServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def reader(
+    pacs: OrthancServer, playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Reader]:
     pictures = os.environ.get(PICTURES_VARIABLE)
     folder = Path(pictures) if pictures else tmp_path_factory.mktemp("pictures")
-    with serving_ohif(ohif_folder(), pacs.dicomweb_url) as address, sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=find_program("chromium"), args=SOFTWARE_RENDERING)
+    with serving_ohif(ohif_folder(), pacs.dicomweb_url) as address:
+        browser = playwright.chromium.launch(
+            executable_path=find_program("chromium"), args=SOFTWARE_RENDERING
+        )
         yield Reader(browser.new_page(), address, folder)
         browser.close()
 
