@@ -33,7 +33,9 @@ from dicom_node.observe.observation import Observation
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.jobs import JOB_BOARD
 from dicom_node.storage.journal import Journal, lease_owner
+from dicom_node.storage.running_mark import RunningMark
 from dicom_node.storage.soundness import begin_check, open_journal
+from dicom_node.workflow.adoption import adopt_after_power_failure
 from dicom_node.workflow.clinical_import.fhir_job import PERIOD_SECONDS as FHIR_SECONDS
 from dicom_node.workflow.clinical_import.fhir_job import FhirJob
 from dicom_node.workflow.commitment import CommitmentService
@@ -123,6 +125,10 @@ class Service:
             journal.analysed_version = config.receiver.analysed_version
             undo.callback(journal.close)
             soundness.require_sound(wait_seconds=SOUNDNESS_WAIT_SECONDS)
+            self._mark = RunningMark(config.node.data_dir)
+            if self._mark.machine_failed():
+                adopt_after_power_failure(archive, journal)
+            self._mark.set()
             owner = lease_owner()
             self._housekeeping = Housekeeping(config, archive)
             undo.callback(self._housekeeping.close)
@@ -157,6 +163,13 @@ class Service:
             queue.close()
         self._execution.stop(STOP_GRACE_SECONDS)
         self.journal.recover(owner="")
+        try:
+            self.journal.flush()
+            self._mark.remove()
+        except OSError:
+            logger.exception(
+                "the journal is not flushed: after a failure of the machine the archive is searched"
+            )
         self._undo.close()
         logger.info("stopped")
 

@@ -15,7 +15,7 @@ from dicom_node.errors import ConfigurationError, NodeError
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
     from dicom_node.storage.archive import Archive
-    from dicom_node.workflow.recovery import Reconciliation
+    from dicom_node.workflow.adoption import Reconciliation
 
 SHOWN = 10
 """Paths that are listed; further ones are counted."""

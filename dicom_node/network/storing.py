@@ -1,8 +1,9 @@
-"""C-STORE: an object is acknowledged once its bytes and its journal row are durable, and not before.
+"""C-STORE: an object is acknowledged once its bytes are durable and its journal row is committed, not before.
 
 Law 1 of the house: bytes first. A data set is never decoded here; it is checked by its element headers
 (`dicom_node.network.admission`), written and fsynced, journalled, and only then answered with 0x0000. What
-cannot be admitted goes to quarantine with a reason, and its association lives on.
+cannot be admitted goes to quarantine with a reason, and its association lives on. A power cut may take the
+last rows; their files bring them back (`dicom_node.workflow.adoption`).
 """
 
 from __future__ import annotations
@@ -91,11 +92,14 @@ class StorageService:
         STORE_SECONDS.observe(time.monotonic() - started)
         return reply
 
-    def new_spool(self, context: AcceptedContext, command: CommandSet) -> Spool:
+    def new_spool(self, origin: Origin, context: AcceptedContext, command: CommandSet) -> Spool:
         """Return the file for a data set that is too large for memory."""
         uids = (command.text(Tag.AFFECTED_SOP_CLASS_UID), command.text(Tag.AFFECTED_SOP_INSTANCE_UID))
         legal = all(uid.isascii() and len(uid) <= 64 for uid in uids)  # else it will be quarantined, headless
-        return self._archive.new_spool(file_head(*uids, context.transfer_syntax) if legal else b"")
+        head = file_head(
+            *uids, context.transfer_syntax, sending_ae=origin.calling_ae, receiving_ae=origin.called_ae
+        )
+        return self._archive.new_spool(head if legal else b"")
 
     def _store(self, request: StoreRequest, incoming: Incoming | None, origin: Origin) -> tuple[str, Reply]:
         if incoming is not None and incoming.failure is not None:
@@ -122,7 +126,7 @@ class StorageService:
         digest: str,
         spool: Spool | None,
     ) -> str:
-        """Make an admitted object durable: file first, then the journal; return the outcome."""
+        """Keep an admitted object: its file first, durably, then its row; return the outcome."""
         known = self._journal.known_object(request.sop_instance_uid, digest)
         # law 4: what a PACS sends back of our results, or of another node like us, is no input
         if known.is_own_result or admission.identification.model_name == MANUFACTURER_MODEL_NAME:
@@ -131,16 +135,16 @@ class StorageService:
             kind, path = InstanceKind.INPUT, known.input_path
         origin.studies.add(admission.identification.study_instance_uid)
         if path is None or not self._archive.resolve(path).is_file():
-            path = self._write(request, digest, spool)
+            path = self._write(request, origin, digest, spool)
         recorded = self._record(_received(request, admission, origin, digest, kind=kind, path=path))
         if not self._archive.resolve(path).is_file():
             # given up before (released, or its study discarded), it was removed before it had its row again
-            self._write(request, digest, spool)
+            self._write(request, origin, digest, spool)
         if kind is InstanceKind.OWN_RESULT:
             return "own_result"
         return _OUTCOMES[recorded]
 
-    def _write(self, request: StoreRequest, digest: str, spool: Spool | None) -> str:
+    def _write(self, request: StoreRequest, origin: Origin, digest: str, spool: Spool | None) -> str:
         if spool is not None:
             return str(self._archive.store_spooled(spool, digest))
         stored = self._archive.store_instance(
@@ -149,6 +153,8 @@ class StorageService:
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,
             transfer_syntax_uid=request.transfer_syntax_uid,
+            sending_ae=origin.calling_ae,
+            receiving_ae=origin.called_ae,
         )
         return str(stored)
 

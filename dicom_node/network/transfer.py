@@ -141,7 +141,7 @@ class Services:
 
     gate: Gate
     handlers: Mapping[int, Handler]
-    new_spool: Callable[[AcceptedContext, CommandSet], Spool]
+    new_spool: Callable[[Association, AcceptedContext, CommandSet], Spool]
     on_open: Callable[[Association], None]
     on_close: Callable[[Association], None]
     on_refused: Callable[[AssociationRequest, Rejection], None]
@@ -364,7 +364,8 @@ class _Conversation:
         is_store = command.field == CommandField.C_STORE_RQ
         # identifiers and action information are short, and no file is made for them
         longest = self._shared.limits.max_instance_bytes if is_store else pool.size
-        return Incoming(pool, lambda: self._services.new_spool(context, command), longest)
+        make = self._services.new_spool
+        return Incoming(pool, lambda: make(self._association, context, command), longest)
 
     def _answer(self, unfinished: _Unfinished) -> None:
         """Have a whole message served, and send what it is answered with."""

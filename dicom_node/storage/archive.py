@@ -80,8 +80,10 @@ class Archive:
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
+        sending_ae: str = "",
+        receiving_ae: str = "",
     ) -> PurePosixPath:
-        """Write an admitted data set, whose digest names it, as a DICOM file.
+        """Write an admitted data set, whose digest names it, as a DICOM file, behind its `file_head`.
 
         Returns
         -------
@@ -93,7 +95,13 @@ class Archive:
         OSError
             If the bytes could not be made durable; then no file is visible.
         """
-        head = file_head(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        head = file_head(
+            sop_class_uid,
+            sop_instance_uid,
+            transfer_syntax_uid,
+            sending_ae=sending_ae,
+            receiving_ae=receiving_ae,
+        )
         path = _named_by_digest("instances", sha256, ".dcm")
         self._write_received(path, head, data_set)
         return path
@@ -361,10 +369,22 @@ def sync_directory(directory: str | Path) -> None:
         os.close(descriptor)
 
 
-def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """Return preamble and File Meta Information (PS3.10 7.1) that say nothing of the peer.
+def file_head(
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    transfer_syntax_uid: str,
+    *,
+    sending_ae: str = "",
+    receiving_ae: str = "",
+) -> bytes:
+    """Return preamble and File Meta Information (PS3.10 7.1), from which a lost row can be made anew.
 
     Encoded by hand: for each instance, pydicom's writer takes longer than the file takes to be written.
+
+    Parameters
+    ----------
+    sending_ae, receiving_ae : str
+        AE titles of the association the object came over, see PS3.10 table 7.1-1; left out if empty.
     """
     elements = b"".join(
         (
@@ -374,13 +394,15 @@ def file_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: st
             _short_element(0x0010, b"UI", transfer_syntax_uid),
             _short_element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
             _short_element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            _short_element(0x0017, b"AE", sending_ae) if sending_ae else b"",
+            _short_element(0x0018, b"AE", receiving_ae) if receiving_ae else b"",
         )
     )
     return PREAMBLE + struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, len(elements)) + elements
 
 
 def _short_element(element: int, vr: bytes, value: str) -> bytes:
-    encoded = value.encode("ascii")
+    encoded = value.encode("ascii", "replace")
     if len(encoded) % 2:
-        encoded += b" " if vr == b"SH" else b"\0"
+        encoded += b"\0" if vr == b"UI" else b" "
     return struct.pack("<HH2sH", 2, element, vr, len(encoded)) + encoded

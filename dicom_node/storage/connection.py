@@ -1,6 +1,6 @@
 """Guarded SQLite connections: the ground every topic of the journal stands on.
 
-One connection writes, and what several threads have to write at the same time becomes durable by one COMMIT
+One connection writes, and what several threads have to write at the same time is written by one COMMIT
 (`JournalConnection._grouped`); another one reads and never waits for a COMMIT's fsync.
 """
 
@@ -47,6 +47,7 @@ class _Ticket:
     """Work that waits for a COMMIT, and what came of it."""
 
     work: Callable[[], object]
+    durable: bool
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held until the work is done, or its thread is to lead."""
     done: bool = False
@@ -70,7 +71,8 @@ class JournalConnection:
     Notes
     -----
     WAL with ``synchronous = FULL`` makes a committed row survive a power cut; ``NORMAL`` may lose the last
-    commits (sqlite.org/wal.html, "Performance considerations").
+    commits (sqlite.org/wal.html, "Performance considerations"), never one that a later ``FULL`` one follows.
+    Either survives the end of the process.
     """
 
     def __init__(self, path: Path, *, clock: Clock = utc_now) -> None:
@@ -84,6 +86,8 @@ class JournalConnection:
         self._queue: list[_Ticket] = []
         self._has_leader = False
         self._in_doubt = False
+        self._synchronous = ""
+        """What the connection that writes is set to; not known, if empty."""
         self._database = _open(path)
         self._reader = _open_reader(path)
 
@@ -93,21 +97,43 @@ class JournalConnection:
             self._reader.close()
             self._database.close()
 
+    def flush(self) -> None:
+        """Make what was committed outlast a power cut.
+
+        Raises
+        ------
+        OSError
+            If the disk does not take it.
+        """
+        log = self.path.with_name(self.path.name + "-wal")
+        with suppress(FileNotFoundError):  # nothing was written since it was last taken into the database
+            descriptor = os.open(log, os.O_RDONLY)  # SQLite holds no locks on this file, which closing drops
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
     def check_integrity(self) -> tuple[str, ...]:
         """Return what SQLite finds wrong with the file (``PRAGMA quick_check``); empty when sound."""
         found = [row["quick_check"] for row in self._rows("PRAGMA quick_check")]
         return () if found == ["ok"] else tuple(found)
 
-    def _grouped(self, work: Callable[[], Result]) -> Result:
-        """Run `work` in a transaction that it may share with other threads; return once that is durable.
+    def _grouped(self, work: Callable[[], Result], *, durable: bool) -> Result:
+        """Run `work` in a transaction that it may share with other threads; return once that is committed.
 
         The first thread to come leads: while its COMMIT waits for the disk, others queue up, and the first
         of them leads next, for all of them. An error of one is undone and raised for that one alone; if the
         COMMIT fails, it is raised for each of them. Inside a transaction, `work` joins that.
+
+        Parameters
+        ----------
+        durable : bool
+            Whether what is written must outlast a power cut by itself. Else a flush of the disk is saved:
+            for rows of which the archive's files tell.
         """
         if self._writer == threading.get_ident():
             return work()
-        ticket = _Ticket(work)
+        ticket = _Ticket(work, durable)
         with self._queue_lock:
             self._queue.append(ticket)
             leads = not self._has_leader
@@ -127,7 +153,7 @@ class JournalConnection:
             with self._lock:
                 with self._queue_lock:
                     group, self._queue = self._queue, []
-                with self._transaction():
+                with self._transaction(durable=any(ticket.durable for ticket in group)):
                     for ticket in group:
                         self._attempt(ticket, alone=len(group) == 1)
         except Exception as error:  # each ticket's own thread raises it
@@ -167,7 +193,7 @@ class JournalConnection:
         connection.execute("RELEASE ticket")
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, durable: bool = True) -> Iterator[None]:
         """Commit everything inside or nothing; nested use joins the outer transaction.
 
         A failed COMMIT leaves the connection in doubt (a second fsync may lie), so it is opened afresh.
@@ -180,6 +206,7 @@ class JournalConnection:
             try:
                 if self._in_doubt:
                     self._reopen()
+                self._synchronize("FULL" if durable else "NORMAL")
                 self._database.conn.execute("BEGIN IMMEDIATE")
                 yield
                 self._database.conn.execute("COMMIT")
@@ -188,6 +215,11 @@ class JournalConnection:
                 raise
             finally:
                 self._writer = None
+
+    def _synchronize(self, level: str) -> None:
+        if level != self._synchronous:
+            self._database.conn.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level
 
     def _abandon(self, error: BaseException) -> None:
         if _puts_in_doubt(error):
@@ -201,6 +233,7 @@ class JournalConnection:
         """Open the connections afresh; if that fails, reading goes on over the old one."""
         self._database.close()
         self._database = _open(self.path)
+        self._synchronous = ""
         # raises where SQLite could open the file for reading only
         for probe in ("BEGIN IMMEDIATE", "PRAGMA user_version = 0", "ROLLBACK"):
             self._database.conn.execute(probe)

@@ -47,10 +47,14 @@ class StudyTables(EventLog):
     def record_instance(self, instance: ReceivedInstance) -> Recorded:
         """Journal an object whose bytes are durable; an input opens or reopens its study.
 
+        The row of an object in the archive is not durable by itself: after a power cut its file brings it
+        back (`dicom_node.workflow.adoption`). No file tells why one was refused.
+
         The same SOP Instance UID with the same bytes adds nothing; with other bytes both are kept and an
         analysis reads the one that `analysed_version` names.
         """
-        return self._grouped(lambda: self._record_instance(instance))
+        durable = instance.kind is InstanceKind.QUARANTINED
+        return self._grouped(lambda: self._record_instance(instance), durable=durable)
 
     def known_object(self, sop_instance_uid: str, sha256: str) -> KnownObject:
         """Return what is known of an object that has just come, in one question."""

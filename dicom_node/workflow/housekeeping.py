@@ -24,7 +24,7 @@ from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
 from dicom_node.storage.reserve import Reserve
 from dicom_node.storage.retention import ReleasedKind
-from dicom_node.workflow.recovery import OrphanSweep
+from dicom_node.workflow.adoption import OrphanSweep
 
 __all__ = ["PERIOD_SECONDS", "Housekeeping", "NightlyBackup", "Plan", "Retention"]
 

@@ -41,6 +41,21 @@ def test_a_stored_instance_is_a_dicom_file_around_the_bytes_as_received(tmp_path
     assert dataset.file_meta.TransferSyntaxUID == EXPLICIT
 
 
+def test_a_stored_instance_tells_who_sent_it_to_whom(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    path = archive.store_instance(
+        DATA_SET,
+        digest(DATA_SET),
+        sop_class_uid=SC,
+        sop_instance_uid="1.2.3",
+        transfer_syntax_uid=EXPLICIT,
+        sending_ae="DXA1",
+        receiving_ae="RADIUSDXA",
+    )
+    meta = dcmread(archive.resolve(path)).file_meta
+    assert (meta.SendingApplicationEntityTitle, meta.ReceivingApplicationEntityTitle) == ("DXA1", "RADIUSDXA")
+
+
 def test_file_names_come_from_the_content_only(tmp_path: Path) -> None:
     path = store(Archive(tmp_path))
     assert path == tmp_path / "instances" / digest(DATA_SET)[:2] / f"{digest(DATA_SET)}.dcm"

@@ -1,4 +1,4 @@
-"""What many threads write at once becomes durable by few COMMITs; the error of one is nobody else's."""
+"""What many threads write at once is written by few COMMITs; the error of one is nobody else's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import InstanceKind, ReceivedInstance, Recorded, Severity
 
 Make = Callable[..., ReceivedInstance]
+NORMAL, FULL = 1, 2  # sqlite.org/pragma.html#pragma_synchronous
 
 
 def statements(journal: Journal) -> list[str]:
@@ -52,6 +53,22 @@ def test_threads_that_wait_share_one_commit(journal: Journal, received: Make) ->
     # one for the transaction they waited for, one for all of them
     assert seen.count("COMMIT") == 2
     assert len(journal.instances("1.2.3")) == 12
+
+
+@pytest.mark.parametrize(
+    ("kinds", "level"),
+    [
+        ([InstanceKind.INPUT, InstanceKind.OWN_RESULT], NORMAL),
+        ([InstanceKind.INPUT, InstanceKind.QUARANTINED], FULL),
+    ],
+)
+def test_the_disk_is_flushed_for_rows_alone_that_no_file_brings_back(
+    journal: Journal, received: Make, kinds: list[InstanceKind], level: int
+) -> None:
+    record_together(journal, [received(f"1.2.3.{number}", kind=kind) for number, kind in enumerate(kinds)])
+    assert journal._database.conn.execute("PRAGMA synchronous").fetchone() == (level,)
+    journal.note_event(Severity.INFO, "test", "anything else")
+    assert journal._database.conn.execute("PRAGMA synchronous").fetchone() == (FULL,)
 
 
 def test_the_error_of_one_is_undone_and_raised_for_that_one_alone(journal: Journal, received: Make) -> None:

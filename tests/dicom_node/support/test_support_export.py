@@ -26,7 +26,7 @@ from dicom_node.storage.records import Severity
 from dicom_node.support.deidentify import deidentified, pixels_may_stay
 from dicom_node.support.export import export_support
 from dicom_node.support.pseudonyms import Pseudonyms
-from dicom_node.workflow.recovery import read_archived
+from dicom_node.workflow.adoption import read_archived
 
 SAMPLES = sorted((Path(__file__).parents[3] / "sample_studies").rglob("*.dcm"))
 

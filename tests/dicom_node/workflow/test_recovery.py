@@ -25,8 +25,9 @@ from dicom_node.storage.backup import back_up
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.rebuild import UNKNOWN_DELIVERY
 from dicom_node.storage.records import AnalysisOutcome, StudyState
+from dicom_node.workflow.adoption import OrphanSweep
 from dicom_node.workflow.execution import Work
-from dicom_node.workflow.recovery import OrphanSweep, rebuild_journal, restore_journal
+from dicom_node.workflow.recovery import rebuild_journal, restore_journal
 from dicom_node.workflow.worker import WorkOrder
 
 
@@ -145,7 +146,8 @@ def test_a_journal_is_rebuilt_from_the_archive_alone(
     assert {path: [row[key] for key in known] for path, row in after.items()} == {
         path: [row[key] for key in known] for path, row in before.items()
     }
-    assert {row["calling_ae"] for row in after.values()} == {""}, "what no file tells is not invented"
+    assert {row["calling_ae"] for row in after.values()} == {"CT"}
+    assert {row["peer_address"] for row in after.values()} == {""}, "what no file tells is not invented"
     assert [(len(row["patient_key"]), row["study_date"]) for row in patients] == [(64, "20260101")]
 
     with running(config, answering(config, tmp_path)) as service:
