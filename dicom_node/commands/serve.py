@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import signal
 import threading
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from dicom_node.service import Service
 
 logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 45.0
+"""Longest time a stop may take; below the unit's TimeoutStopSec."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     stop.wait()
     notify("STOPPING=1")
     logger.info("stopping: what runs is given a moment to end")
+    # a disk that no longer answers may hold up any thread; the next start goes on as after a crash
+    faulthandler.dump_traceback_later(STOP_SECONDS, exit=True)
     service.stop()
     return 0
 

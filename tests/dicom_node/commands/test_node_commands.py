@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from running_node import running_node, write_node_config
 from scripted_scp import scripted_scp, write_object
 
 from dicom_node.cli import main
+from dicom_node.commands.serve import STOP_SECONDS
 from dicom_node.config import NodeConfig, default_conf_directory
-from dicom_node.network.sender import Peer
+from dicom_node.network.sender import Peer, Timeouts, read_sendable, store
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import Severity
@@ -258,6 +260,25 @@ class TestServe:
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
 
+    @pytest.mark.slow  # as long as a stop may take
+    def test_a_disk_that_no_longer_answers_does_not_keep_the_node_from_ending(self, tmp_path: Path) -> None:
+        config, port = write_node_config(tmp_path, destinations={}, quiet_seconds=3)
+        with running_node(config) as process:
+            peer = Peer("RADIUSDXA", "127.0.0.1", port)
+            sent = [read_sendable(write_object(tmp_path / "in.dcm"))]
+            assert [
+                item.status for item in store(sent, peer, calling_ae_title="CT", timeouts=Timeouts())
+            ] == [0]
+            (file,) = (tmp_path / "node_data" / "instances").rglob("*.dcm")
+            file.unlink()
+            os.mkfifo(file)  # to open it takes for ever; who is asked to is the job that reads headers
+            wait_until(lambda: _waits_for(process.pid, "wait_for_partner"), seconds=30)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=STOP_SECONDS + 10) == 1
+            assert time.monotonic() - began < STOP_SECONDS + 5
+        assert "search_facts.py" in config.with_suffix(".log").read_text(), "says where it hung"
+
     @pytest.mark.alone
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
     def test_no_worker_outlives_a_node_that_was_killed(self, tmp_path: Path) -> None:
@@ -276,6 +297,11 @@ def _descendants(pid: int) -> list[int]:
         for child in task.read_text().split():
             found += [int(child), *_descendants(int(child))]
     return found
+
+
+def _waits_for(pid: int, what: str) -> bool:
+    """Tell whether a thread of a process waits in the kernel for something."""
+    return any(what in task.joinpath("wchan").read_text() for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def _alive(pid: int) -> bool:
