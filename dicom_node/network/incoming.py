@@ -15,6 +15,9 @@ __all__ = ["BufferPool", "DataSetTooLongError", "Incoming"]
 _KEPT_BYTES = 1_048_576
 """What a buffer that waits for the next object keeps of its memory: a larger object is rare."""
 
+_WAITING_BUFFERS = 4
+"""So many wait for the next object: what a moment of many senders took goes back to the system."""
+
 _MOST_BUFFERS = 16
 """Objects in memory at the same time; a hundred that never end would otherwise hold a hundred buffers."""
 
@@ -26,8 +29,8 @@ class DataSetTooLongError(ValueError):
 class BufferPool:
     """Buffers of one size for the associations that are receiving just now.
 
-    They are mapped, and kept: memory from the heap would be cleared for each object in its whole length, and
-    would stay with the process in every thread's arena.
+    They are mapped, and some are kept: memory from the heap would be cleared for each object in its whole
+    length, and would stay with the process in every thread's arena.
     """
 
     def __init__(self, size: int) -> None:
@@ -54,7 +57,8 @@ class BufferPool:
             buffer.madvise(mmap.MADV_DONTNEED, _KEPT_BYTES, self.size - _KEPT_BYTES)
         with self._lock:
             self._taken -= 1
-            self._free.append(buffer)
+            if len(self._free) < _WAITING_BUFFERS:
+                self._free.append(buffer)
 
 
 @dataclass

@@ -9,8 +9,10 @@ from contextlib import contextmanager, suppress
 
 __all__ = ["limited_memory", "share_one_heap"]
 
-_M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """malloc.h of glibc."""
+_LARGE_BYTES = 131_072
+"""glibc's own threshold, as long as nothing large was freed."""
 
 
 @contextmanager
@@ -35,7 +37,13 @@ def share_one_heap() -> None:
 
     glibc gives threads of their own up to eight heaps per core (mallopt(3), M_ARENA_MAX), and each keeps what
     its busiest moment took. With a thread for each association that is 10 to 20 MiB, which grow for hours;
-    threads of Python seldom allocate at the same time. Other C libraries have no such option.
+    threads of Python seldom allocate at the same time.
+
+    Large blocks are mapped, and go back to the system when they are freed: glibc would take them from the
+    heap as soon as one of their size was freed, and the buffers of sixteen associations would stay in it.
+    Other C libraries have no such options.
     """
     with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_ARENA_MAX, 1)
+        set_option(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from node_support import wait_until
 from raw_association import pdata, raw_association, store_command
 from raw_scu import encoded, secondary_capture
 from running_node import running_node, write_node_config
@@ -60,3 +62,23 @@ def test_an_object_of_500_mb_takes_at_most_50_mib_of_memory(node: tuple[Popen[by
     (kept,) = (data_dir / "instances").rglob("*.dcm")
     assert kept.stat().st_size > OBJECT_BYTES
     assert list((data_dir / "tmp").iterdir()) == []
+
+
+def test_sixteen_objects_at_once_leave_it_at_that(node: tuple[Popen[bytes], int, Path]) -> None:
+    process, port, _ = node
+    before = memory(process, "VmRSS")
+    with ExitStack() as open_associations:
+        waiting = []
+        for number in range(16):
+            uid = f"1.2.3.16.{number}"
+            dataset = secondary_capture(uid)
+            dataset.PixelData = bytes(1_000_000)
+            data = encoded(dataset)
+            association = open_associations.enter_context(raw_association(port))
+            association.send(pdata([(1, 3, store_command(uid)), (1, 0, data[:-1000])]))
+            waiting.append((association, data[-1000:]))
+        for association, rest in waiting:
+            association.send(pdata([(1, 2, rest)]))
+            assert association.status() == 0x0000
+    assert memory(process, "VmHWM") - before >= 10 * MIB, "they were in memory at the same time"
+    wait_until(lambda: memory(process, "VmRSS") <= 100 * MIB, seconds=5)
