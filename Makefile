@@ -37,11 +37,11 @@ test: setup
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not alone"
 	$(BIN)/pytest -m "alone and not slow"
 
-# What only computes shares the machine; what runs a node and is held to its times has it to itself.
-COMPUTING := tests/analysis tests/conformance tests/reports
+# Most of the time such a test waits for a node, a PACS or a browser: more of them than cores.
+SLOW_WORKERS ?= 3
 test-slow: setup
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m slow -o timeout=1200 $(COMPUTING)
-	$(BIN)/pytest -m slow -o timeout=1200 $(COMPUTING:%=--ignore=%)
+	$(BIN)/pytest -n $(SLOW_WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not alone" -o timeout=1200
+	$(BIN)/pytest -m "slow and alone" -o timeout=1200
 
 check: setup
 	$(BIN)/ruff check .
