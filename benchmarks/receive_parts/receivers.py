@@ -98,7 +98,7 @@ class Receiver(ABC):
 
 class Node(Receiver):
     name = "this node"
-    durable = "file, directory entry and row"
+    durable = "file and directory entry, which bring back the row"
     ae_title = "RADIUSDXA"
 
     def command(self) -> list[str]:

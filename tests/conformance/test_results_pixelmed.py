@@ -82,10 +82,12 @@ def test_the_measurements_keep_to_tid_1500(tmp_path: Path) -> None:
     assert complaints(only("measurements", make_analysis(), [make_source()]), tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_report_keeps_to_tid_2000(tmp_path: Path) -> None:
     assert complaints(only("report", make_analysis(), [make_source()]), tmp_path) == []
 
 
+@pytest.mark.slow
 def test_measurements_without_an_image_keep_to_tid_1500_as_well(tmp_path: Path) -> None:
     """Groups without outline are TID 1501."""
     study = simulate_variant("sr-only", 4)

@@ -105,6 +105,7 @@ def test_a_study_pushed_by_a_scanner_is_answered_in_the_pacs(
             assert np.ptp(picture) > 0
 
 
+@pytest.mark.slow
 def test_orthanc_renders_the_pictures_a_reader_sees(
     tmp_path: Path, orthanc: OrthancServer, sample_studies: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_orthanc_renders_the_pictures_a_reader_sees(
         assert picture.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_site_that_wants_refusals_gets_one_for_a_spine_study(
     tmp_path: Path, orthanc: OrthancServer, sample_studies: Path
 ) -> None:
@@ -148,6 +150,7 @@ def test_a_site_that_wants_refusals_gets_one_for_a_spine_study(
     assert {item.SeriesDescription[:12] for item in (page, report)} == {"Not analysed"}
 
 
+@pytest.mark.slow
 def test_a_spine_study_is_declined_and_nothing_is_sent(
     tmp_path: Path, orthanc: OrthancServer, sample_studies: Path
 ) -> None:

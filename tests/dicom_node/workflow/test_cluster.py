@@ -111,6 +111,7 @@ def cluster_config(folder: Path, cluster: Cluster) -> NodeConfig:
     )
 
 
+@pytest.mark.slow
 def test_a_study_is_analysed_by_a_worker_of_the_cluster(cluster: Cluster, tmp_path: Path) -> None:
     config = cluster_config(tmp_path, cluster)
     wait_until(lambda: count_workers(config.execution) == 1, seconds=60)

@@ -67,6 +67,7 @@ def test_the_same_seed_trains_the_same_weights(anatomies: Anatomies) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_export_changes_nothing_and_integers_little(tmp_path: Path) -> None:
     torch.manual_seed(1)
     network = build_network("deeplabv3plus").eval()
