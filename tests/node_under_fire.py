@@ -38,6 +38,7 @@ _TABLES: Mapping[str, Mapping[str, object]] = {
     },
     "delivery": {"first_retry_seconds": 0.2, "max_retry_seconds": 1},
     "monitoring": {"enabled": False},
+    "console": {"enabled": False},
 }
 
 

@@ -265,7 +265,7 @@ def test_the_console_is_used_by_keyboard_alone(browser: Browser, site: Site, stu
         "the first stop leads past the navigation"
     )
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "content"
+    expect(page.locator("#content")).to_be_focused()
 
     person.open("/")
     press_until(page, "Tab", "nav a[href='/studies']")
@@ -281,7 +281,7 @@ def test_the_console_is_used_by_keyboard_alone(browser: Browser, site: Site, stu
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert page.evaluate("document.activeElement.dataset.opens") == "hold", "the focus is back where it was"
+    expect(page.locator("button[data-opens=hold]")).to_be_focused()  # the focus is back where it was
     page.keyboard.press("Enter")
     press_until(page, "Tab", "dialog[open] textarea")
     page.keyboard.type("by keyboard")

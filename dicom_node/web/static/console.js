@@ -1,6 +1,9 @@
 // What the pages do beyond htmx: dialogs, local times, the menu on small screens, what is said when requests fail.
 "use strict";
 
+// scripts come after the page is seen: until then a button would take a press and do nothing (console.css)
+document.addEventListener("DOMContentLoaded", () => document.documentElement.classList.add("ready"));
+
 (() => {
   // dates as the reader's region writes them, as long as the page speaks the reader's language
   const spoken = document.documentElement.lang;
