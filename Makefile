@@ -37,10 +37,8 @@ test: setup
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow and not alone"
 	$(BIN)/pytest -m "alone and not slow"
 
-# Most of the time such a test waits for a node, a PACS or a browser: more of them than cores.
-SLOW_WORKERS ?= 3
 test-slow: setup
-	$(BIN)/pytest -n $(SLOW_WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not alone" -o timeout=1200
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not alone" -o timeout=1200
 	$(BIN)/pytest -m "slow and alone" -o timeout=1200
 
 check: setup

@@ -97,7 +97,7 @@ def test_the_whole_benchmark_runs_and_writes_its_page(tmp_path):
         "--out",
         str(out),
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=280)
+    subprocess.run(command, check=True, capture_output=True, timeout=900)
     text, content = out.read_text(), json.loads(out.with_suffix(".json").read_text())
     assert "one-third BMD against truth: bias" in text
     assert {row["family"] for row in content["clean"]} == {"own", "voxel"}

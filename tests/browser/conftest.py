@@ -13,7 +13,7 @@ import pytest
 from console_site import MakePerson, Person, Site, chromium, running_site
 from playwright.sync_api import Browser, Playwright, expect
 
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 30_000
 """How long something may take to be seen: the machine may have other work."""
 
 

@@ -43,7 +43,7 @@ def test_a_periodic_job_is_run_now_paused_and_resumed(person: MakePerson) -> Non
     row = job(operator, "retention")
     row.get_by_role("button", name="Run now").click()
     confirm(operator, "Run now", "to see it run")
-    expect(row).to_contain_text("Done", timeout=30_000)
+    expect(row).to_contain_text("Done", timeout=60_000)
     row.get_by_role("button", name="Pause").click()
     confirm(operator, "Pause", "the disk is being changed")
     expect(row).to_contain_text("Paused by operator: the disk is being changed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,9 +39,15 @@ class Cluster:
         self.workers = [self.start_worker()]
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
-        return self._start(
+        scheduler = self._start(
             BIN / "dask", "scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"
         )
+        wait_until(self._answers, seconds=60)
+        return scheduler
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         return self._start(BIN / "dicom-node", "worker", self.address)
