@@ -18,6 +18,8 @@ class DestinationCount:
     unconfirmed: int
     dead: int
     oldest_waiting: str
+    newest_dead: str
+    """When the newest object was queued that was given up."""
     last_success: str
 
 
@@ -77,6 +79,8 @@ class OverviewCounts(JournalConnection):
                 (SELECT count(*) FROM deliveries WHERE destination = :name AND state = 'dead') AS dead,
                 (SELECT coalesce(min(created_at), '') FROM deliveries
                  WHERE destination = :name AND state IN ('pending', 'sending')) AS oldest_waiting,
+                (SELECT coalesce(max(created_at), '') FROM deliveries INDEXED BY deliveries_dead
+                 WHERE destination = :name AND state = 'dead') AS newest_dead,
                 (SELECT coalesce(max(delivered_at), '') FROM deliveries INDEXED BY deliveries_delivered
                  WHERE destination = :name AND state = 'delivered') AS last_success
             """,

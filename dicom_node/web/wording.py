@@ -32,6 +32,7 @@ _STATES: dict[str, tuple[str, str]] = {
     # whatever is watched
     "up": (translatable("In order"), "good"),
     "down": (translatable("Down"), "bad"),
+    "failing": (translatable("Nothing arrives"), "bad"),
     "closed": (translatable("In order"), "good"),
     "open": (translatable("Down"), "bad"),
     "warning": (translatable("Warning"), "waiting"),

@@ -14,6 +14,7 @@ from dicom_node.storage.archive import Archive, is_locked
 from dicom_node.storage.connection import timestamp, utc_now
 from dicom_node.storage.jobs import Job
 from dicom_node.storage.journal import Journal
+from dicom_node.storage.overview_counts import DestinationCount
 from dicom_node.storage.records import StudyState
 from dicom_node.workflow.model_view import ModelLine, model_lines
 
@@ -30,7 +31,8 @@ class DestinationState:
     name: str
     kind: str
     """ "dicom", "stow", …; empty if it is no longer configured."""
-    state: Literal["up", "down"]
+    state: Literal["up", "down", "failing"]
+    """``failing``: it answers, and whatever was meant for it since its last success was given up."""
     failures: int
     reason: str
     rests_until: str
@@ -142,7 +144,7 @@ def _destinations(config: NodeConfig, journal: Journal) -> tuple[DestinationStat
             DestinationState(
                 name=name,
                 kind=known.type if known else "",
-                state="down" if health.breaker == "open" else "up",
+                state=_state(health.breaker, count),
                 failures=health.failures,
                 reason=health.reason,
                 rests_until=health.rests_until,
@@ -154,6 +156,12 @@ def _destinations(config: NodeConfig, journal: Journal) -> tuple[DestinationStat
             )
         )
     return tuple(found)
+
+
+def _state(breaker: str, count: DestinationCount) -> Literal["up", "down", "failing"]:
+    if breaker == "open":
+        return "down"
+    return "failing" if count.newest_dead > count.last_success else "up"
 
 
 def _disk(config: NodeConfig, archive: Archive, journal: Journal) -> Disk:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from node_support import load_config, receive
 from web_support import PASSWORD, browser, console, console_config, csrf_token, fill_journal
 
+from dicom_node.storage.connection import timestamp, utc_now
 from dicom_node.storage.journal import Journal
 from dicom_node.storage.users import Role
 from dicom_node.web.live import Feed
@@ -53,6 +54,24 @@ def test_the_overview_counts_what_came_waits_and_was_given_up(tmp_path: Path) ->
     (pacs,) = found["destinations"]
     assert (found["total"], pacs["dead"], pacs["waiting"], pacs["state"]) == (200, 4, 2, "down")
     assert pacs["last_success"]
+
+
+@pytest.mark.parametrize(
+    ("queued_at", "state"), [("2020-01-01T00:00:00.000000+00:00", "up"), (timestamp(utc_now()), "failing")]
+)
+def test_a_destination_is_in_order_if_something_arrived_since_the_last_that_was_given_up(
+    tmp_path: Path, queued_at: str, state: str
+) -> None:
+    config = console_config(tmp_path, extra=PACS)
+    fill_journal(config.node.data_dir / "journal.db", 200)
+    with console(config) as app:
+        journal: Journal = app.state.journal
+        with journal._transaction():
+            journal._execute("UPDATE deliveries SET created_at = ? WHERE state = 'dead'", (queued_at,))
+        page = text_of(browser(app, Role.VIEWER).get("/").text)
+        found = browser(app, Role.VIEWER).get("/api/overview").json()
+    assert found["destinations"][0]["state"] == state
+    assert ("Nothing arrives" in page) is (state == "failing")
 
 
 def test_the_model_in_force_is_named(app: FastAPI) -> None:
