@@ -6,11 +6,13 @@ import argparse
 import faulthandler
 import logging
 import signal
+import sqlite3
 import threading
 import warnings
 from typing import TYPE_CHECKING
 
 from dicom_node.commands.options import add_config_option, load_config
+from dicom_node.errors import ConfigurationError
 from dicom_node.optional_imports import without
 from dicom_node.service_manager import notify
 from dicom_node.workflow.memory import share_one_heap
@@ -44,7 +46,13 @@ def run(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     service = Service(config)
-    service.start()
+    try:
+        service.start()
+    except (OSError, sqlite3.OperationalError) as error:
+        raise ConfigurationError(
+            f"[node] data_dir = {str(config.node.data_dir)!r}: cannot be written ({error}); free space on "
+            "its disk (dicom-node journal mend gives the reserve up), or mend the disk"
+        ) from error
     destinations = ", ".join(item.name for item in config.destinations) or "no destination: results are held"
     print(
         f"ready: {config.node.ae_title} listens at {_entrances(config, service)}, "

@@ -82,6 +82,17 @@ def test_on_a_full_disk_the_reserve_lets_the_journal_be_mended(ground: Ground, f
     _stored_once(ground, dataset)
 
 
+@pytest.mark.root
+def test_on_a_full_disk_a_node_does_not_start_and_says_what_to_do(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "data", size="4m"), on_ground(tmp_path, environment=None) as ground:
+        with _full_disk(ground):
+            command = [DICOM_NODE, "serve", "--config", ground.node.config]
+            refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert refused.returncode == 2
+        assert "free space on its disk" in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
 @pytest.mark.cell("24")
 @pytest.mark.root
 def test_an_object_waits_for_a_journal_that_is_locked_for_a_moment(ground: Ground, figure: Figure) -> None:
