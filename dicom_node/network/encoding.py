@@ -13,7 +13,7 @@ import threading
 import zlib
 from collections.abc import Collection
 from enum import Enum, auto
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
@@ -77,13 +77,13 @@ def read_values(data: EncodedBytes, transfer_syntax: str, wanted: Collection[int
         exist, a wanted element occurs twice or is a sequence, there are too many levels or elements, or a
         deflated data set is damaged or inflates to too much.
     """
-    syntax = UID(transfer_syntax)
+    layout, encapsulated = _rules_of(transfer_syntax)
     tags = frozenset(wanted)
-    if syntax == DeflatedExplicitVRLittleEndian:
+    if transfer_syntax == DeflatedExplicitVRLittleEndian:
         with _INFLATING:
-            return _Walk(memoryview(_inflated(data)), syntax, tags).run()
+            return _Walk(memoryview(_inflated(data)), layout, encapsulated, tags).run()
     with memoryview(data) as view:
-        return _Walk(view, syntax, tags).run()
+        return _Walk(view, layout, encapsulated, tags).run()
 
 
 class _Kind(Enum):
@@ -130,13 +130,13 @@ class _Frame(NamedTuple):
 class _Walk:
     """One pass over one data set, with an explicit stack instead of recursion."""
 
-    def __init__(self, data: memoryview, transfer_syntax: UID, wanted: frozenset[int]) -> None:
+    def __init__(self, data: memoryview, layout: _Layout, encapsulated: bool, wanted: frozenset[int]) -> None:
         self._data = data
         self._wanted = wanted
-        self._encapsulated = transfer_syntax.is_encapsulated
+        self._encapsulated = encapsulated
         self._values: dict[int, bytes] = {}
         self._elements_left = MAX_ELEMENTS
-        self._stack = [_Frame(_Kind.DATA_SET, len(data), False, _layout_of(transfer_syntax), 0)]
+        self._stack = [_Frame(_Kind.DATA_SET, len(data), False, layout, 0)]
 
     def run(self) -> dict[int, bytes]:
         at = 0
@@ -148,7 +148,11 @@ class _Walk:
     def _elements(self, frame: _Frame, at: int) -> int:
         """Walk elements until their data set ends or one opens another; return where that is."""
         limit, top_level = frame.limit, frame.depth == 0
-        while at != limit or frame.delimited:
+        while True:
+            if frame.layout.explicit:
+                at = self._short_elements(frame, at)
+            if at == limit and not frame.delimited:
+                break
             start = at
             tag, vr, length, at = self._element_header(frame, at)
             if tag < _FIRST_DATA_SET_TAG or tag >> 16 == 0xFFFE:
@@ -172,6 +176,28 @@ class _Walk:
                 self._values[tag] = bytes(self._data[at : min(end, at + MAX_WANTED_BYTES)])
             at = end
         self._stack.pop()
+        return at
+
+    def _short_elements(self, frame: _Frame, at: int) -> int:
+        """Pass over elements that need no closer look: most of a data set, with a 16-bit length each."""
+        unpack, data, values, last = (
+            frame.layout.header.unpack_from,
+            self._data,
+            self._values,
+            frame.limit - 8,
+        )
+        wanted = frozenset[int]() if frame.depth else self._wanted
+        left = self._elements_left
+        while at <= last and left:
+            group, element, vr, length = unpack(data, at)
+            tag, end = group << 16 | element, at + 8 + length
+            if vr not in _SHORT_VRS or not 0x0008 <= group < 0xFFFE or end > frame.limit or tag in values:
+                break
+            if tag in wanted:
+                values[tag] = bytes(data[at + 8 : min(end, at + 8 + MAX_WANTED_BYTES)])
+            at = end
+            left -= 1
+        self._elements_left = left
         return at
 
     def _items(self, frame: _Frame, at: int) -> int:
@@ -255,10 +281,12 @@ class _Walk:
             raise MalformedDataSetError(f"more than {MAX_ELEMENTS} elements")
 
 
-def _layout_of(syntax: UID) -> _Layout:
-    if syntax.is_implicit_VR:
-        return _IMPLICIT
-    return _EXPLICIT if syntax.is_little_endian else _EXPLICIT_BIG
+@lru_cache(maxsize=128)  # pydicom looks a UID up anew for each question
+def _rules_of(transfer_syntax: str) -> tuple[_Layout, bool]:
+    """Return the layout of element headers, and whether Pixel Data comes in fragments."""
+    syntax = UID(transfer_syntax)
+    explicit = _EXPLICIT if syntax.is_little_endian else _EXPLICIT_BIG
+    return _IMPLICIT if syntax.is_implicit_VR else explicit, syntax.is_encapsulated
 
 
 @cache

@@ -134,10 +134,10 @@ class StorageService:
         else:
             kind, path = InstanceKind.INPUT, known.input_path
         origin.studies.add(admission.identification.study_instance_uid)
-        if path is None or not self._archive.resolve(path).is_file():
+        if path is None or not self._archive.holds(path):
             path = self._write(request, origin, digest, spool)
         recorded = self._record(_received(request, admission, origin, digest, kind=kind, path=path))
-        if not self._archive.resolve(path).is_file():
+        if not self._archive.holds(path):
             # given up before (released, or its study discarded), it was removed before it had its row again
             self._write(request, origin, digest, spool)
         if kind is InstanceKind.OWN_RESULT:

@@ -9,7 +9,7 @@ Layout of the data directory, every name of our own making (a peer's UID never b
     journal.db
 """
 
-# ruff: noqa: PTH102, PTH105, PTH108, PTH110, PTH112, PTH120
+# ruff: noqa: PTH102, PTH105, PTH108, PTH110, PTH112, PTH113, PTH120
 # paths are texts where a step is taken for each instance: pathlib would double what the step costs
 
 from __future__ import annotations
@@ -155,6 +155,10 @@ class Archive:
     def resolve(self, path: PurePosixPath | str) -> Path:
         """Return the absolute path of a journalled relative one."""
         return self.data_dir / path
+
+    def holds(self, path: PurePosixPath | str) -> bool:
+        """Tell whether the file of a journalled relative path is there."""
+        return os.path.isfile(f"{self._root}/{path}")
 
     def sweep(self, *, untouched_seconds: float = 0) -> int:
         """Remove files in the making that nobody will finish; return how many. None was ever acknowledged.

@@ -125,7 +125,7 @@ class OrphanSweep:
                 self._archive.resolve(path).unlink(missing_ok=True)
             elif folder == "instances" and age > SETTLED_SECONDS:
                 adopt(self._archive, self._journal, path, found)
-        missing = {path for path in kept if not self._archive.resolve(path).is_file()}
+        missing = {path for path in kept if not self._archive.holds(path)}
         if missing:
             with closing(Journal(self._journal.path)) as reader:
                 found.missing += sorted(missing & reader.kept_paths(prefix))  # some were released meanwhile

@@ -113,7 +113,7 @@ def reconcile(archive: Archive, journal: Journal, config: NodeConfig, clock: _St
             found.answered += 1
         for folder in ("instances", "quarantine", "results"):
             found.missing += sorted(
-                path for path in journal.kept_paths(f"{folder}/") if not archive.resolve(path).is_file()
+                path for path in journal.kept_paths(f"{folder}/") if not archive.holds(path)
             )
         journal.count_as_released(found.missing)
         _note(journal, found)

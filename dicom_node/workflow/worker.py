@@ -323,9 +323,7 @@ def _write_results(
     from reports import compose
 
     archive = Archive(order.data_dir)
-    records = {
-        record.sop_instance_uid: record for record in order.known if archive.resolve(record.path).is_file()
-    }
+    records = {record.sop_instance_uid: record for record in order.known if archive.holds(record.path)}
     known = {record.sop_instance_uid for record in order.known}
     sets: dict[str, tuple[str, ...]] = {}
     for options in dict.fromkeys(order.reports.values()):

@@ -47,6 +47,26 @@ def test_a_site_may_have_the_first_analysed_instead(journal: Journal, received: 
     assert "the first is analysed" in journal.events()[-1].message
 
 
+def test_a_further_object_of_an_open_study_tells_when_it_came_and_all_that_it_says_otherwise(
+    journal: Journal, received: Make, clock: Callable[[], object]
+) -> None:
+    journal.record_instance(received())
+    first = journal.study("1.2.3")
+    clock.advance(1)  # type: ignore[attr-defined]
+    journal.record_instance(received("1.2.3.2"))
+    second = journal.study("1.2.3")
+    assert first is not None
+    assert second is not None
+    assert second == replace(first, last_received_at=second.last_received_at)
+    assert second.last_received_at > first.last_received_at
+    for changed in ({"study_date": "20250102"}, {"patient_key": "another"}, {"calling_ae": "OTHER"}):
+        journal.record_instance(received(f"1.2.3.{next(iter(changed))}", **changed))
+        study = journal.study("1.2.3")
+        assert study is not None
+        assert {name: getattr(study, name) for name in changed} == changed
+        assert study.first_received_at == first.first_received_at
+
+
 def test_a_quarantined_object_opens_no_study_and_says_why(journal: Journal, received: Make) -> None:
     refused = received(
         kind=InstanceKind.QUARANTINED, reason_code="missing_uid", reason="no Study Instance UID"
