@@ -17,6 +17,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom.datadict import dictionary_VR
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 __all__ = ["MAX_INFLATED_BYTES", "MAX_NESTING", "EncodedBytes", "MalformedDataSetError", "read_values"]
@@ -253,7 +254,13 @@ class _Walk:
                 raise MalformedDataSetError(
                     "Pixel Data has no defined length, but the transfer syntax is uncompressed"
                 )
+            if vr not in (b"OB", b"OW"):  # a reader takes the fragments of SQ or UN for items with elements
+                raise MalformedDataSetError(
+                    f"Pixel Data in fragments has VR {vr.decode()} instead of OB (PS3.5 A.4)"
+                )
             self._push(_Kind.FRAGMENTS, frame.limit, delimited=True, layout=frame.layout, depth=0)
+        elif not vr and _is_value(tag):
+            raise MalformedDataSetError(f"element {_name(tag)} is no sequence, but has an undefined length")
         elif vr in (b"", b"SQ", b"UN"):
             # UN of undefined length is a sequence in Implicit VR Little Endian (PS3.5 6.2.2, note 1)
             layout = frame.layout if vr == b"SQ" else _IMPLICIT
@@ -299,6 +306,14 @@ def _sequence_tags() -> frozenset[int]:
         for group in range(0, 256, 2)
     ]
     return frozenset([*(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ"), *repeating])
+
+
+def _is_value(tag: int) -> bool:
+    """Tell whether the data dictionary knows the tag as anything but a sequence."""
+    try:
+        return dictionary_VR(tag) != "SQ"
+    except KeyError:
+        return False
 
 
 def _inflated(data: EncodedBytes) -> bytes:

@@ -123,6 +123,24 @@ def test_encapsulated_pixel_data_needs_its_delimiter() -> None:
         read_values(head + fragments + end, EXPLICIT, [])
 
 
+@pytest.mark.parametrize("vr", [b"SQ", b"UN"])
+def test_fragments_that_a_reader_would_take_for_items_are_refused(vr: bytes) -> None:
+    head = struct.pack("<HH2sHL", 0x7FE0, 0x0010, vr, 0, 0xFFFFFFFF)
+    fragments = struct.pack("<HHL4s", 0xFFFE, 0xE000, 4, b"abcd") + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    with pytest.raises(MalformedDataSetError, match=f"VR {vr.decode()} instead of OB"):
+        read_values(head + fragments, RLE, [])
+
+
+def test_only_what_may_be_a_sequence_has_an_undefined_length_in_implicit_vr() -> None:
+    inside = in_syntax(nested(1), IMPLICIT)
+    rest = struct.pack("<HHL", 0xFFFE, 0xE000, len(inside)) + inside + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    for group, element in ((0x0008, 0x1110), (0x0009, 0x1001)):  # known as a sequence; private
+        assert read_values(struct.pack("<HHL", group, element, 0xFFFFFFFF) + rest, IMPLICIT, []) == {}
+    for group, element in ((0x0008, 0x103E), (0xFFFC, 0xFFFC)):
+        with pytest.raises(MalformedDataSetError, match="is no sequence, but has an undefined length"):
+            read_values(struct.pack("<HHL", group, element, 0xFFFFFFFF) + rest, IMPLICIT, [])
+
+
 def test_a_sequence_of_unknown_vr_is_implicit_little_endian_whatever_surrounds_it() -> None:
     """PS3.5 6.2.2, note 1: how a node passes on a private sequence that it got in Implicit VR."""
     inside = encoded(nested(1), implicit=True)
