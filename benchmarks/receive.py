@@ -17,6 +17,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from receive_parts.disk import file_system
 from receive_parts.page import page, result
 from receive_parts.receivers import RECEIVERS, Receiver
 from receive_parts.sender import SIZES, connect_at_once, send
@@ -37,7 +38,8 @@ def main() -> None:
     sizes = ["200 KB"] if options.quick else list(SIZES)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         measured = measure(Path(folder), options.only, sizes, rounds, instances)
-    found = result(measured, rounds=rounds, instances=instances)
+        disk = file_system(Path(folder))
+    found = result(measured, rounds=rounds, instances=instances, disk=disk)
     print(page(found))
     if not options.quick and not options.only:
         (REPOSITORY / "docs" / "receive.json").write_text(json.dumps(found, indent=1) + "\n")

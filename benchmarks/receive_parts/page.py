@@ -27,13 +27,14 @@ _GOALS = (
 _SETUP_MUST_MS, _SETUP_AIM_MS = 300, 100
 
 
-def result(records: list[dict[str, Any]], *, rounds: int, instances: int) -> dict[str, Any]:
+def result(records: list[dict[str, Any]], *, rounds: int, instances: int, disk: str) -> dict[str, Any]:
     """Return everything that was measured, the first round left out: it warmed up."""
     measured = [record for record in records if record["round"] >= 0]
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}",
+        "disk": disk,
         "rounds": rounds,
         "instances": instances,
         "memory_mib": {
@@ -46,8 +47,8 @@ def result(records: list[dict[str, Any]], *, rounds: int, instances: int) -> dic
 def page(found: dict[str, Any]) -> str:
     """Return the tables."""
     lines = [
-        f"Measured {found['date']} on {found['machine']}: {found['rounds']} interleaved rounds of "
-        f"{found['instances']} instances each; median (range).",
+        f"Measured {found['date']} on {found['machine']}, {found['disk']}: {found['rounds']} interleaved "
+        f"rounds of {found['instances']} instances each; median (range).",
         "",
         "| receiver | durable before 0x0000 | size | inst/s at 1 | at 4 | at 16 | CPU ms/inst at 1 | 4 | 16 "
         "| 16 connects, ms |",

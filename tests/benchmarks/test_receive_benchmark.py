@@ -47,8 +47,16 @@ def test_ratios_are_paired_by_round_and_the_round_that_warms_up_is_left_out() ->
     records = [record(-1, "this node", 1, 99), record(-1, "Orthanc, TCP_NODELAY", 99, 1)]
     for turn, (ours, theirs) in enumerate([(100, 50), (300, 200), (90, 30)]):
         records += [record(turn, "this node", ours, 2), record(turn, "Orthanc, TCP_NODELAY", theirs, 4)]
-    text = page(result(records, rounds=3, instances=16))
+    text = page(result(records, rounds=3, instances=16, disk="ext4 with a journal"))
+    assert ", ext4 with a journal: 3 interleaved rounds of 16 instances each" in text
     assert (
         "| speed over Orthanc's, 1 association | ≥ 1.2 | ≥ 2.0 | 1 MB | 2.00 (1.50–3.00) | aim met |" in text
     )
     assert "| CPU over Orthanc's, 1 association | ≤ 0.6 | ≤ 0.4 | 1 MB | 0.50 (0.50–0.50) | met |" in text
+
+
+def test_the_page_names_the_file_system_that_the_receivers_wrote_to() -> None:
+    from receive_parts.disk import file_system
+
+    assert file_system(Path("/proc")) == "proc"
+    assert file_system(Path("/dev/shm")) == "tmpfs"  # noqa: S108 - read only
