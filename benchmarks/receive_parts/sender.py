@@ -24,7 +24,16 @@ from pynetdicom.presentation import build_context
 
 from dicom_node.network.dimse import CommandField, CommandSet, Tag, encode_command, p_data
 
-__all__ = ["SIZES", "Connected", "associate", "association_request", "connect_at_once", "exactly", "send"]
+__all__ = [
+    "SIZES",
+    "Connected",
+    "associate",
+    "association_request",
+    "connect_at_once",
+    "encoded_instance",
+    "exactly",
+    "send",
+]
 
 SIZES = {"1 MB": (1000, 500), "200 KB": (400, 250)}
 """Name -> rows and columns of a 16-bit picture."""
@@ -57,7 +66,7 @@ class Connected:
                 Tag.AFFECTED_SOP_INSTANCE_UID: uid,
             }
         )
-        data_set = _encoded(uid, study, *SIZES[size])
+        data_set = encoded_instance(uid, study, *SIZES[size])
         self.template = bytearray(b"".join(p_data(1, command, data_set, self.maximum_length)))
         needle = uid.encode()
         first = self.template.index(needle)
@@ -189,7 +198,8 @@ def association_request(
     return pdu.encode()
 
 
-def _encoded(uid: str, study: str, rows: int, columns: int) -> bytes:
+def encoded_instance(uid: str, study: str, rows: int, columns: int) -> bytes:
+    """Return the data set of an instance, in Explicit VR Little Endian."""
     dataset = Dataset()
     for keyword, value in {
         "SOPClassUID": SecondaryCaptureImageStorage,
