@@ -137,10 +137,12 @@ def cut(folder: Path, kind: str, seconds: float) -> Cut:
         node = NodeUnderFire(folder / "after", ("NOBODY", 9), tables=_TABLES)
         start_seconds = node.start()
         try:
-            missing = [uid for uid, study in acknowledged.items() if not _has(node, uid, study)]
+            missing = _missing(node, acknowledged)
             integrity = [row[0] for row in node.rows("PRAGMA integrity_check") if row[0] != "ok"]
         finally:
             node.stop()
+            with suppress(ProcessLookupError):  # as a service manager does with what is left of a unit
+                os.killpg(node.pid, signal.SIGKILL)
     return Cut(len(acknowledged), rows_lost, missing, integrity, start_seconds)
 
 
@@ -200,14 +202,21 @@ def _journalled(data: Path, scratch: Path) -> set[str]:
         return {uid for (uid,) in journal.execute("SELECT sop_instance_uid FROM instances")}
 
 
-def _has(node: NodeUnderFire, uid: str, study: str) -> bool:
-    """Whether the object is there, under its row, byte for byte as it was sent."""
-    rows = node.rows(f"SELECT path, sha256 FROM instances WHERE sop_instance_uid = '{uid}'")  # noqa: S608
+def _missing(node: NodeUnderFire, acknowledged: dict[str, str]) -> list[str]:
+    """Which objects are not there, under one row each, byte for byte as they were sent."""
+    files: dict[str, list[tuple[Path, str]]] = {}
+    for uid, path, sha256 in node.rows("SELECT sop_instance_uid, path, sha256 FROM instances"):
+        files.setdefault(uid, []).append((node.data_dir / path, sha256))
+    return [uid for uid, study in acknowledged.items() if not _is_as_sent(files.get(uid, []), uid, study)]
+
+
+def _is_as_sent(files: list[tuple[Path, str]], uid: str, study: str) -> bool:
     sent = encoded_instance(uid, study, *SIZES[_SIZE])
-    if len(rows) != 1 or rows[0][1] != hashlib.sha256(sent).hexdigest():
-        return False
-    path = node.data_dir / rows[0][0]
-    return path.is_file() and bool(path.read_bytes().endswith(sent))
+    return (
+        [sha256 for _, sha256 in files] == [hashlib.sha256(sent).hexdigest()]
+        and files[0][0].is_file()
+        and files[0][0].read_bytes().endswith(sent)
+    )
 
 
 def _page(cuts: dict[str, list[Cut]], command: str) -> str:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -156,7 +156,8 @@ class NodeUnderFire:
 
     def rows(self, sql: str) -> list[tuple[str, ...]]:
         """Ask the journal, as a command line beside the node does."""
-        with sqlite3.connect(f"file:{self.data_dir / 'journal.db'}?mode=ro", uri=True, timeout=30) as journal:
+        uri = f"file:{self.data_dir / 'journal.db'}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as journal:
             return journal.execute(sql).fetchall()
 
     def log_tail(self) -> str:
