@@ -108,7 +108,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 found.append(cut(Path(folder), kind, random.uniform(0.3, 3.0)))
             print(number + 1, kind, found[-1], flush=True)
-    text = _page(cuts, f"benchmarks/power_cut.py --cuts {options.cuts} --seed {options.seed}")
+    text = _page(cuts, " ".join(["benchmarks/power_cut.py", *sys.argv[1:]]))
     options.out.write_text(text, encoding="utf-8")
     print(text)
     sys.exit(any(cut.missing or cut.integrity for found in cuts.values() for cut in found))
