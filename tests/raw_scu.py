@@ -52,19 +52,26 @@ class RawScu:
             for accepted in self.association.accepted_contexts
             if accepted.abstract_syntax == context_class
         ]
-        # as Association.send_c_store does, without its checks
-        self.association._reactor_checkpoint.clear()
-        while not self.association._is_paused:
-            time.sleep(0.0001)
+        self._keep_reactor_from_the_answer()
         self.association.dimse.send_msg(request, context.context_id)
         if data_set == b"":  # announced by the command, but pynetdicom would send no fragment for it
             last_and_empty = P_DATA()
             last_and_empty.presentation_data_value_list.append((context.context_id, b"\x02"))
             self.association.dul.send_pdu(last_and_empty)
         _, response = self.association.dimse.get_msg(block=True)
-        self.association._reactor_checkpoint.set()
+        if response is None:
+            self.association._reactor_checkpoint.set()  # it has the association's end to see to
         assert response is not None, "the association was closed without an answer"
         return Answer(response.Status, response.ErrorComment or "")
+
+    def _keep_reactor_from_the_answer(self) -> None:
+        """Pause pynetdicom's reactor thread, as `Association.send_c_store` does, but for good.
+
+        Once let go it may wake late, still count as paused at the next request, and take that one's answer.
+        """
+        self.association._reactor_checkpoint.clear()
+        while not self.association._is_paused:
+            time.sleep(0.0001)
 
     def store_dataset(self, dataset: Dataset, **changes: str) -> Answer:
         """Send a data set under its own UIDs, or those given."""
