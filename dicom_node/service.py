@@ -199,6 +199,58 @@ class Service:
         return self._console.port if self._console else 0
 
     def _build(self, archive: Archive, journal: Journal, owner: str) -> None:
+        """Make every part and the clock that turns them; none of it runs yet."""
+        config = self._config
+        receiving = self._receiving(archive, journal)
+        delivering = self._delivering(archive, journal, owner)
+        analysing = self._analysing(archive, journal, owner)
+        self._observation = Observation(
+            config,
+            archive,
+            journal,
+            listens=lambda: bool(self._receiver.ports),
+            warm=self._execution.warm,
+        )
+        self._surveillance = NightlySurveillance(config, journal)
+        self._learning = LearningJob(config, journal)
+        self._fhir = FhirJob(config, journal)
+        self._console = ConsoleProcess(config, journal) if config.console.enabled else None
+        self._board = JobBoard(journal)
+        self._schedule = Schedule(
+            {
+                JOB_BOARD: self._board.exchange,
+                **self._observation.jobs,
+                **self._counts(journal),
+                **self._asking(archive, journal, owner),
+                "retrievals that nobody serves": lambda: journal.give_up_unserved(
+                    [item.name for item in config.archives]
+                ),
+                **analysing,
+                **self._housekeeping.jobs,
+                **delivering,
+                **self._notifications(archive, journal),
+                SEARCH_JOB: SearchFacts(archive, journal).pump,
+                **({"console": self._console.watch} if self._console else {}),
+                "surveillance": self._surveillance.look,
+                "learning": self._learning.look,
+                **self._fhir.jobs,
+                **receiving,
+            },
+            periods={
+                "commitment promises": 3600.0,
+                "certificate expiry": LOOK_SECONDS,
+                "watch": WATCH_SECONDS,
+                "surveillance": SURVEILLANCE_SECONDS,
+                "learning": LEARNING_SECONDS,
+                **dict.fromkeys(self._fhir.jobs, FHIR_SECONDS),
+                **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
+            },
+            on_run=self._board.note,
+        )
+        self._board.begin(self._schedule)
+
+    def _receiving(self, archive: Archive, journal: Journal) -> dict[str, Callable[[], object]]:
+        """Make the receiver; return the jobs that keep its promises and its certificates."""
         config = self._config
         commitment = CommitmentService(
             config.commitment, config.peers, archive, journal, timeouts=Timeouts.of(config.delivery)
@@ -216,6 +268,46 @@ class Service:
             handlers=commitment.handlers,
             entrances=_entrances(config, certificate),
         )
+        return {
+            "commitment reports": commitment.pump,
+            "commitment promises": commitment.end_promises,
+            "certificate expiry": certificates.look,
+            **({"certificate reload": certificate.reload_if_changed} if certificate else {}),
+        }
+
+    def _analysing(self, archive: Archive, journal: Journal, owner: str) -> dict[str, Callable[[], object]]:
+        """Make what turns received studies into results; return its jobs."""
+        config = self._config
+        router = Router(config.routes, archive, journal)
+        completion = Completion(
+            journal,
+            router,
+            config.completion,
+            open_associations=self._receiver.open_associations,
+            look_at_returned=Opinions(archive, journal).look,
+        )
+        self._execution = Execution(
+            config,
+            archive,
+            journal,
+            owner=owner,
+            work=self._work,
+            make_executor=self._make_executor or _executor_maker(config, archive),
+            on_results=self._wake_after_results,
+        )
+        reprocessing = ReprocessRunner(
+            config, journal, router, open_associations=self._receiver.count_associations
+        )
+        reprocessing.begin()
+        return {
+            "completion": completion.check,
+            "execution": self._execution.pump,
+            REPROCESSING_JOB: reprocessing.pump,
+        }
+
+    def _delivering(self, archive: Archive, journal: Journal, owner: str) -> dict[str, Callable[[], object]]:
+        """Make a queue for each destination; return the jobs that send and those that have it confirmed."""
+        config = self._config
         self._queues = [
             DeliveryQueue(
                 destination,
@@ -227,77 +319,10 @@ class Service:
             )
             for destination in config.destinations
         ]
-        self._execution = Execution(
-            config,
-            archive,
-            journal,
-            owner=owner,
-            work=self._work,
-            make_executor=self._make_executor or _executor_maker(config, archive),
-            on_results=self._wake_after_results,
-        )
-        router = Router(config.routes, archive, journal)
-        reprocessing = ReprocessRunner(
-            config, journal, router, open_associations=self._receiver.count_associations
-        )
-        reprocessing.begin()
-        completion = Completion(
-            journal,
-            router,
-            config.completion,
-            open_associations=self._receiver.open_associations,
-            look_at_returned=Opinions(archive, journal).look,
-        )
-        self._observation = Observation(
-            config,
-            archive,
-            journal,
-            listens=lambda: bool(self._receiver.ports),
-            warm=self._execution.warm,
-        )
-        self._board = JobBoard(journal)
-        self._surveillance = NightlySurveillance(config, journal)
-        self._learning = LearningJob(config, journal)
-        self._fhir = FhirJob(config, journal)
-        self._console = ConsoleProcess(config, journal) if config.console.enabled else None
-        self._schedule = Schedule(
-            {
-                JOB_BOARD: self._board.exchange,
-                **self._observation.jobs,
-                "completion": completion.check,
-                **self._counts(journal),
-                **self._asking(archive, journal, owner),
-                "retrievals that nobody serves": lambda: journal.give_up_unserved(
-                    [item.name for item in config.archives]
-                ),
-                "execution": self._execution.pump,
-                REPROCESSING_JOB: reprocessing.pump,
-                **self._housekeeping.jobs,
-                **{_job_name(queue.name): queue.pump for queue in self._queues},
-                **self._confirmations(journal),
-                **self._notifications(archive, journal),
-                SEARCH_JOB: SearchFacts(archive, journal).pump,
-                **({"console": self._console.watch} if self._console else {}),
-                "surveillance": self._surveillance.look,
-                "learning": self._learning.look,
-                **self._fhir.jobs,
-                "commitment reports": commitment.pump,
-                "commitment promises": commitment.end_promises,
-                "certificate expiry": certificates.look,
-                **({"certificate reload": certificate.reload_if_changed} if certificate else {}),
-            },
-            periods={
-                "commitment promises": 3600.0,
-                "certificate expiry": LOOK_SECONDS,
-                "watch": WATCH_SECONDS,
-                "surveillance": SURVEILLANCE_SECONDS,
-                "learning": LEARNING_SECONDS,
-                **dict.fromkeys(self._fhir.jobs, FHIR_SECONDS),
-                **dict.fromkeys(self._housekeeping.jobs, HOUSEKEEPING_SECONDS),
-            },
-            on_run=self._board.note,
-        )
-        self._board.begin(self._schedule)
+        return {
+            **{_job_name(queue.name): queue.pump for queue in self._queues},
+            **self._confirmations(journal),
+        }
 
     def _confirmations(self, journal: Journal) -> dict[str, Callable[[], object]]:
         """The jobs that have destinations confirm what they accepted."""
