@@ -15,7 +15,7 @@ from dicom_node.commands.options import add_config_option, load_config
 from dicom_node.errors import ConfigurationError
 from dicom_node.optional_imports import without
 from dicom_node.service_manager import notify
-from dicom_node.workflow.memory import share_one_heap
+from dicom_node.workflow.memory import share_one_heap, start_without_thread_caches
 
 if TYPE_CHECKING:
     from dicom_node.config import NodeConfig
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    start_without_thread_caches()
     share_one_heap()
     # the receiver's process decodes no pixels, workers do: 25 MB
     with without("gdcm", "jpeg_ls", "openjpeg", "PIL", "pylibjpeg"):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -34,6 +39,39 @@ print(reserved_mib() - before)
 """
 
 
+THREADS_THAT_LIVE_ON = """
+import ctypes, os, sys, threading
+from dicom_node.workflow.memory import share_one_heap, start_without_thread_caches
+
+if sys.argv[1] == "without caches":
+    start_without_thread_caches()
+share_one_heap()
+
+class HeapFigures(ctypes.Structure):  # struct mallinfo2 of malloc.h
+    _fields_ = [(f"field_{number}", ctypes.c_size_t) for number in range(7)] + [
+        ("bytes_in_use", ctypes.c_size_t), ("bytes_free", ctypes.c_size_t), ("bytes_at_top", ctypes.c_size_t)
+    ]
+
+mallinfo2 = ctypes.CDLL(None).mallinfo2
+mallinfo2.restype = HeapFigures
+done, end = threading.Barrier(9), threading.Event()
+
+def allocate_and_free():
+    for size in range(540, 1000, 16):
+        kept = [bytes(size) for _ in range(7)]
+        del kept
+    done.wait()
+    end.wait()
+
+before = mallinfo2().bytes_in_use
+for _ in range(8):
+    threading.Thread(target=allocate_and_free, daemon=True).start()
+done.wait()
+print(mallinfo2().bytes_in_use - before, os.getpid(), os.environ.get("GLIBC_TUNABLES"))
+end.set()
+"""
+
+
 def reserved_by_threads(how: str) -> float:
     run = subprocess.run(
         [sys.executable, "-c", THREADS_THAT_ALLOCATE, how], capture_output=True, text=True, check=True
@@ -41,7 +79,45 @@ def reserved_by_threads(how: str) -> float:
     return float(run.stdout)
 
 
+@dataclass(frozen=True)
+class Caches:
+    """What a process said whose threads had freed all that they allocated."""
+
+    kept_bytes: int
+    same_process: bool
+    tunables: str
+
+
+def caches_of_threads(
+    how: str, folder: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> Caches:
+    script = folder / "threads.py"
+    script.write_text(THREADS_THAT_LIVE_ON)
+    process = subprocess.Popen(
+        [sys.executable, script, how], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
+    answer, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    kept, process_id, tunables = answer.split()
+    return Caches(int(kept), int(process_id) == process.pid, tunables)
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
 def test_threads_share_one_heap_instead_of_reserving_64_mib_each() -> None:
     assert reserved_by_threads("apart") > 64
     assert reserved_by_threads("shared") < 64
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_threads_that_live_on_keep_nothing_of_what_they_freed(tmp_path: Path) -> None:
+    assert caches_of_threads("with caches", tmp_path).kept_bytes > 500_000
+    without = caches_of_threads("without caches", tmp_path)
+    assert without.kept_bytes < 100_000
+    assert without.same_process, "a service manager watches this process"
+    assert without.tunables == "None", "the workers have their caches"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_what_the_administrator_asks_of_glibc_stays_asked(tmp_path: Path) -> None:
+    wish = "glibc.malloc.perturb=85"
+    assert caches_of_threads("without caches", tmp_path, {"GLIBC_TUNABLES": wish}).tunables == wish
