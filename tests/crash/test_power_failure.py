@@ -39,6 +39,7 @@ def fail_machine(node: NodeUnderFire, durable_journal: Path) -> None:
     mark.write_text(str(uuid.uuid4()))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_rows_that_a_power_failure_took_come_back_before_anything_is_received(tmp_path: Path) -> None:
     studies = [list(simulate_study("calibrated", 9700 + number).objects.values()) for number in range(2)]

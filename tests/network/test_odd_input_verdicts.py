@@ -18,6 +18,8 @@ from dicom_node.storage.journal import Journal
 from dicom_node.storage.records import StudyState
 from reports.options import EVERY_RESULT
 
+pytestmark = pytest.mark.slow
+
 CHINESE_NAME = "Wang^XiaoDong=王^小东"
 ENDS = {StudyState.ANALYZED, StudyState.NOT_APPLICABLE, StudyState.REJECTED, StudyState.FAILED}
 

@@ -44,6 +44,7 @@ def test_the_receivers_process_takes_at_most_100_mib(node: tuple[Popen[bytes], i
     assert memory(process, "VmRSS") <= 100 * MIB
 
 
+@pytest.mark.slow
 def test_an_object_of_500_mb_takes_at_most_50_mib_of_memory(node: tuple[Popen[bytes], int, Path]) -> None:
     process, port, data_dir = node
     before = memory(process, "VmRSS")

@@ -17,6 +17,8 @@ from dicom_node.storage.records import StudyState
 from reports.compose import ON_THE_IMAGE
 from reports.options import EVERY_RESULT
 
+pytestmark = pytest.mark.slow
+
 EVERY, WITHOUT_IMAGE = len(EVERY_RESULT), len(set(EVERY_RESULT) - ON_THE_IMAGE)
 EXPECTED: dict[Variant, tuple[str, int]] = {
     "parametric-map": ("analyzed", EVERY),

@@ -189,6 +189,7 @@ def test_a_file_that_is_not_dicom_is_named_and_fails_the_run(tmp_path: Path, sam
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.slow
 def test_results_are_those_that_the_configuration_asks_for(sample_studies: Path, tmp_path: Path) -> None:
     conf = Path(__file__).parents[3] / "conf"
     config = tmp_path / "node.toml"

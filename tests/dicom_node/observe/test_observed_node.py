@@ -79,7 +79,8 @@ def dead_letters(monitoring: int) -> float:
     return found.get(("radius_dxa_deliveries_waiting", ("pacs", "dead")), 0)
 
 
-@pytest.mark.parametrize("verbose", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("verbose", [False, True])
 def test_everything_is_told_and_nothing_about_the_patient_but_to_auditors(
     tmp_path: Path, sample_studies: Path, free_port: Callable[[], int], verbose: bool
 ) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import sys
 import threading
@@ -42,6 +44,7 @@ print(*held)
 """
 
 
+@pytest.mark.slow
 def test_counting_ever_more_studies_keeps_no_more_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "journal.db")]
     held = [int(kib) for kib in subprocess.check_output(command, text=True).split()]
