@@ -27,9 +27,9 @@ calling AE title that is not listed. What was cut off is sent again, as scanners
 over at most 60 blocks of the samples after warm-up. Metrics are scraped with every sample, audit messages are
 written to files. Nothing here is a figure of speed: see [performance](performance.md).
 
-What looked like a leak before version 0.6.0 (+2.25 MiB/h) were caches that fill for hours: one of SQLite's, for
-an index that grows with the studies (`tests/dicom_node/storage/test_figures_memory.py`), and glibc's caches of
-freed blocks, one for each thread (`dicom_node/workflow/memory.py`)."""
+What looked like a leak before version 0.6.0 (+2.25 MiB/h) were caches that fill for hours: one of SQLite's,
+for an index that grows with the studies (`tests/dicom_node/storage/test_figures_memory.py`), and glibc's
+caches of freed blocks, one for each thread (`dicom_node/workflow/memory.py`)."""
 
 
 def page(outcome: Outcome, command: str) -> str:
