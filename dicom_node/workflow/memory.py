@@ -14,6 +14,8 @@ __all__ = ["limited_memory", "share_one_heap", "start_without_thread_caches"]
 
 _TUNABLES = "GLIBC_TUNABLES"
 _NO_THREAD_CACHES = "glibc.malloc.tcache_count=0"
+_STARTED_ANEW = "RADIUS_DXA_STARTED_ANEW"
+"""Holds the id of the process that has started itself anew, until that has read it."""
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """malloc.h of glibc."""
@@ -63,12 +65,16 @@ def start_without_thread_caches() -> None:
     hours, as a leak would. glibc reads the setting before the program begins, hence the new start; what this
     process starts itself does not inherit it. Other C libraries have no such caches to turn off.
     """
-    others = [one for one in os.environ.get(_TUNABLES, "").split(":") if one]
-    if _NO_THREAD_CACHES in others:
-        _set_tunables([one for one in others if one != _NO_THREAD_CACHES])
-    elif platform.libc_ver()[0] == "glibc":
+    others = [one for one in os.environ.get(_TUNABLES, "").split(":") if one not in ("", _NO_THREAD_CACHES)]
+    # not the setting itself tells: glibc strikes it out for an interpreter with file capabilities (AT_SECURE)
+    is_second_start = os.environ.pop(_STARTED_ANEW, "") == str(os.getpid())
+    if not is_second_start and platform.libc_ver()[0] == "glibc":
         _set_tunables([*others, _NO_THREAD_CACHES])
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
+        os.environ[_STARTED_ANEW] = str(os.getpid())
+        with suppress(OSError):  # a node with the caches is better than none
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very command
+        del os.environ[_STARTED_ANEW]
+    _set_tunables(others)
 
 
 def _set_tunables(tunables: list[str]) -> None:

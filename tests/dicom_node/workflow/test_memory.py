@@ -44,6 +44,7 @@ import ctypes, os, sys, threading
 from dicom_node.workflow.memory import share_one_heap, start_without_thread_caches
 
 if sys.argv[1] == "without caches":
+    sys.executable = os.environ.get("INTERPRETER", sys.executable)
     start_without_thread_caches()
 share_one_heap()
 
@@ -121,3 +122,18 @@ def test_threads_that_live_on_keep_nothing_of_what_they_freed(tmp_path: Path) ->
 def test_what_the_administrator_asks_of_glibc_stays_asked(tmp_path: Path) -> None:
     wish = "glibc.malloc.perturb=85"
     assert caches_of_threads("without caches", tmp_path, {"GLIBC_TUNABLES": wish}).tunables == wish
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_a_machine_that_takes_the_setting_away_is_not_asked_for_ever(tmp_path: Path) -> None:
+    interpreter = tmp_path / "python"  # as glibc does for a program with file capabilities, to bind port 104
+    interpreter.write_text(f'#!/bin/sh\nunset GLIBC_TUNABLES\nexec "{sys.executable}" "$@"\n')
+    interpreter.chmod(0o700)
+    assert caches_of_threads("without caches", tmp_path, {"INTERPRETER": str(interpreter)}).same_process
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
+def test_where_it_cannot_start_anew_it_goes_on(tmp_path: Path) -> None:
+    found = caches_of_threads("without caches", tmp_path, {"INTERPRETER": str(tmp_path / "nowhere")})
+    assert found.kept_bytes > 500_000
+    assert found.tunables == "None"
