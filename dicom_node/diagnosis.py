@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from analysis.config import AnalysisConfig
 from dicom_node.config import Destination, NodeConfig, Route
+from dicom_node.data_directory import check_data_directory
 from dicom_node.errors import ConfigurationError, DeliveryError, NodeError
 from reports import ReportOptions
 from reports.options import DEFAULT_OPTIONS, EVERY_RESULT
@@ -19,7 +19,6 @@ __all__ = [
     "Finding",
     "Level",
     "check_analysis_files",
-    "check_data_dir_place",
     "check_report_choices",
     "check_route_files",
     "diagnose",
@@ -127,24 +126,9 @@ def check_report_choices(config: NodeConfig) -> None:
             raise ConfigurationError(f"{table} {error}") from None
 
 
-def check_data_dir_place(config: NodeConfig) -> None:
-    """Refuse to keep patients' data among the installed program's files, where an upgrade would remove them.
-
-    Raises
-    ------
-    ConfigurationError
-        If the data directory lies inside the package, as with the shipped configuration of a wheel.
-    """
-    if Path(__file__).resolve().parent in config.node.data_dir.parents:
-        raise ConfigurationError(
-            f"[node] data_dir = {str(config.node.data_dir)!r}: lies inside the installed package; copy "
-            f"{config.path.parent} to a place of yours and name its node.toml with --config"
-        )
-
-
 def _check_data_dir(config: NodeConfig) -> Iterator[Finding]:
     try:
-        check_data_dir_place(config)
+        check_data_directory(config.node.data_dir)
     except ConfigurationError as error:
         yield Finding(Level.FAIL, "data_dir", str(error))
         return

@@ -14,9 +14,9 @@ from functools import partial
 
 from dicom_node.config import NodeConfig
 from dicom_node.console_process import ConsoleProcess
+from dicom_node.data_directory import check_data_directory
 from dicom_node.diagnosis import (
     check_analysis_files,
-    check_data_dir_place,
     check_report_choices,
     check_route_files,
 )
@@ -111,7 +111,7 @@ class Service:
             or the port cannot be bound.
         """
         config = self._config
-        check_data_dir_place(config)
+        check_data_directory(config.node.data_dir)
         check_analysis_files(config.analysis)
         check_report_choices(config)
         for route in config.routes:

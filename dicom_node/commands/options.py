@@ -52,10 +52,19 @@ def add_config_option(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(options: argparse.Namespace) -> NodeConfig:
-    """Return the configuration that ``--config`` names, else the default one."""
-    from dicom_node.config import NodeConfig, default_config_path
+    """Return the configuration that ``--config`` names, else the default one.
 
-    return NodeConfig.load(options.config or default_config_path())
+    Raises
+    ------
+    ConfigurationError
+        As `NodeConfig.load`, and if root asks although the data directory is another user's.
+    """
+    from dicom_node.config import NodeConfig, default_config_path
+    from dicom_node.data_directory import refuse_root
+
+    config = NodeConfig.load(options.config or default_config_path())
+    refuse_root(config.node.data_dir)
+    return config
 
 
 def add_devices_options(parser: argparse.ArgumentParser) -> None:
