@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-
 from dicom_node.config import Destination, NodeConfig, PeerSettings, RemoteArchive, ServerTls
 from dicom_node.errors import ConfigurationError
 from dicom_node.network.access import RefusalLog
@@ -42,6 +40,8 @@ def expires_at(path: Path) -> datetime:
     ConfigurationError
         If the file holds no certificate.
     """
+    from cryptography import x509  # a tenth of the start of a node without TLS
+
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())[0].not_valid_after_utc
     except (OSError, ValueError) as error:

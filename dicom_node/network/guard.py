@@ -78,6 +78,11 @@ class PeerCut(Exception):  # noqa: N818 - an event, and no error of ours
         self.source = source
         self.reason = reason
 
+    @property
+    def pdu(self) -> bytes:
+        """The bytes of the A-ABORT PDU, none where the peer is to hear nothing."""
+        return b"" if self.source is None else bytes((0x07, 0, 0, 0, 0, 4, 0, 0, self.source, self.reason))
+
 
 class PduReader:
     """Reads whole PDUs into one reused buffer, under a size cap and a deadline for each.

@@ -4,7 +4,8 @@ What happens to a connection is told by the modules it is put together from:
 
 - `dicom_node.network.guard`: accepts connections, with limits and deadlines;
 - `dicom_node.network.negotiation`: answers A-ASSOCIATE requests;
-- `dicom_node.network.transfer`: exchanges messages on an association;
+- `dicom_node.network.transfer`: leads a connection from its request to its end;
+- `dicom_node.network.conversation`: exchanges messages on an association;
 - `dicom_node.network.storing`: stores what C-STORE brings.
 """
 
@@ -21,21 +22,14 @@ from dicom_node import faults
 from dicom_node.config import AccessSettings, NodeSettings, PeerSettings, ReceiverSettings
 from dicom_node.errors import ConfigurationError
 from dicom_node.network.access import AccessControl, RefusalLog
+from dicom_node.network.association import Association, Handler, Limits, Message, Services, Shared
+from dicom_node.network.conversation import UNRECOGNIZED_OPERATION
 from dicom_node.network.dimse import CommandField, Reply
 from dicom_node.network.guard import Connection, Doorkeeper, Listener
 from dicom_node.network.incoming import BufferPool
 from dicom_node.network.negotiation import AssociationRequest, Rejection
 from dicom_node.network.storing import StorageService
-from dicom_node.network.transfer import (
-    UNRECOGNIZED_OPERATION,
-    Association,
-    Handler,
-    Limits,
-    Message,
-    Services,
-    Shared,
-    serve,
-)
+from dicom_node.network.transfer import serve
 from dicom_node.observe.logs import bind_to_thread
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal

@@ -17,10 +17,10 @@ from typing import Protocol
 from dicom_node import faults
 from dicom_node.config import ReceiverSettings
 from dicom_node.network.admission import SUCCESS, Admission, StoreRequest, admit
+from dicom_node.network.association import Association, Message
 from dicom_node.network.dimse import CommandSet, Reply, Tag
 from dicom_node.network.incoming import Incoming
 from dicom_node.network.negotiation import AcceptedContext
-from dicom_node.network.transfer import Association, Message
 from dicom_node.observe.metrics import BYTES_RECEIVED, INSTANCES_RECEIVED, STORE_SECONDS
 from dicom_node.storage.archive import Archive, file_head
 from dicom_node.storage.journal import Journal

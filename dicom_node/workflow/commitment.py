@@ -24,6 +24,7 @@ from pynetdicom.dsutils import encode, split_dataset
 
 from dicom_node.config import CommitmentSettings, PeerSettings
 from dicom_node.errors import DeliveryError, RejectedInput, TransientDeliveryError
+from dicom_node.network.association import Association, Handler, Message
 from dicom_node.network.commitment import (
     CLASS_INSTANCE_CONFLICT,
     INVALID_ARGUMENT_VALUE,
@@ -43,7 +44,6 @@ from dicom_node.network.commitment import (
 from dicom_node.network.dimse import CommandField, Reply, Tag, encode_command, response_to
 from dicom_node.network.negotiation import AcceptedContext
 from dicom_node.network.peers import Peer, Timeouts
-from dicom_node.network.transfer import Association, Handler, Message
 from dicom_node.observe.metrics import COMMITMENT_REPORTS
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.connection import utc_now

@@ -9,8 +9,8 @@ import pytest
 from running_receiver import RunningReceiver
 
 from dicom_node.config import NodeSettings, ReceiverSettings
+from dicom_node.network.association import Handler
 from dicom_node.network.receiver import Receiver
-from dicom_node.network.transfer import Handler
 from dicom_node.storage.archive import Archive
 from dicom_node.storage.journal import Journal
 

@@ -34,7 +34,17 @@ def test_the_receivers_process_loads_no_model_and_no_decoder(node: tuple[Popen[b
     process, _, _ = node
     mapped = Path(f"/proc/{process.pid}/maps").read_text()
     assert "sqlite3" in mapped, "native libraries are listed here"
-    for library in ("torch", "sklearn", "shap", "scipy", "pandas", "matplotlib", "numba", "gdcm"):
+    for library in (
+        "torch",
+        "sklearn",
+        "shap",
+        "scipy",
+        "pandas",
+        "matplotlib",
+        "numba",
+        "gdcm",
+        "cryptography",
+    ):
         assert f"/{library}/" not in mapped, f"{library} is for workers"
         assert f"/_{library}/" not in mapped
 

@@ -38,8 +38,8 @@ from raw_scu import encoded, raw_scu, secondary_capture
 from real_peers import OrthancServer
 from running_receiver import RunningReceiver
 
+from dicom_node.network.association import Association, Message
 from dicom_node.network.dimse import CommandField, CommandSet, Reply, Tag, encode_command
-from dicom_node.network.transfer import Association, Message
 from dicom_node.storage.records import InstanceKind
 
 _numbers = count(1)
