@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     start_without_thread_caches()
     share_one_heap()
-    # the receiver's process decodes no pixels, workers do: 25 MB
-    with without("gdcm", "jpeg_ls", "openjpeg", "PIL", "pylibjpeg"):
+    # the receiver's process decodes no pixels, workers do: 25 MB; pydicom wants requests for its test files
+    with without("gdcm", "jpeg_ls", "openjpeg", "PIL", "pylibjpeg", "requests"):
         from dicom_node.observe import logs
         from dicom_node.service import Service
 
