@@ -33,9 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from dicom_node import demonstration
+    from dicom_node.config import LoggingSettings
     from dicom_node.embedded_pacs import EmbeddedPacs
+    from dicom_node.observe import logs
     from dicom_node.tables import standard_output
 
+    logs.configure(LoggingSettings(level="warning"), verbose=options.verbose)  # the PACS is no node to watch
     console = standard_output()
     started = time.monotonic()
     demos = _demo_studies(options.studies)
