@@ -28,6 +28,9 @@ from deployment_parts.site import Outcome, Site  # noqa: E402
 from deployment_parts.unit import try_unit  # noqa: E402
 from real_peers import known_to_orthanc, pick_free_port, running_orthanc  # noqa: E402
 
+HEALTHCHECK_PORT = 11113
+"""The container's check asks at the port that the shipped configuration names."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -42,17 +45,17 @@ def main() -> None:
         machine.make(options.mirror)
         with site(folder / "pacs of the unit") as place:
             unit = _told(try_unit(machine, place))
-        with site(folder / "pacs of the container") as place:
+        with site(folder / "pacs of the container", monitoring_port=HEALTHCHECK_PORT) as place:
             container = _told(try_container(folder, place, options.build_option))
     options.out.write_text(_page(unit, container), encoding="utf-8")
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
+def site(folder: Path, **ports: int) -> Iterator[Site]:
     """A PACS that knows where the node will be."""
     port = pick_free_port()
     with running_orthanc(folder, settings=known_to_orthanc("RADIUSDXA", port)) as pacs:
-        yield Site(pacs.dicom_port, lambda: len(pacs.sop_instance_uids()), dicom_port=port)
+        yield Site(pacs.dicom_port, lambda: len(pacs.sop_instance_uids()), dicom_port=port, **ports)
 
 
 def _told(steps: Iterator[Outcome]) -> list[Outcome]:

@@ -20,6 +20,7 @@ def benchmarks_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
+@pytest.mark.slow
 def test_scanners_and_their_faults_at_a_receiver_that_accepts_strangers(tmp_path: Path) -> None:
     from soak_parts.faults import FAULTS
     from soak_parts.pacs import EmbeddedServer

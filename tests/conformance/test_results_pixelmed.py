@@ -78,6 +78,7 @@ def only(name: ResultName, analysis: StudyAnalysis, objects: Sequence[Dataset]) 
     return made
 
 
+@pytest.mark.slow
 def test_the_measurements_keep_to_tid_1500(tmp_path: Path) -> None:
     assert complaints(only("measurements", make_analysis(), [make_source()]), tmp_path) == []
 

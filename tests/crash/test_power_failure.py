@@ -75,6 +75,7 @@ def test_rows_that_a_power_failure_took_come_back_before_anything_is_received(tm
     assert not (node.data_dir / "running").exists(), "a node that stopped leaves nothing to look for"
 
 
+@pytest.mark.slow
 def test_a_killed_node_on_a_machine_that_runs_on_searches_nothing(tmp_path: Path) -> None:
     with CountingPacs().running() as pacs:
         node = NodeUnderFire(tmp_path, (pacs.ae_title, pacs.port))

@@ -82,6 +82,7 @@ def with_count(config: Path, patience_seconds: float) -> None:
     config.write_text(text.replace("[completion]", table))
 
 
+@pytest.mark.slow
 def test_a_study_waits_for_what_the_pacs_has_and_says_so(tmp_path: Path, sample_studies: Path) -> None:
     image, report = sorted((sample_studies / "05-lunar").glob("*.dcm"))
     uid = dcmread(image).StudyInstanceUID

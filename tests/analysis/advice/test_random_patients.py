@@ -188,6 +188,7 @@ def examine(count: int, seed: int) -> None:
     assert plainly_named > count / 20, "too few drugs were named for the laws to mean anything"
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_patients_meet_the_laws() -> None:
     examine(10_000, seed=20_240_601)
 

@@ -80,6 +80,7 @@ def test_blur_of_the_scanner_takes_no_mineral_away(scan, measured, blur_mm):
         assert region.bmd_g_cm2 == pytest.approx(phantom.truth.regions[name].bmd_g_cm2, rel=0.015)
 
 
+@pytest.mark.slow
 def test_shaft_geometry_agrees_with_the_truth(scan, measured):
     for seed in range(10):
         phantom = scan(seed)

@@ -51,6 +51,7 @@ def test_display_grey_serves_as_well_as_density(scan, display_grey, seed):
     assert anatomy.radius_is_right_of_ulna == (phantom.truth.laterality is Laterality.LEFT)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 5),
@@ -116,6 +117,7 @@ def test_a_fracture_plate_is_seen_and_the_bone_found_under_it(scan, seed):
     assert dice(anatomy.radius_mask, phantom.truth.radius_mask) > 0.97
 
 
+@pytest.mark.slow
 def test_bone_without_metal_is_not_called_metal(scan):
     for seed in SEEDS:
         phantom = scan(seed)

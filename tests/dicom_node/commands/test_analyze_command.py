@@ -148,6 +148,7 @@ def test_mask_and_result_objects_are_written(
             assert written.StudyInstanceUID == entry["study_instance_uid"]
 
 
+@pytest.mark.slow
 def test_the_same_files_give_the_same_objects_again(
     answer: tuple[subprocess.CompletedProcess[str], Path], sample_studies: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ def test_the_same_files_give_the_same_objects_again(
         assert Path(now["path"]).read_bytes() == Path(before["path"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_measured_forearm_length_wins_over_the_estimate(sample_studies: Path) -> None:
     folder = sample_studies / "01-calibrated-low-risk"
     entry = json.loads(analyze(folder, "--json", "--forearm-length", 230).stdout)["studies"][0]

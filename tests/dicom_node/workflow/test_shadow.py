@@ -54,6 +54,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_results_are_the_same_bytes_with_and_without_a_shadow(
     models: Path, tmp_path: Path, sample_studies: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_scan_without_a_picture_counts_as_unseen(table: CohortTable) -> None:
     assert not pictures.patches[3].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FUSIONS)
 def test_every_fusion_learns_and_repeats(
     kind: FusionKind, prepared: tuple[Material, Standard, np.ndarray], table: CohortTable
