@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--mirror", default="http://deb.debian.org/debian")
     parser.add_argument("--from-host", type=Path, action="append", default=[], metavar="PATH")
     parser.add_argument("--build-option", action="append", default=[], help="of podman build")
+    parser.add_argument("--remark", default="", help="for the page: what was not as documented, and why")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "deployment.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="deployment-") as name:
@@ -47,7 +48,7 @@ def main() -> None:
             unit = _told(try_unit(machine, place))
         with site(folder / "pacs of the container", monitoring_port=HEALTHCHECK_PORT) as place:
             container = _told(try_container(folder, place, options.build_option))
-    options.out.write_text(_page(unit, container), encoding="utf-8")
+    options.out.write_text(_page(unit, container, options.remark), encoding="utf-8")
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def _told(steps: Iterator[Outcome]) -> list[Outcome]:
     return found
 
 
-def _page(unit: list[Outcome], container: list[Outcome]) -> str:
+def _page(unit: list[Outcome], container: list[Outcome], remark: str) -> str:
     return "\n".join(
         (
             "# Deployment, tried",
@@ -82,7 +83,7 @@ def _page(unit: list[Outcome], container: list[Outcome]) -> str:
             "",
             "## The container",
             "Built and run with the commands at the head of `conf/deploy/Containerfile`, but on this "
-            "machine's network.",
+            f"machine's network. {remark}".rstrip(),
             "",
             *_table(container),
             "",

@@ -41,6 +41,7 @@ from dicom_node.workflow.clinical_import.fhir_job import FhirJob
 from dicom_node.workflow.commitment import CommitmentService
 from dicom_node.workflow.completion import Completion
 from dicom_node.workflow.delivery import DeliveryQueue
+from dicom_node.workflow.execution import JOB_NAME as EXECUTION_JOB
 from dicom_node.workflow.execution import Execution, Work
 from dicom_node.workflow.housekeeping import PERIOD_SECONDS as HOUSEKEEPING_SECONDS
 from dicom_node.workflow.housekeeping import Housekeeping
@@ -285,6 +286,7 @@ class Service:
             config.completion,
             open_associations=self._receiver.open_associations,
             look_at_returned=Opinions(archive, journal).look,
+            on_complete=self._wake_after_completion,
         )
         self._execution = Execution(
             config,
@@ -301,7 +303,7 @@ class Service:
         reprocessing.begin()
         return {
             "completion": completion.check,
-            "execution": self._execution.pump,
+            EXECUTION_JOB: self._execution.pump,
             REPROCESSING_JOB: reprocessing.pump,
         }
 
@@ -382,6 +384,11 @@ class Service:
         )
         self._stop_asking = asking.stop
         return asking.jobs
+
+    def _wake_after_completion(self) -> None:
+        self._schedule.wake(EXECUTION_JOB)
+        for queue in self._queues:  # originals that a route passes on
+            self._schedule.wake(_job_name(queue.name))
 
     def _wake_after_results(self) -> None:
         self._schedule.wake(REPROCESSING_JOB)

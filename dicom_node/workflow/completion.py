@@ -64,6 +64,8 @@ class Completion:
         Number of associations still open that have fed a study, by Study Instance UID.
     look_at_returned : callable
         Tells documents about our own results from inputs, before a study is judged by what it holds.
+    on_complete : callable
+        Called once after studies have been closed, so that what comes next begins without delay.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Completion:
         *,
         open_associations: Callable[[str], int],
         look_at_returned: Callable[[], object] = lambda: None,
+        on_complete: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
         self._look_at_returned = look_at_returned
+        self._on_complete = on_complete
         self._journal = journal
         self._router = router
         self._settings = settings
@@ -93,6 +97,8 @@ class Completion:
             if study.study_instance_uid not in held:
                 verdict = self._judge(study)
                 closed += verdict is not None and self._close(study, verdict)
+        if closed:
+            self._on_complete()
         return closed
 
     def _carry_out_requests(self) -> int:

@@ -34,9 +34,11 @@ from dicom_node.workflow.pacing import rests
 from dicom_node.workflow.routing import analysis_settings, reports_wanted
 from dicom_node.workflow.worker import WorkOrder, analyze_study, new_worker
 
-__all__ = ["Execution", "Work"]
+__all__ = ["JOB_NAME", "Execution", "Work"]
 
 logger = logging.getLogger(__name__)
+
+JOB_NAME = "execution"
 
 Work = Callable[[WorkOrder], AnalysisOutcome]
 

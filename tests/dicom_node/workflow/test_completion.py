@@ -24,7 +24,7 @@ class Ground:
     """Journal and clock, with the number of open associations in the test's hand."""
 
     def __init__(self, journal: Journal, clock: FakeClock) -> None:
-        self.journal, self.clock, self.open = journal, clock, 0
+        self.journal, self.clock, self.open, self.told = journal, clock, 0, 0
         self.use(CompletionSettings(quiet_seconds=10))
 
     def use(self, settings: CompletionSettings) -> None:
@@ -33,8 +33,12 @@ class Ground:
             Router((), Archive(self.journal.path.parent), self.journal),
             settings,
             open_associations=lambda _uid: self.open,
+            on_complete=self._count,
             clock=self.clock,
         )
+
+    def _count(self) -> None:
+        self.told += 1
 
     @property
     def state(self) -> str:
@@ -58,6 +62,18 @@ def test_a_study_waits_for_the_quiet_time(ground: Ground) -> None:
     ground.clock.advance(0.1)
     assert ground.completion.check() == 1
     assert ground.state == StudyState.COMPLETE
+
+
+def test_what_comes_next_is_told_at_once_and_only_when_a_study_is_complete(ground: Ground) -> None:
+    for study in ("1.2.3", "1.2.4"):
+        receive(ground.journal, study)
+    ground.completion.check()
+    assert ground.told == 0
+    ground.clock.advance(10)
+    assert ground.completion.check() == 2
+    assert ground.told == 1
+    ground.completion.check()
+    assert ground.told == 1
 
 
 def test_every_new_object_starts_the_quiet_time_again(ground: Ground) -> None:
