@@ -34,7 +34,7 @@ HEALTHCHECK_PORT = 11113
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian")
+    parser.add_argument("--mirror", metavar="URL", help="of Debian; default: debootstrap's own")
     parser.add_argument("--from-host", type=Path, action="append", default=[], metavar="PATH")
     parser.add_argument("--build-option", action="append", default=[], help="of podman build")
     parser.add_argument("--remark", default="", help="for the page: what was not as documented, and why")

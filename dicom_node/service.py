@@ -286,7 +286,7 @@ class Service:
             config.completion,
             open_associations=self._receiver.open_associations,
             look_at_returned=Opinions(archive, journal).look,
-            on_complete=self._wake_after_completion,
+            on_complete=partial(self._wake_with_deliveries, EXECUTION_JOB),
         )
         self._execution = Execution(
             config,
@@ -295,7 +295,7 @@ class Service:
             owner=owner,
             work=self._work,
             make_executor=self._make_executor or _executor_maker(config, archive),
-            on_results=self._wake_after_results,
+            on_results=partial(self._wake_with_deliveries, REPROCESSING_JOB),
         )
         reprocessing = ReprocessRunner(
             config, journal, router, open_associations=self._receiver.count_associations
@@ -385,13 +385,9 @@ class Service:
         self._stop_asking = asking.stop
         return asking.jobs
 
-    def _wake_after_completion(self) -> None:
-        self._schedule.wake(EXECUTION_JOB)
-        for queue in self._queues:  # originals that a route passes on
-            self._schedule.wake(_job_name(queue.name))
-
-    def _wake_after_results(self) -> None:
-        self._schedule.wake(REPROCESSING_JOB)
+    def _wake_with_deliveries(self, job: str) -> None:
+        """Run a job now, and send what there is: results, or originals that a route passes on."""
+        self._schedule.wake(job)
         for queue in self._queues:
             self._schedule.wake(_job_name(queue.name))
 

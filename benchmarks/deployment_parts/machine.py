@@ -35,11 +35,11 @@ class Machine:
         self._shared = [f"--bind-ro={path}" for path in from_host] + [f"--bind-ro={REPOSITORY}:/repository"]
         self._first_process = 0
 
-    def make(self, mirror: str) -> None:
+    def make(self, mirror: str | None) -> None:
         """Install the least that boots and can install more."""
         packages = "systemd,systemd-sysv,dbus,ca-certificates"
-        command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", self.root, mirror]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", self.root]
+        subprocess.run([*command, *([mirror] if mirror else [])], check=True, stdout=subprocess.DEVNULL)
         shutil.copy("/etc/resolv.conf", self.root / "etc" / "resolv.conf")
 
     @contextmanager
